@@ -1,0 +1,3 @@
+"""Overbooked: a chaos and gap-detection harness for booking systems."""
+
+__version__ = "0.1.0"

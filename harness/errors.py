@@ -1,0 +1,120 @@
+"""The two families of failure, never caught as one another.
+
+`GapFound` says the booking system is wrong; `HarnessError` says that we, the machine or the
+user's configuration are. The first opens a gap, the second makes it inconclusive or stops the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `overbooked`; where several hold, 2, then 1, 3, 4."""
+
+    SATISFIED = 0
+    OPEN = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    TOO_FEW = 4
+    INTERRUPTED = 130
+
+
+class HarnessError(Exception):
+    """The harness, not the booking system, failed: the verdict is inconclusive.
+
+    A message says what was wanted, what was found and what to do.
+    """
+
+    exit_code: ExitCode = ExitCode.INCONCLUSIVE
+
+
+# -- the user is wrong -------------------------------------------------------------------------
+
+
+class UsageError(HarnessError):
+    """The command line or what it names cannot be used; fix the call."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(UsageError):
+    """A setting is unknown or has a bad value; the message names the key and where it was read."""
+
+
+class UnknownGap(UsageError):
+    """No such gap, clause or mutant in the catalog; the message offers the nearest names."""
+
+
+class HostNotAllowed(UsageError):
+    """A fault, kill or burst was aimed at a host outside loopback and the allow-list."""
+
+
+# -- the machine or the harness is wrong -------------------------------------------------------
+
+
+class StackError(HarnessError):
+    """A stack did not start or died; `part` names which part, `log` has its last lines."""
+
+    def __init__(self, message: str, *, part: str = "", log: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.part = part
+        self.log = tuple(log)
+
+
+class FaultError(HarnessError):
+    """A fault could not be injected or healed."""
+
+
+class FaultDidNotBite(HarnessError):
+    """A fault was in force but touched nothing, so nothing was shown."""
+
+
+class DeadlineExceeded(HarnessError):
+    """Something awaited did not happen in time; the message says what and how long."""
+
+
+class NotSupported(HarnessError):
+    """The target lacks a capability that the scenario needs: the clause is not covered."""
+
+
+# -- the booking system is wrong ---------------------------------------------------------------
+
+
+class GapFound(AssertionError):
+    """An oracle found the gap open.
+
+    Args:
+        what: the invariant, in one sentence.
+        expected: what should have been seen.
+        observed: what was seen.
+        operations: the operations involved, one line each, in the order they happened.
+        details: further evidence, JSON-compatible.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str = "",
+        observed: str = "",
+        operations: Sequence[str] = (),
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        lines = [what]
+        if expected:
+            lines.append(f"expected  {expected}")
+        if observed:
+            lines.append(f"observed  {observed}")
+        lines.extend(operations)
+        super().__init__("\n".join(lines))
+        self.what = what
+        self.expected = expected
+        self.observed = observed
+        self.operations = tuple(operations)
+        self.details = dict(details or {})
+
+
+class SystemDied(GapFound):
+    """The system under test ended on its own, without a fault of ours in force."""

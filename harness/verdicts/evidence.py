@@ -1,0 +1,88 @@
+"""What a verdict rests on: counts of what was exercised, receipts of faults, the finding itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.verdicts.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a fault was in force and whether it touched anything.
+
+    `messages` and `bytes` count what crossed the link while the fault was in force (0 for a
+    process fault, whose `effect` says what was measured instead). Times are seconds since the
+    start of the scenario.
+    """
+
+    fault: str
+    subject: str
+    started_s: float
+    ended_s: float
+    messages: int = 0
+    bytes: int = 0
+    effect: Mapping[str, Any] = field(default_factory=dict)
+    bit: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "fault": self.fault,
+            "subject": self.subject,
+            "started_s": round(self.started_s, 4),
+            "ended_s": round(self.ended_s, 4),
+            "messages": self.messages,
+            "bytes": self.bytes,
+            "effect": dict(self.effect),
+            "bit": self.bit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an open clause showed: one violated invariant with the operations involved."""
+
+    what: str
+    expected: str = ""
+    observed: str = ""
+    operations: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "what": self.what,
+            "expected": self.expected,
+            "observed": self.observed,
+            "operations": list(self.operations),
+            "details": dict(self.details),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseResult:
+    """The verdict of one scenario on one clause, with everything it rests on."""
+
+    clause: str
+    verdict: Verdict
+    scenario: str
+    reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    receipts: tuple[Receipt, ...] = ()
+    finding: Finding | None = None
+    duration_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "clause": self.clause,
+            "verdict": self.verdict.value,
+            "scenario": self.scenario,
+            "reason": self.reason,
+            "counts": dict(self.counts),
+            "notes": dict(self.notes),
+            "receipts": [receipt.as_dict() for receipt in self.receipts],
+            "finding": self.finding.as_dict() if self.finding else None,
+            "duration_s": round(self.duration_s, 3),
+        }

@@ -1,0 +1,137 @@
+"""The judge of one scenario: turns what happened in it into one result a clause.
+
+A scenario bound to one clause just runs; what it raises decides. A scenario that judges several
+wraps the oracle of each in `with judge("SYS-03.e"):` so that one open clause hides no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from harness.errors import GapFound, NotSupported
+from harness.verdicts.evidence import ClauseResult, Finding, Receipt
+from harness.verdicts.verdict import SEVERITY, Verdict
+
+
+class Judge:
+    """Collects counts, notes and receipts of one scenario, and rules on its clauses.
+
+    Args:
+        clauses: full names of the clauses the scenario is bound to, e.g. `SYS-03.c`.
+        scenario: the scenario's pytest node id.
+    """
+
+    def __init__(self, clauses: Sequence[str], scenario: str) -> None:
+        self.clauses = tuple(clauses)
+        self.scenario = scenario
+        self._started = time.monotonic()
+        self._counts: dict[str, int] = {}
+        self._notes: dict[str, Any] = {}
+        self._receipts: list[Receipt] = []
+        self._ruled: dict[str, tuple[Verdict, str, Finding | None]] = {}
+
+    # -- evidence ------------------------------------------------------------------------------
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add `n` to a count of what was exercised (`rounds`, `examples`, `moments` ...).
+
+        A count that ends at zero makes every clause of the scenario inconclusive: naming it is a
+        promise that it was exercised.
+        """
+        self._counts[name] = self._counts.get(name, 0) + n
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a JSON-compatible fact with the evidence, e.g. the detection odds of a burst."""
+        self._notes[name] = value
+
+    def receive(self, receipt: Receipt) -> None:
+        """Take a fault's receipt; one that did not bite makes the scenario inconclusive."""
+        self._receipts.append(receipt)
+
+    # -- rulings -------------------------------------------------------------------------------
+
+    @contextmanager
+    def __call__(self, clause: str) -> Iterator[None]:
+        """Judge one clause by the oracles in the block: a GapFound opens it and nothing else."""
+        if clause not in self.clauses:
+            raise LookupError(f"{self.scenario} judges {', '.join(self.clauses)}, not {clause}")
+        try:
+            yield
+        except GapFound as gap:
+            self._rule(clause, Verdict.OPEN, gap.what, _finding(gap))
+        else:
+            self._rule(clause, Verdict.CLOSED, "", None)
+
+    def _rule(self, clause: str, verdict: Verdict, reason: str, finding: Finding | None) -> None:
+        before = self._ruled.get(clause)
+        if before is None or SEVERITY.index(verdict) < SEVERITY.index(before[0]):
+            self._ruled[clause] = (verdict, reason, finding)
+
+    @property
+    def open_clauses(self) -> tuple[str, ...]:
+        """The clauses ruled open so far, in the order they are bound."""
+        return tuple(c for c in self.clauses if c in self._ruled and self._ruled[c][0] is Verdict.OPEN)
+
+    def conclude(self, raised: BaseException | None) -> tuple[ClauseResult, ...]:
+        """One result a clause, given what the scenario raised (None: it came to its end).
+
+        OPEN needs no further evidence. CLOSED needs some: at least one count or receipt, no count
+        of zero and no receipt that did not bite.
+        """
+        duration = time.monotonic() - self._started
+        vacuous = self._vacuous()
+        results = []
+        for clause in self.clauses:
+            verdict, reason, finding = self._ruling(clause, raised)
+            if verdict is Verdict.CLOSED and vacuous:
+                verdict, reason = Verdict.INCONCLUSIVE, vacuous
+            results.append(
+                ClauseResult(
+                    clause=clause,
+                    verdict=verdict,
+                    scenario=self.scenario,
+                    reason=reason,
+                    counts=dict(self._counts),
+                    notes=dict(self._notes),
+                    receipts=tuple(self._receipts),
+                    finding=finding,
+                    duration_s=duration,
+                )
+            )
+        return tuple(results)
+
+    def _ruling(self, clause: str, raised: BaseException | None) -> tuple[Verdict, str, Finding | None]:
+        ruled = self._ruled.get(clause)
+        if ruled and ruled[0] is Verdict.OPEN:
+            return ruled
+        if isinstance(raised, GapFound):
+            # Raised outside any block it speaks for the clauses nobody ruled on.
+            return ruled or (Verdict.OPEN, raised.what, _finding(raised))
+        if isinstance(raised, NotSupported):
+            return Verdict.NOT_COVERED, str(raised), None
+        if raised is not None:
+            # What was closed before the harness broke may have been closed too early.
+            return Verdict.INCONCLUSIVE, f"{type(raised).__name__}: {raised}", None
+        if ruled:
+            return ruled
+        if self._ruled:
+            return Verdict.INCONCLUSIVE, "the scenario ended without judging this clause", None
+        return Verdict.CLOSED, "", None
+
+    def _vacuous(self) -> str:
+        zero = [name for name, n in self._counts.items() if n == 0]
+        if zero:
+            return f"nothing exercised: {', '.join(zero)} ended at 0"
+        toothless = [f"{r.fault} on {r.subject}" for r in self._receipts if not r.bit]
+        if toothless:
+            return f"did not bite: {', '.join(dict.fromkeys(toothless))}"
+        if not self._counts and not self._receipts:
+            return "no evidence: the scenario counted nothing and injected nothing"
+        return ""
+
+
+def _finding(gap: GapFound) -> Finding:
+    return Finding(gap.what, gap.expected, gap.observed, gap.operations, gap.details)
