@@ -1,0 +1,1 @@
+"""Seeded defects of the reference booking service, one module a gap."""
