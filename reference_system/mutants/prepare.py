@@ -1,4 +1,7 @@
-"""Run a mutant's schema changes as the schema's owner: `BOOKING_OWNER_URL=... python -m reference_system.mutants.prepare SYS-03.1`."""
+"""Run a mutant's schema changes as the schema's owner.
+
+`BOOKING_OWNER_URL=... python -m reference_system.mutants.prepare SYS-03.1`
+"""
 
 from __future__ import annotations
 

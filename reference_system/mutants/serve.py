@@ -1,4 +1,7 @@
-"""Serve the booking service with one mutant in it: `python -m reference_system.mutants.serve SYS-03.1 --port 8000`."""
+"""Serve the booking service with one mutant in it.
+
+`python -m reference_system.mutants.serve SYS-03.1 --host 127.0.0.1 --port 8000`
+"""
 
 from __future__ import annotations
 
