@@ -39,6 +39,10 @@ class Receipt:
             "bit": self.bit,
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
+        return cls(**data)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -58,6 +62,10 @@ class Finding:
             "operations": list(self.operations),
             "details": dict(self.details),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Finding:
+        return cls(**{**data, "operations": tuple(data["operations"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +94,16 @@ class ClauseResult:
             "finding": self.finding.as_dict() if self.finding else None,
             "duration_s": round(self.duration_s, 3),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClauseResult:
+        """A result as `as_dict` wrote it; workers send theirs this way."""
+        finding = data["finding"]
+        return cls(
+            **{
+                **data,
+                "verdict": Verdict(data["verdict"]),
+                "receipts": tuple(Receipt.from_dict(receipt) for receipt in data["receipts"]),
+                "finding": Finding.from_dict(finding) if finding else None,
+            }
+        )
