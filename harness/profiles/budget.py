@@ -1,0 +1,83 @@
+"""How much a scenario may spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_Count = Annotated[int, Field(ge=1)]
+_Amount = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a scenario spends on a clause; the `budget` fixture.
+
+    Args:
+        rounds: repetitions of one race, each on a slot of its own.
+        bursts: how many requests are released together, one exploration a size.
+        examples: examples of one property (Hypothesis).
+        moments: points of time a process or link fault is spread over.
+        records: records that agree, among which differences are planted.
+        growth: how many times more records a measurement of growth uses.
+        repeat: how often a whole scenario is run.
+        load_rate: arrivals a second of a load profile.
+        load_seconds: how long a load profile lasts.
+    """
+
+    rounds: int
+    bursts: tuple[int, ...]
+    examples: int
+    moments: int
+    records: int
+    growth: int
+    repeat: int
+    load_rate: float
+    load_seconds: float
+
+    @property
+    def burst(self) -> int:
+        """The largest burst."""
+        return max(self.bursts)
+
+
+class BudgetTable(BaseModel):
+    """A `[budget]` table: those amounts of a `Budget` that it changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rounds: _Count | None = None
+    bursts: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] | None = None
+    examples: _Count | None = None
+    moments: _Count | None = None
+    records: _Count | None = None
+    growth: Annotated[int, Field(ge=2)] | None = None
+    repeat: _Count | None = None
+    load_rate: _Amount | None = None
+    load_seconds: _Amount | None = None
+
+    def over(self, under: BudgetTable) -> BudgetTable:
+        """This table with the gaps filled from the one under it."""
+        return BudgetTable(**{**under.said, **self.said})
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The amounts it does change."""
+        return self.model_dump(exclude_none=True)
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The amounts it leaves alone."""
+        return tuple(field.name for field in fields(Budget) if field.name not in self.said)
+
+
+def largest(tables: Iterable[BudgetTable]) -> BudgetTable:
+    """The most generous amount of each; a scenario of several clauses must satisfy all of them."""
+    amounts: dict[str, Any] = {}
+    for table in tables:
+        for name, amount in table.said.items():
+            amounts[name] = max(amounts.get(name, amount), amount)
+    return BudgetTable(**amounts)
