@@ -1,0 +1,51 @@
+"""What a history is checked against: a sequential specification as a pure transition relation.
+
+A model prepares a history into partitions that can be judged one by one, each operation reduced to a
+*move*: a small hashable value with all that `step` looks at. Equal moves therefore act alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from harness.histories.history import History
+from harness.histories.operation import Operation
+
+S = TypeVar("S", bound=Hashable)
+M = TypeVar("M", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[M]):
+    """An operation with its move; an `optional` one may also have had no effect at all."""
+
+    operation: Operation
+    move: M
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Partition(Generic[S, M]):
+    """Operations that no operation outside can influence, with the state they start from."""
+
+    key: str
+    initial: S
+    entries: tuple[Entry[M], ...]
+
+
+class Model(Protocol[S, M]):
+    """A sequential specification; every method is a pure function."""
+
+    def prepare(self, history: History) -> Sequence[Partition[S, M]]:
+        """Split a history; raises BadHistory for a verb or argument it cannot read."""
+
+    def step(self, state: S, move: M) -> tuple[S, ...]:
+        """The states the move can lead to with the outcome it had; none when it could not have it.
+
+        The move of an unknown outcome leads to the states of every effect it can have.
+        """
+
+    def observes(self, move: M) -> bool:
+        """Whether the move changes no state, in any state: a read, or a refusal without trace."""

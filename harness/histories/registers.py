@@ -1,0 +1,94 @@
+"""Registers and key-value stores: the models of the literature, and of the recorded histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from harness.histories.history import History
+from harness.histories.model import Entry, Partition
+from harness.histories.operation import BadHistory, Operation
+
+Move: TypeAlias = tuple[Any, ...]
+
+
+def _by_key(history: History) -> dict[str, list[Operation]]:
+    keys: dict[str, list[Operation]] = {}
+    for operation in history:
+        keys.setdefault(str(operation.args.get("key", "")), []).append(operation)
+    return keys
+
+
+class RegisterModel:
+    """`read -> value`, `write(value)`, `cas(old, new)`; one register a `key`, None at first.
+
+    A refused `cas` found another value; a refused read or write says nothing and is left out.
+    """
+
+    def prepare(self, history: History) -> Sequence[Partition[Any, Move]]:
+        return [
+            Partition(
+                key, None, tuple(Entry(op, _register_move(op)) for op in operations if _tells_something(op))
+            )
+            for key, operations in _by_key(history).items()
+        ]
+
+    def step(self, state: Any, move: Move) -> tuple[Any, ...]:
+        match move:
+            case ("read", value):
+                return (state,) if state == value else ()
+            case ("write", value):
+                return (value,)
+            case ("cas", old, new):
+                return (new,) if state == old else ()
+            case ("cas refused", old):
+                return (state,) if state != old else ()
+        raise AssertionError(move)
+
+    def observes(self, move: Move) -> bool:
+        return move[0] in {"read", "cas refused"}
+
+
+def _tells_something(operation: Operation) -> bool:
+    return operation.verb == "cas" or not operation.refused
+
+
+def _register_move(operation: Operation) -> Move:
+    match operation.verb:
+        case "read":
+            return ("read", operation.result)
+        case "write":
+            return ("write", operation.args["value"])
+        case "cas" if operation.refused:
+            return ("cas refused", operation.args["old"])
+        case "cas":
+            return ("cas", operation.args["old"], operation.args["new"])
+    raise BadHistory(f"a register is read, written or compared and set, not: {operation}")
+
+
+class KeyValueModel:
+    """`get -> value`, `put(value)`, `append(value)` on strings; every `key` is empty at first."""
+
+    def prepare(self, history: History) -> Sequence[Partition[str, Move]]:
+        return [
+            Partition(key, "", tuple(Entry(op, _key_value_move(op)) for op in operations if not op.refused))
+            for key, operations in _by_key(history).items()
+        ]
+
+    def step(self, state: str, move: Move) -> tuple[str, ...]:
+        verb, value = move
+        if verb == "get":
+            return (state,) if state == value else ()
+        return (value,) if verb == "put" else (state + value,)
+
+    def observes(self, move: Move) -> bool:
+        return bool(move[0] == "get")
+
+
+def _key_value_move(operation: Operation) -> Move:
+    match operation.verb:
+        case "get":
+            return ("get", operation.result)
+        case "put" | "append":
+            return (operation.verb, operation.args["value"])
+    raise BadHistory(f"a key-value store gets, puts and appends, not: {operation}")
