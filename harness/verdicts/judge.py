@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from harness.errors import GapFound, NotSupported
+from harness.errors import GapFound, NotSupported, SystemDied
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
 from harness.verdicts.verdict import SEVERITY, Verdict
 
@@ -108,8 +108,10 @@ class Judge:
         if ruled and ruled[0] is Verdict.OPEN:
             return ruled
         if isinstance(raised, GapFound):
-            # Raised outside any block it speaks for the clauses nobody ruled on.
-            return ruled or (Verdict.OPEN, raised.what, _finding(raised))
+            # Raised outside any block it speaks for the clauses nobody ruled on; a death for all.
+            if ruled and not isinstance(raised, SystemDied):
+                return ruled
+            return Verdict.OPEN, raised.what, _finding(raised)
         if isinstance(raised, NotSupported):
             return Verdict.NOT_COVERED, str(raised), None
         if raised is not None:

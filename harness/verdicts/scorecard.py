@@ -1,0 +1,311 @@
+"""The scorecard: all verdicts of one run, from which every report is made.
+
+`docs/scorecard.md` explains it to readers of the JSON, `scorecard.schema.json` is its contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from harness.verdicts.evidence import Finding, Receipt
+from harness.verdicts.verdict import Verdict
+
+SCHEMA_VERSION = 1
+NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which part of a suite a run was: the `index`-th (from 1) of `of`; merged: every index there is."""
+
+    of: int
+    present: tuple[int, ...]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The parts nobody has handed in."""
+        return tuple(index for index in range(1, self.of + 1) if index not in self.present)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"of": self.of, "present": list(self.present), "missing": list(self.missing)}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run was, before anything was judged.
+
+    Args:
+        id: its name, also its folder's.
+        started_at: when, aware.
+        seed: the one seed of everything random.
+        profile: the profile's name.
+        stack: the kind of stack: `embedded`, `containers` or `external`.
+        versions: of everything that ran, by name.
+        mutant: the seeded defect that was switched on; None: the system as it is.
+        target: the name of the system under test.
+        workers: how many scenarios ran side by side.
+        shard: which part of a suite; None: the whole.
+    """
+
+    id: str
+    started_at: datetime
+    seed: int
+    profile: str
+    stack: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    mutant: str | None = None
+    target: str = ""
+    workers: int = 1
+    shard: Shard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The mutant that must come out open, or the run proves nothing."""
+
+    mutant: str
+    verdict: Verdict
+    opened: tuple[str, ...] = ()
+    reason: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def sings(self) -> bool:
+        """Whether it came out open, as it must."""
+        return self.verdict is Verdict.OPEN
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "mutant": self.mutant,
+            "verdict": self.verdict.value,
+            "ok": self.sings,
+            "opened": list(self.opened),
+            "reason": self.reason,
+            "duration_s": round(self.duration_s, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one scenario showed of one clause; `injected` and `bit` count its faults."""
+
+    scenario: str
+    verdict: Verdict
+    reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    injected: int = 0
+    bit: int = 0
+    finding: Finding | None = None
+    duration_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "counts": dict(self.counts),
+            "notes": dict(self.notes),
+            "faults": {"injected": self.injected, "bit": self.bit},
+            "finding": self.finding.as_dict() if self.finding else None,
+            "duration_s": round(self.duration_s, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseScore:
+    """One clause: its verdict (None: not asked), why, and what each scenario showed of it."""
+
+    id: str
+    verdict: Verdict | None
+    by: tuple[str, ...]
+    text: str
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        return self.verdict is not None
+
+    @property
+    def letter(self) -> str:
+        return self.id.rpartition(".")[2]
+
+    @property
+    def finding(self) -> Finding | None:
+        """The first thing found wrong, when the clause is open."""
+        return next((each.finding for each in self.evidence if each.finding), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "verdict": self.verdict.value if self.verdict else NOT_ASKED,
+            "asked": self.asked,
+            "by": list(self.by),
+            "text": self.text,
+            "reason": self.reason,
+            "evidence": [each.as_dict() for each in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GapScore:
+    """One gap: the worst verdict of the clauses asked, and all its clauses."""
+
+    id: str
+    title: str
+    priority: str
+    theme: str
+    verdict: Verdict
+    clauses: tuple[ClauseScore, ...]
+    reason: str = ""
+    impact: str = ""
+
+    @property
+    def asked(self) -> int:
+        """How many of its clauses were asked."""
+        return sum(clause.asked for clause in self.clauses)
+
+    @property
+    def total(self) -> int:
+        """How many clauses it has."""
+        return len(self.clauses)
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known to be closed or open."""
+        return self.verdict in (Verdict.CLOSED, Verdict.OPEN)
+
+    def with_verdict(self, verdict: Verdict) -> tuple[ClauseScore, ...]:
+        """The clauses of one verdict."""
+        return tuple(clause for clause in self.clauses if clause.verdict is verdict)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds its scenarios took, each counted once."""
+        spent = {e.scenario: e.duration_s for clause in self.clauses for e in clause.evidence}
+        return sum(spent.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "title": self.title,
+            "priority": self.priority,
+            "theme": self.theme,
+            "impact": self.impact,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "asked": self.asked,
+            "total": self.total,
+            "duration_s": round(self.duration_s, 3),
+            "clauses": [clause.as_dict() for clause in self.clauses],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioScore:
+    """What the clauses of one scenario share: when it ran, its faults' receipts and the logs."""
+
+    id: str
+    verdict: Verdict
+    started_at: datetime | None = None
+    duration_s: float = 0.0
+    receipts: tuple[Receipt, ...] = ()
+    logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trace: str = ""
+    attempt: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "attempt": self.attempt,
+            "verdict": self.verdict.value,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "duration_s": round(self.duration_s, 3),
+            "logs": {part: list(lines) for part, lines in self.logs.items()},
+            "trace": self.trace,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """All verdicts of one run.
+
+    Args:
+        run: what it was.
+        complete: everything asked was run; an aborted run is never mistaken for a result.
+        ended_at: when it ended, or when it was last written.
+        gaps: in the order they are shown.
+        scenarios: those that ran.
+        canary: what became of it; None when none was judged.
+        narrowed: somebody chose the gaps; it is not the whole catalog.
+        aborted: why it is not complete.
+        errors: what failed outside any scenario, one line each.
+        load: results of load profiles, as their runner states them.
+    """
+
+    run: Run
+    complete: bool
+    ended_at: datetime
+    gaps: tuple[GapScore, ...]
+    scenarios: tuple[ScenarioScore, ...] = ()
+    canary: Canary | None = None
+    narrowed: bool = False
+    aborted: str = ""
+    errors: tuple[str, ...] = ()
+    load: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        return (self.ended_at - self.run.started_at).total_seconds()
+
+    def gap(self, gap_id: str) -> GapScore:
+        """Raises LookupError: the run was not asked for this gap."""
+        for gap in self.gaps:
+            if gap.id == gap_id:
+                return gap
+        raise LookupError(f"the run {self.run.id} was not asked for {gap_id}")
+
+    def with_verdict(self, verdict: Verdict) -> tuple[GapScore, ...]:
+        """The gaps of one verdict."""
+        return tuple(gap for gap in self.gaps if gap.verdict is verdict)
+
+    @property
+    def judged(self) -> tuple[GapScore, ...]:
+        """The gaps known to be closed or open."""
+        return tuple(gap for gap in self.gaps if gap.judged)
+
+    def as_dict(self) -> dict[str, Any]:
+        run = self.run
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run": run.id,
+            "complete": self.complete,
+            "aborted": self.aborted,
+            "started_at": run.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+            "duration_s": round(self.duration_s, 3),
+            "seed": run.seed,
+            "profile": run.profile,
+            "narrowed": self.narrowed,
+            "target": run.target,
+            "stack": run.stack,
+            "workers": run.workers,
+            "shard": run.shard.as_dict() if run.shard else None,
+            "mutant": run.mutant,
+            "versions": dict(run.versions),
+            "canary": self.canary.as_dict() if self.canary else None,
+            "summary": {verdict.value: len(self.with_verdict(verdict)) for verdict in Verdict},
+            "gaps": [gap.as_dict() for gap in self.gaps],
+            "scenarios": [scenario.as_dict() for scenario in self.scenarios],
+            "receipts": [
+                {"scenario": scenario.id, "attempt": scenario.attempt, **receipt.as_dict()}
+                for scenario in self.scenarios
+                for receipt in scenario.receipts
+            ],
+            "errors": list(self.errors),
+            "load": [dict(result) for result in self.load],
+        }
