@@ -1,1 +1,199 @@
-"""The pytest plugin."""
+"""The pytest plugin: the marker `gap`, the fixtures of a scenario and the bookkeeping of verdicts.
+
+It is loaded by every pytest in this environment, so it imports next to nothing until a scenario is
+collected, and does nothing in a session without one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    import random
+
+    from harness.bookkeeping.clerk import Clerk
+    from harness.bookkeeping.keeper import StackFactory, StackKeeper
+    from harness.stacks.protocol import Stack
+    from harness.verdicts.judge import Judge
+
+CLERK = pytest.StashKey["Clerk"]()
+DRAWN = pytest.StashKey[int]()
+
+
+def clerk_of(config: pytest.Config) -> Clerk:
+    """The session's bookkeeper, made when the first scenario asks for it."""
+    if CLERK not in config.stash:
+        from harness.bookkeeping.clerk import Clerk  # noqa: PLC0415
+
+        config.stash[CLERK] = Clerk(config)
+    return config.stash[CLERK]
+
+
+# -- the session --------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("overbooked")
+    group.addoption("--overbooked-plan", metavar="FILE", help="the plan of a run, as the CLI writes it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "gap(*names): binds a scenario to gaps or clauses, e.g. gap('SYS-03.c')"
+    )
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        if not config.option.overbooked_plan:
+            config.pluginmanager.register(PlainLedger(), "overbooked-ledger")
+    elif "overbooked_controller" in worker:
+        from harness.bookkeeping.interrupts import obey  # noqa: PLC0415
+
+        obey(worker["overbooked_controller"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker whose word counts, and the seed where nobody chose one."""
+    node.workerinput["overbooked_seed"] = node.config.stash.setdefault(DRAWN, secrets.randbits(32))
+    if node.config.option.overbooked_plan:
+        node.workerinput["overbooked_controller"] = os.getpid()
+
+
+# -- collection ---------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("gap"):
+        clerk_of(metafunc.config).parametrize(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if any(item.get_closest_marker("gap") for item in items):
+        clerk_of(config).select(items)
+
+
+# -- one scenario -------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not item.get_closest_marker("gap"):
+        return (yield)
+    with clerk_of(item.config).sitting(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    if not item.get_closest_marker("gap"):
+        return (yield)
+    with clerk_of(item.config).setting_up(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    if not item.get_closest_marker("gap"):
+        return (yield)
+    with clerk_of(item.config).calling(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    if not item.get_closest_marker("gap"):
+        return (yield)
+    with clerk_of(item.config).tearing_down():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.get_closest_marker("gap"):
+        clerk_of(item.config).enter(item, call, report)
+    return report
+
+
+class PlainLedger:
+    """Keeps the results of a session that the command line did not start, for its summary."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.lines.extend(str(value) for name, value in report.user_properties if name == "overbooked")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.lines:
+            from harness.bookkeeping.summary import summarise  # noqa: PLC0415
+
+            summarise(terminalreporter, self.lines)
+
+
+# -- fixtures -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def overbooked_trial(request: pytest.FixtureRequest) -> Any:
+    """The variant and repetition that this item stands for."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def stack_factory(request: pytest.FixtureRequest) -> StackFactory:
+    """Makes stacks as the settings say; a project's own conftest may give another."""
+    from harness.bookkeeping.stacking import factory  # noqa: PLC0415
+
+    return factory(clerk_of(request.config).settings)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack_keeper(stack_factory: StackFactory) -> AsyncIterator[StackKeeper]:
+    """This worker's stacks, closed at the end whatever happens."""
+    from harness.bookkeeping.keeper import StackKeeper  # noqa: PLC0415
+
+    keeper = StackKeeper(stack_factory)
+    try:
+        yield keeper
+    finally:
+        await keeper.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stack(request: pytest.FixtureRequest, stack_keeper: StackKeeper) -> AsyncIterator[Stack]:
+    """The running stack of this scenario's variant; healed and checked after the scenario."""
+    clerk = clerk_of(request.config)
+    stack = await clerk.lend(request.node, stack_keeper)
+    yield stack
+    await clerk.take_back(request.node, stack_keeper, stack)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """Rules on the scenario's clauses and keeps its evidence."""
+    return clerk_of(request.config).judge(request.node)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """The scenario's own seed, derived from the run's seed and the scenario's name."""
+    return clerk_of(request.config).seed(request.node)
+
+
+@pytest.fixture
+def rng(seed: int) -> random.Random:
+    """The scenario's own source of randomness."""
+    import random  # noqa: PLC0415
+
+    return random.Random(seed)

@@ -1,0 +1,191 @@
+"""The session's bookkeeper: what the plugin's hooks and fixtures do when there are scenarios."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.bookkeeping import docket, lending
+from harness.bookkeeping.deadlines import Limit, limited
+from harness.bookkeeping.docket import ENTRY
+from harness.bookkeeping.keeper import StackKeeper
+from harness.bookkeeping.plan import Plan, Variant
+from harness.bookkeeping.planning import plain_plan
+from harness.bookkeeping.result import PROPERTY
+from harness.bookkeeping.sitting import Sitting
+from harness.config import Settings
+from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
+from harness.stacks.protocol import Stack
+from harness.verdicts.judge import Judge
+
+SITTING = pytest.StashKey[Sitting]()
+
+# Starting a stack for the first time unpacks binaries and migrates a template.
+SETUP_LIMIT_S = 240.0
+TEARDOWN_LIMIT_S = 60.0
+
+
+class Clerk:
+    """Reads the plan, assigns trials to items, and enters each trial's result into its report."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        option = config.getoption("overbooked_plan")
+        drawn = getattr(config, "workerinput", {}).get("overbooked_seed")
+        self.plan = Plan.read(Path(option)) if option else plain_plan(config.rootpath, drawn)
+        self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.root)
+        self.catalog = self.settings.catalog()
+
+    # -- collection ----------------------------------------------------------------------------
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """One item a trial; a scenario bound to what does not exist ends the session."""
+        with _usage_errors():
+            docket.parametrize(metafunc, self.plan, self.catalog)
+
+    def select(self, items: list[pytest.Item]) -> None:
+        """Drop what nobody asked for and put the rest in order, in place."""
+        with _usage_errors():
+            wanted, unwanted = docket.select(items, self.plan, self.catalog)
+        items[:] = wanted
+        if unwanted:
+            self.config.hook.pytest_deselected(items=unwanted)
+
+    # -- one trial -----------------------------------------------------------------------------
+
+    @contextmanager
+    def sitting(self, item: pytest.Item) -> Iterator[None]:
+        """Open the book for an item before its setup."""
+        entry = item.stash[ENTRY]
+        item.stash[SITTING] = Sitting(
+            entry.scenario, entry.trial, Judge(entry.bound, entry.scenario), entry.asked
+        )
+        yield
+
+    @contextmanager
+    def setting_up(self, item: pytest.Item) -> Iterator[None]:
+        """Bound the setup in time; what the target cannot do is skipped."""
+        limit = Limit(SETUP_LIMIT_S, self.plan.deadline_at)
+        if limit.passed():
+            raise limit.exceeded()
+        with self._skipping(item), limit.alarm():
+            yield
+
+    @contextmanager
+    def calling(self, item: pytest.Item) -> Iterator[None]:
+        """Bound the scenario in time, and fail it for what it ruled without raising."""
+        limit = Limit(self.plan.scenario_timeout_s, self.plan.deadline_at)
+        place = docket.coroutine_of(item)
+        with self._skipping(item), limit.alarm(), pytest.MonkeyPatch.context() as patch:
+            if place:
+                owner, attribute = place
+                patch.setattr(owner, attribute, limited(getattr(owner, attribute), limit))
+            yield
+        shortfall = item.stash[SITTING].shortfall()
+        if shortfall is not None:
+            raise shortfall
+
+    @contextmanager
+    def tearing_down(self) -> Iterator[None]:
+        """Bound the teardown in time."""
+        with Limit(TEARDOWN_LIMIT_S).alarm():
+            yield
+
+    @contextmanager
+    def _skipping(self, item: pytest.Item) -> Iterator[None]:
+        try:
+            yield
+        except NotSupported as error:
+            item.stash[SITTING].raised(error)
+            pytest.skip(str(error))
+
+    def enter(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take what a phase raised; after the last one the result travels with the report."""
+        sitting = item.stash[SITTING]
+        if call.excinfo is not None:
+            sitting.raised(
+                _meaning(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
+            )
+        if call.when == "teardown":
+            report.user_properties.append((PROPERTY, sitting.conclude().encode()))
+
+    # -- what fixtures give --------------------------------------------------------------------
+
+    def variant(self, item: pytest.Item) -> Variant:
+        """The variant an item is judged on."""
+        return self.plan.variant(_entry(item).trial.variant)
+
+    def judge(self, item: pytest.Item) -> Judge:
+        """The judge of an item."""
+        _entry(item)
+        return item.stash[SITTING].judge
+
+    def seed(self, item: pytest.Item) -> int:
+        """The seed of an item: the same for every variant, another for every repetition."""
+        entry = _entry(item)
+        material = f"{self.plan.seed}/{entry.scenario}/{entry.trial.repetition}"
+        return int.from_bytes(hashlib.sha256(material.encode()).digest()[:8], "big")
+
+    def rng(self, item: pytest.Item) -> random.Random:
+        """A fresh source of randomness from the item's seed."""
+        return random.Random(self.seed(item))
+
+    async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
+        """A running stack of the item's variant."""
+        return await lending.lend(item.stash[SITTING], keeper, self.variant(item))
+
+    async def take_back(self, item: pytest.Item, keeper: StackKeeper, stack: Stack) -> None:
+        """Check and heal the stack, and keep what it logged."""
+        await lending.take_back(item.stash[SITTING], keeper, stack)
+
+
+def _entry(item: pytest.Item) -> docket.Entry:
+    entry = item.stash.get(ENTRY, None)
+    if entry is None:
+        raise HarnessError(
+            f"{item.nodeid} asks for a scenario's fixture but is bound to no gap; "
+            'say which clause it judges: @gap("SYS-03.c")'
+        )
+    return entry
+
+
+def _meaning(error: BaseException, phase: str) -> BaseException:
+    """What a raised exception means for the verdict."""
+    if isinstance(error, BaseExceptionGroup):
+        error = _gravest(error)
+    if isinstance(error, pytest.skip.Exception):
+        return NotSupported(str(error))
+    if isinstance(error, TimeoutError) and not isinstance(error, OSError):
+        return DeadlineExceeded(f"timed out: {error}" if str(error) else "timed out")
+    if phase != "call" and isinstance(error, GapFound) and not isinstance(error, SystemDied):
+        return HarnessError(f"in {phase}: {error}")
+    return error
+
+
+def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    leaves: list[BaseException] = []
+    rest: list[BaseException] = [group]
+    while rest:
+        error = rest.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            rest.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    for kind in (SystemDied, GapFound):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    return leaves[0]
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error

@@ -1,0 +1,141 @@
+"""Time limits of a scenario, which an attached debugger suspends."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from harness.bookkeeping import interrupts
+from harness.errors import DeadlineExceeded
+
+# Who traces a Python program in order to stop it; coverage tools trace too and are none of these.
+_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
+_POLL_S = 1.0
+# A blocked event loop cannot cancel its task: the alarm comes this much later.
+_GRACE_S = 5.0
+
+
+def debugger_attached() -> bool:
+    """Whether a debugger holds this process: a Python one, or one that traces it (gdb, strace)."""
+    tracer = sys.gettrace()
+    if tracer is not None:
+        module = inspect.getmodule(tracer) or inspect.getmodule(type(tracer))
+        name = module.__name__ if module else getattr(tracer, "__module__", "")
+        if name.split(".")[0] in _DEBUGGERS:
+            return True
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID):
+        return True
+    debugpy = sys.modules.get("debugpy")
+    if debugpy is not None and debugpy.is_client_connected():
+        return True
+    return _traced("self")
+
+
+def _traced(pid: str) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    for line in status.splitlines():
+        if line.startswith("TracerPid:"):
+            return line.split()[1] != "0"
+    return False
+
+
+def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
+    """The coroutine function, cancelled when the limit passes or the run is interrupted."""
+
+    @functools.wraps(function)
+    async def within(*args: Any, **kwargs: Any) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        expired = False
+        handle: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal expired, handle
+            if limit.passed():
+                expired = True
+                task.cancel()
+            else:
+                handle = loop.call_later(max(_POLL_S, limit.remaining_s()), look)
+
+        handle = loop.call_later(max(0.0, limit.remaining_s()), look)
+        try:
+            with interrupts.cancels(task):
+                return await function(*args, **kwargs)
+        except asyncio.CancelledError:
+            if expired:
+                task.uncancel()
+                raise limit.exceeded() from None
+            if interrupts.requested:
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            handle.cancel()
+
+    return within
+
+
+class Limit:
+    """How long one scenario may take.
+
+    Args:
+        seconds: its own limit.
+        until: end of the whole run, seconds since the epoch.
+    """
+
+    def __init__(self, seconds: float, until: float | None = None) -> None:
+        self.seconds = seconds
+        self.until = until
+        self._started = time.monotonic()
+
+    def remaining_s(self) -> float:
+        """Seconds left, of the scenario or of the run, whichever ends first."""
+        own = self.seconds - (time.monotonic() - self._started)
+        return own if self.until is None else min(own, self.until - time.time())
+
+    def passed(self) -> bool:
+        """Whether time is up; never while a debugger is attached."""
+        return self.remaining_s() <= 0 and not debugger_attached()
+
+    def exceeded(self) -> DeadlineExceeded:
+        """The error to raise when time is up."""
+        if self.until is not None and self.until <= time.time():
+            return DeadlineExceeded("the run's deadline passed before the scenario ended")
+        return DeadlineExceeded(
+            f"the scenario took longer than its {self.seconds:.0f} s; raise `scenario_timeout_s` "
+            "if it has a reason to"
+        )
+
+    @contextmanager
+    def alarm(self) -> Iterator[None]:
+        """Interrupt what blocks the main thread some seconds after the limit."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ring(_signum: int, _frame: FrameType | None) -> None:
+            if self.passed():
+                raise self.exceeded()
+            signal.setitimer(signal.ITIMER_REAL, _GRACE_S)  # a debugger is attached: look again later
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, self.remaining_s()) + _GRACE_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,172 @@
+"""Which scenario of a session meets which variant: collection turned into trials."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from harness.bookkeeping.binding import bound_names
+from harness.bookkeeping.plan import Plan, Trial
+from harness.catalog import Catalog
+from harness.errors import UnknownGap
+
+PARAMETER = "overbooked_trial"
+UNKNOWN_WEIGHT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of the session that is a scenario on a variant.
+
+    Args:
+        scenario: node id without the trial's own name and without xdist's group.
+        trial: variant and repetition.
+        bound: every clause the scenario is bound to.
+        asked: those the plan asks for in this trial.
+    """
+
+    scenario: str
+    trial: Trial
+    bound: tuple[str, ...]
+    asked: tuple[str, ...]
+
+
+ENTRY = pytest.StashKey[Entry]()
+
+
+def parametrize(metafunc: pytest.Metafunc, plan: Plan, catalog: Catalog) -> None:
+    """Give a scenario one item a trial; the run's own variant keeps the plain name.
+
+    Raises:
+        UnknownGap: the scenario is bound to what the catalog does not have.
+    """
+    trials = plan.trials(_bound(metafunc.definition, catalog))
+    if not trials:
+        return
+    if PARAMETER not in metafunc.fixturenames:
+        metafunc.fixturenames.append(PARAMETER)
+    metafunc.parametrize(PARAMETER, trials, indirect=True, ids=[_id(plan, trial) for trial in trials])
+
+
+def _id(plan: Plan, trial: Trial) -> object:
+    return pytest.HIDDEN_PARAM if _is_plain(plan, trial) else trial.id
+
+
+def _is_plain(plan: Plan, trial: Trial) -> bool:
+    return plan.plain and trial == Trial(plan.variants[0].name)
+
+
+def _bound(definition: pytest.Item, catalog: Catalog) -> tuple[str, ...]:
+    names = bound_names(definition)
+    try:
+        return tuple(clause.name for clause in catalog.clauses_of(names))
+    except UnknownGap as error:
+        raise UnknownGap(f"{definition.nodeid}: @gap({', '.join(map(repr, names))}): {error}") from None
+
+
+def select(
+    items: Sequence[pytest.Item], plan: Plan, catalog: Catalog
+) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Sort a session's items into those to run, in order, and those nobody asked for.
+
+    Items that are no scenarios are kept, first. Scenarios on the run's own variant or on the healthy
+    system go one by one, the longest first; a mutant's go together, so that the stack is renewed
+    once for them all.
+    """
+    ordinary: list[pytest.Item] = []
+    wanted: list[pytest.Item] = []
+    unwanted: list[pytest.Item] = []
+    for item in items:
+        if not bound_names(item):
+            ordinary.append(item)
+        elif (entry := _entry(item, plan, catalog)) is None:
+            unwanted.append(item)
+        else:
+            item.stash[ENTRY] = entry
+            wanted.append(item)
+    wanted, spared = _first_only(wanted, plan)
+    for item in wanted:
+        group = _group(item.stash[ENTRY], plan)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    return ordinary + _ordered(wanted, plan), unwanted + spared
+
+
+def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
+    callspec = getattr(item, "callspec", None)
+    trial = callspec.params.get(PARAMETER) if callspec else None
+    if not isinstance(trial, Trial):
+        return None
+    scenario = item.nodeid if _is_plain(plan, trial) else _without(item.nodeid, trial.id)
+    if (scenario, trial.id) in plan.done:
+        return None
+    bound = _bound(item, catalog)
+    return Entry(scenario, trial, bound, plan.asked(trial, bound))
+
+
+def _without(nodeid: str, name: str) -> str:
+    """The node id as it would be had the trial never been a parameter."""
+    for whole, rest in ((f"[{name}]", ""), (f"-{name}]", "]"), (f"[{name}-", "[")):
+        if whole in nodeid:
+            return nodeid.replace(whole, rest, 1)
+    return nodeid
+
+
+def _first_only(items: Iterable[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Keep one scenario, the one bound to the fewest clauses, of a variant that wants no more."""
+    kept: list[pytest.Item] = []
+    spared: list[pytest.Item] = []
+    by_variant: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        name = item.stash[ENTRY].trial.variant
+        (by_variant.setdefault(name, []) if plan.variant(name).first_only else kept).append(item)
+    for rivals in by_variant.values():
+        rivals.sort(key=lambda item: (len(item.stash[ENTRY].bound), item.nodeid))
+        kept.append(rivals[0])
+        spared.extend(rivals[1:])
+    return kept, spared
+
+
+def _group(entry: Entry, plan: Plan) -> str | None:
+    """The xdist group: what must stay on one worker for a stack to be renewed only once."""
+    if entry.trial.variant == plan.variants[0].name:
+        return None
+    return entry.trial.variant
+
+
+def _ordered(items: Sequence[pytest.Item], plan: Plan) -> list[pytest.Item]:
+    def weight(item: pytest.Item) -> float:
+        return plan.weights.get(item.stash[ENTRY].scenario, UNKNOWN_WEIGHT_S)
+
+    totals: dict[str, float] = {}
+    for item in items:
+        name = item.stash[ENTRY].trial.variant
+        totals[name] = totals.get(name, 0.0) + weight(item)
+    first = plan.variants[0].name
+    places = {variant.name: place for place, variant in enumerate(plan.variants)}
+
+    def key(item: pytest.Item) -> tuple[object, ...]:
+        entry = item.stash[ENTRY]
+        variant = plan.variant(entry.trial.variant)
+        if variant.first_only:
+            rank = 0
+        elif variant.name == first:
+            rank = 1
+        else:
+            rank = 2
+        whole = totals[variant.name] if rank == 2 else 0.0
+        return (rank, -whole, places[variant.name], entry.trial.repetition, -weight(item), item.nodeid)
+
+    return sorted(items, key=key)
+
+
+def coroutine_of(item: pytest.Item) -> tuple[object, str] | None:
+    """Where the coroutine function of an item hangs, as `(owner, attribute)`; None: it is not async."""
+    function = getattr(item, "obj", None)
+    handle = getattr(function, "hypothesis", None)
+    if handle is not None and inspect.iscoroutinefunction(handle.inner_test):
+        return handle, "inner_test"
+    return (item, "obj") if inspect.iscoroutinefunction(function) else None

@@ -1,0 +1,78 @@
+"""Keeps the stacks of one worker: started when first needed, renewed between variants, always closed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from harness.bookkeeping.plan import Variant
+from harness.errors import StackError
+from harness.stacks.protocol import Stack
+
+# Makes a stack of the variant's shape that runs its mutant; not yet started.
+StackFactory = Callable[[Variant], Stack | Awaitable[Stack]]
+
+FUTILE = 2  # starts that may fail in a row before the worker gives up
+
+
+class StackKeeper:
+    """One stack at a time. A variant of the same shape renews it, one of another replaces it.
+
+    Args:
+        make: makes a stack for a variant.
+    """
+
+    def __init__(self, make: StackFactory) -> None:
+        self._make = make
+        self._stack: Stack | None = None
+        self._variant: Variant | None = None
+        self._failures: list[StackError] = []
+
+    async def at(self, variant: Variant) -> Stack:
+        """A running stack of that variant.
+
+        Raises:
+            StackError: it did not start; after two failures in a row the last one, at once.
+        """
+        if self._stack is not None and self._variant is not None:
+            if self._variant.name == variant.name:
+                return self._stack
+            if self._variant.replicas == variant.replicas:
+                await self._renew(self._stack, variant)
+                return self._stack
+        await self.close()
+        return await self._start(variant)
+
+    async def discard(self) -> None:
+        """Close a stack that can no longer be trusted; the next scenario gets a new one."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close whatever runs; safe to repeat."""
+        stack, self._stack, self._variant = self._stack, None, None
+        if stack is not None:
+            await stack.close()
+
+    async def _renew(self, stack: Stack, variant: Variant) -> None:
+        self._variant = None  # half renewed is neither the one nor the other
+        try:
+            await stack.renew(mutant=variant.mutant)
+        except BaseException:
+            await self.close()
+            raise
+        self._variant = variant
+
+    async def _start(self, variant: Variant) -> Stack:
+        if len(self._failures) >= FUTILE:
+            raise self._failures[-1]
+        made = self._make(variant)
+        stack = await made if isinstance(made, Awaitable) else made
+        try:
+            await stack.start()
+        except BaseException as error:
+            if isinstance(error, StackError):
+                self._failures.append(error)
+            await stack.close()
+            raise
+        self._failures.clear()
+        self._stack, self._variant = stack, variant
+        return stack

@@ -1,0 +1,68 @@
+"""A stack on loan to a scenario: what it was when lent, whether it came back whole."""
+
+from __future__ import annotations
+
+from harness.bookkeeping.keeper import StackKeeper
+from harness.bookkeeping.plan import Variant
+from harness.bookkeeping.sitting import Sitting
+from harness.stacks.protocol import Stack
+
+TAIL_LINES = 200
+KEPT_LINES = 60
+
+
+async def lend(sitting: Sitting, keeper: StackKeeper, variant: Variant) -> Stack:
+    """A running stack of the variant; the book keeps what it is made of.
+
+    Raises:
+        StackError: it did not start.
+    """
+    stack = await keeper.at(variant)
+    sitting.stack = {
+        "id": stack.id,
+        "kind": stack.kind,
+        "versions": dict(stack.versions),
+        "mutant": stack.mutant,
+        "replicas": len(stack.replicas),
+    }
+    sitting.log_marks = {name: _last(stack.log_tail(name, 1)) for name in stack.processes}
+    return stack
+
+
+async def take_back(sitting: Sitting, keeper: StackKeeper, stack: Stack) -> None:
+    """Keep the logs, look whether a part died on its own, and heal.
+
+    A stack that cannot be healed is closed; the next scenario gets another.
+
+    Raises:
+        SystemDied: the system under test ended on its own.
+        StackError: another part did, or could not be brought back.
+    """
+    sitting.logs = _logs(sitting, stack)
+    try:
+        await stack.check()
+        await stack.heal()
+        await stack.check()
+    except BaseException:
+        await keeper.discard()
+        raise
+    if sitting.timed_out:
+        # What was cancelled half way may still be at work inside.
+        await keeper.discard()
+
+
+def _logs(sitting: Sitting, stack: Stack) -> dict[str, list[str]]:
+    """The last lines of every process, from when the scenario began."""
+    logs = {}
+    for name in stack.processes:
+        lines = stack.log_tail(name, TAIL_LINES)
+        mark = sitting.log_marks.get(name)
+        if mark in lines:
+            lines = lines[len(lines) - lines[::-1].index(mark) :]
+        if lines:
+            logs[name] = lines[-KEPT_LINES:]
+    return logs
+
+
+def _last(lines: list[str]) -> str | None:
+    return lines[-1] if lines else None

@@ -1,0 +1,135 @@
+"""The plan of one run: which clauses are asked of which variant, and within which bounds.
+
+The command line writes it, every worker reads it; both see the same data and nothing else passes
+between them in that direction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+HEALTHY = "healthy"
+CANARY = "canary"
+
+_PATHS = ("directory", "root", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The system as it is to be judged: healthy or with one mutant, on a stack of some shape.
+
+    Args:
+        name: `healthy`, a mutant's name, or `canary`.
+        mutant: the mutant that is switched on.
+        clauses: full names of the clauses asked of this variant.
+        replicas: how many processes of the service; None: as many as the settings say.
+        repeats: how often each scenario meets it.
+        first_only: one scenario is enough (the canary).
+        small: the budget of the smallest profile, whatever the run's own is.
+    """
+
+    name: str
+    mutant: str | None
+    clauses: tuple[str, ...]
+    replicas: int | None = None
+    repeats: int = 1
+    first_only: bool = False
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trial:
+    """One scenario on one variant, for the n-th time (from 0)."""
+
+    variant: str
+    repetition: int = 0
+
+    @property
+    def id(self) -> str:
+        """The trial as it stands in a node id."""
+        return self.variant if not self.repetition else f"{self.variant}~{self.repetition + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a worker has to know of a run.
+
+    Args:
+        run: the run's id.
+        directory: where its output goes; None keeps nothing.
+        root: where overbooked.toml is looked for.
+        settings: overrides of the settings, as `harness.config` takes them.
+        config: a second settings file over overbooked.toml.
+        seed: the one seed of everything random.
+        variants: what is judged; the first is the run's own.
+        plain: trials get no name of their own in node ids (an ordinary run has one variant).
+        scenario_timeout_s: how long one scenario may take.
+        deadline_at: end of the whole run, seconds since the epoch; None for none.
+        done: `(scenario, trial id)` that an earlier run has finished.
+        weights: expected seconds by scenario, where known, for longest-first order.
+    """
+
+    run: str
+    directory: Path | None
+    root: Path
+    settings: Mapping[str, Any]
+    seed: int
+    variants: tuple[Variant, ...]
+    config: Path | None = None
+    plain: bool = True
+    scenario_timeout_s: float = 120.0
+    deadline_at: float | None = None
+    done: frozenset[tuple[str, str]] = frozenset()
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name.
+
+        Raises:
+            LookupError: the plan has none of that name.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise LookupError(f"the plan has no variant {name!r}")
+
+    def trials(self, clauses: Sequence[str]) -> list[Trial]:
+        """The trials of a scenario that is bound to these clauses."""
+        return [
+            Trial(variant.name, repetition)
+            for variant in self.variants
+            if set(clauses) & set(variant.clauses)
+            for repetition in range(variant.repeats)
+        ]
+
+    def asked(self, trial: Trial, clauses: Sequence[str]) -> tuple[str, ...]:
+        """Those of a scenario's clauses that are asked in a trial."""
+        wanted = set(self.variant(trial.variant).clauses)
+        return tuple(clause for clause in clauses if clause in wanted)
+
+    def write(self, path: Path) -> None:
+        """Keep the plan in a file, whole or not at all."""
+        data = asdict(self)
+        for name in _PATHS:
+            data[name] = str(data[name]) if data[name] else None
+        data["done"] = sorted(self.done)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(path.name + ".part")
+        scratch.write_text(json.dumps(data, indent=1), encoding="utf-8")
+        scratch.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """The plan that `write` kept."""
+        data = json.loads(path.read_text(encoding="utf-8"))
+        for name in _PATHS:
+            data[name] = Path(data[name]) if data[name] else None
+        data["variants"] = tuple(
+            Variant(**{**variant, "clauses": tuple(variant["clauses"])}) for variant in data["variants"]
+        )
+        data["done"] = frozenset((scenario, trial) for scenario, trial in data["done"])
+        return cls(**data)

@@ -1,0 +1,92 @@
+"""The book of one trial of one scenario: from what was raised to one result a clause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.bookkeeping.plan import Trial
+from harness.bookkeeping.result import TrialResult
+from harness.errors import DeadlineExceeded, GapFound, HarnessError, SystemDied
+from harness.verdicts.evidence import ClauseResult
+from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict, worst
+
+
+class NotConclusive(HarnessError):
+    """The scenario came to its end but showed nothing; see the reason of its clauses."""
+
+
+@dataclass(slots=True)
+class Sitting:
+    """Collects what a trial raised in its phases and what its stack logged, and concludes it.
+
+    Args:
+        scenario: node id without the trial's own name.
+        trial: which variant, and for which time.
+        judge: rules on all clauses that the scenario is bound to.
+        asked: the clauses the plan asks for; only these get a result.
+    """
+
+    scenario: str
+    trial: Trial
+    judge: Judge
+    asked: tuple[str, ...]
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    log_marks: dict[str, str | None] = field(default_factory=dict)
+    stack: dict[str, Any] = field(default_factory=dict)
+    _raised: BaseException | None = None
+    _trace: str = ""
+
+    def raised(self, error: BaseException, trace: str = "") -> None:
+        """Take what a phase raised; the system's death speaks loudest, else the first counts."""
+        if isinstance(error, NotConclusive):
+            return
+        if self._raised is None or (
+            isinstance(error, SystemDied) and not isinstance(self._raised, SystemDied)
+        ):
+            self._raised, self._trace = error, trace
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the scenario was cut off."""
+        return isinstance(self._raised, DeadlineExceeded)
+
+    def shortfall(self) -> BaseException | None:
+        """What a scenario that came to its end without a word still has to be failed for."""
+        results = self._results(None)
+        opened = [result for result in results if result.verdict is Verdict.OPEN]
+        if opened:
+            finding = opened[0].finding
+            others = "".join(f"; {r.clause}: {r.reason}" for r in opened[1:])
+            return GapFound(
+                f"{opened[0].clause}: {opened[0].reason}{others}",
+                expected=finding.expected if finding else "",
+                observed=finding.observed if finding else "",
+                operations=finding.operations if finding else (),
+            )
+        doubtful = [result for result in results if result.verdict is not Verdict.CLOSED]
+        if doubtful:
+            return NotConclusive("; ".join(f"{r.clause}: {r.reason}" for r in doubtful))
+        return None
+
+    def conclude(self) -> TrialResult:
+        """One result for every asked clause, with the logs where something is to be explained."""
+        results = self._results(self._raised)
+        unhappy = worst(result.verdict for result in results) is not Verdict.CLOSED
+        return TrialResult(
+            scenario=self.scenario,
+            trial=self.trial,
+            results=tuple(results),
+            started_at=self.started_at,
+            duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
+            logs=dict(self.logs),
+            stack=dict(self.stack),
+            trace=self._trace[-8000:] if unhappy and not isinstance(self._raised, GapFound) else "",
+        )
+
+    def _results(self, raised: BaseException | None) -> list[ClauseResult]:
+        wanted = set(self.asked)
+        return [result for result in self.judge.conclude(raised) if result.clause in wanted]

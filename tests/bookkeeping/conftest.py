@@ -1,0 +1,82 @@
+"""Runs toy scenarios in a pytest of their own, as a run would, and reads their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import harness.bookkeeping.clerk
+import harness.bookkeeping.summary  # noqa: F401
+from harness.bookkeeping.plan import Plan, Variant
+from harness.bookkeeping.result import PROPERTY, TrialResult
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = """
+from pathlib import Path
+import pytest
+from tests.bookkeeping.toy import factory
+
+@pytest.fixture(scope="session")
+def stack_factory():
+    return factory(Path({diary!r}))
+"""
+
+
+@dataclass
+class Court:
+    """Holds sessions over toy scenarios."""
+
+    pytester: pytest.Pytester
+    diary: Path
+
+    def hold(self, source: str, *variants: Variant, options: tuple[str, ...] = (), **plan: object) -> Session:
+        self.pytester.makeconftest(CONFTEST.format(diary=str(self.diary)))
+        self.pytester.makepyfile(test_toy="from harness import *\nimport pytest\n\n" + source)
+        file = self.pytester.path / "plan.json"
+        Plan(
+            run="toy", directory=None, root=self.pytester.path, settings={}, seed=7, variants=variants, **plan
+        ).write(file)  # type: ignore[arg-type]
+        self.diary.write_text("")
+        result = self.pytester.inline_run(f"--overbooked-plan={file}", "-p", "no:cacheprovider", *options)
+        results = [
+            TrialResult.decode(value)
+            for call in result.getcalls("pytest_runtest_logreport")
+            for name, value in call.report.user_properties
+            if name == PROPERTY and call.report.when == "teardown"
+        ]
+        outcomes = result.countoutcomes()
+        return Session(results, self.diary.read_text().splitlines(), outcomes, result)
+
+
+@dataclass
+class Session:
+    results: list[TrialResult]
+    diary: list[str]
+    outcomes: list[int]  # passed, skipped, failed (errors included)
+    raw: object
+
+    def verdicts(self) -> dict[str, str]:
+        """Verdict by `trial clause`."""
+        return {
+            f"{result.trial.id} {each.clause}": each.verdict.value
+            for result in self.results
+            for each in result.results
+        }
+
+
+@pytest.fixture
+def court(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Court:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    return Court(pytester, tmp_path / "diary")
+
+
+@pytest.fixture
+def healthy() -> Callable[..., Variant]:
+    def make(*clauses: str, **more: object) -> Variant:
+        return Variant("healthy", None, clauses, **more)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,69 @@
+"""A toy stack whose processes do as they are told, for scenarios that need no real system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.bookkeeping.plan import Variant
+from harness.errors import StackError, SystemDied
+
+
+@dataclass
+class ToyStack:
+    """Writes what is done to it into a diary."""
+
+    diary: Path
+    mutant: str | None = None
+    size: int = 2
+    dies: bool = False
+    id: str = "toy"
+    kind: str = "embedded"
+    links: dict[str, Any] = field(default_factory=dict)
+    processes: dict[str, Any] = field(default_factory=lambda: {"app": object()})
+    versions: dict[str, str] = field(default_factory=lambda: {"postgres": "18.0"})
+    toxiproxy_url: str = "http://127.0.0.1:1"
+    urls: dict[str, str] = field(default_factory=dict)
+    dsns: dict[str, str] = field(default_factory=dict)
+    client_url: str = "http://127.0.0.1:2"
+    log: list[str] = field(default_factory=lambda: ["before"])
+
+    @property
+    def replicas(self) -> list[str]:
+        return ["app", "app-2", "app-3"][: self.size]
+
+    def write(self, line: str) -> None:
+        with self.diary.open("a") as diary:
+            diary.write(line + "\n")
+
+    async def start(self) -> None:
+        self.write(f"start {self.mutant} x{self.size}")
+        if self.mutant == "SYS-01.1":
+            raise StackError("app did not become healthy", part="app", log=["Traceback"])
+
+    async def renew(self, *, mutant: str | None) -> None:
+        self.mutant = mutant
+        self.write(f"renew {mutant}")
+
+    async def heal(self) -> None:
+        self.write("heal")
+
+    async def check(self) -> None:
+        if self.dies:
+            raise SystemDied("app ended on its own", observed="exit 139")
+
+    async def close(self) -> None:
+        self.write("close")
+
+    def log_tail(self, _process: str, lines: int = 40) -> list[str]:
+        return self.log[-lines:]
+
+
+def factory(diary: Path) -> Any:
+    """A stack factory over a diary."""
+
+    def make(variant: Variant) -> ToyStack:
+        return ToyStack(diary, variant.mutant, variant.replicas or 2)
+
+    return make
