@@ -120,8 +120,8 @@ class KillMatrix:
         mutants: columns, None first.
         cells: by (mutant, clause).
         observations: what it was made from.
-        seed, profile, stack, repeat, versions: of the proof.
-        errors: what went wrong outside any clause, by mutant.
+        texts: what each mutant does, by name.
+        about: seed, profile, stack, repetitions, versions ... of the proof.
     """
 
     clauses: tuple[str, ...]
@@ -188,12 +188,17 @@ class KillMatrix:
     @property
     def killed(self) -> tuple[str, ...]:
         """Mutants that opened every asked clause they break, every time, and at least one."""
-        return tuple(m for m in self._seeded if self._expected(m) and not self._missed(m))
+        return tuple(
+            m
+            for m in self._seeded
+            if (cells := self._expected(m)) and all(cell.state is CellState.KILLED for cell in cells)
+        )
 
     @property
     def survivors(self) -> tuple[str, ...]:
         """Mutants that left an asked clause they break unopened at least once."""
-        return tuple(m for m in self._seeded if self._missed(m))
+        missed = {cell.mutant for cell in self.missed}
+        return tuple(m for m in self._seeded if m in missed)
 
     @property
     def unproven(self) -> tuple[str, ...]:
@@ -253,9 +258,6 @@ class KillMatrix:
     def _expected(self, mutant: str) -> tuple[Cell, ...]:
         cells = (self.cells[mutant, clause] for clause in self.clauses)
         return tuple(cell for cell in cells if cell.expected and cell.asked)
-
-    def _missed(self, mutant: str) -> tuple[Cell, ...]:
-        return tuple(cell for cell in self._expected(mutant) if cell.state is not CellState.KILLED)
 
     def as_dict(self) -> dict[str, Any]:
         """The matrix as JSON: what it says, the cells that say anything, and every observation."""

@@ -1,0 +1,95 @@
+"""How verdicts, evidence and durations are put in words; the same in every report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, Scorecard
+from harness.verdicts.verdict import Verdict
+
+
+def seconds(duration_s: float) -> str:
+    """`9.4 s`, `2 min 05 s`."""
+    if duration_s < 99.95:
+        return f"{duration_s:.1f} s"
+    minutes, rest = divmod(round(duration_s), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def shout(verdict: Verdict) -> str:
+    """The verdict as a word; an open one in capitals."""
+    return verdict.value.upper() if verdict is Verdict.OPEN else verdict.value
+
+
+def share(gap: GapScore) -> str:
+    """`6 clauses`, or `4 of 6 clauses` when some were not asked."""
+    noun = "clause" if gap.total == 1 else "clauses"
+    return f"{gap.total} {noun}" if gap.asked == gap.total else f"{gap.asked} of {gap.total} {noun}"
+
+
+def exercised(evidence: Iterable[Evidence]) -> str:
+    """What was exercised, each scenario counted once: `48 rounds, 36 faults, all bit`."""
+    counts: dict[str, int] = {}
+    injected = bit = 0
+    for each in {e.scenario: e for e in evidence}.values():
+        for name, n in each.counts.items():
+            counts[name] = counts.get(name, 0) + n
+        injected += each.injected
+        bit += each.bit
+    parts = [f"{n:,} {name if n != 1 else name.removesuffix('s')}" for name, n in counts.items()]
+    if injected:
+        noun = "fault" if injected == 1 else "faults"
+        parts.append(f"{injected:,} {noun}, {'all' if bit == injected else bit} bit")
+    return ", ".join(parts)
+
+
+def brief(gap: GapScore) -> str:
+    """What is worth saying on a gap's one line."""
+    if gap.verdict is Verdict.CLOSED:
+        return exercised(e for clause in gap.clauses for e in clause.evidence)
+    if gap.asked == 0:
+        return gap.reason
+    guilty = gap.with_verdict(gap.verdict)
+    letters = ", ".join(clause.letter for clause in guilty)
+    reasons = dict.fromkeys(clause.reason for clause in guilty if clause.reason)
+    if gap.verdict is Verdict.OPEN or len(reasons) != 1:
+        return letters
+    reason = next(iter(reasons)).splitlines()[0]
+    return reason if len(guilty) == gap.asked else f"{letters}: {reason}"
+
+
+def tally(scorecard: Scorecard) -> str:
+    """`6 gaps: 5 closed, 1 open`."""
+    counted = [(verdict, len(scorecard.with_verdict(verdict))) for verdict in Verdict]
+    words = ", ".join(f"{n} {verdict.value}" for verdict, n in counted if n)
+    noun = "gap" if len(scorecard.gaps) == 1 else "gaps"
+    return f"{len(scorecard.gaps)} {noun}: {words}" if words else "no gaps"
+
+
+def heading(scorecard: Scorecard) -> str:
+    """What ran: stack and versions, profile, seed, run."""
+    run = scorecard.run
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    parts = [f"{run.stack}: {versions}" if versions else run.stack]
+    if run.mutant:
+        parts.append(f"mutant {run.mutant}")
+    parts += [f"profile {run.profile}", f"seed {run.seed}", f"run {run.id}"]
+    return "   ".join(parts)
+
+
+def canary_line(scorecard: Scorecard) -> str:
+    """What became of the canary."""
+    canary = scorecard.canary
+    if canary is None:
+        return "no canary was judged: these verdicts are unproven"
+    if canary.sings:
+        return f"canary {canary.mutant} is open, as it must be"
+    why = f" ({canary.reason})" if canary.reason else ""
+    return f"canary {canary.mutant} is {canary.verdict}, not open{why}: this run proves nothing"
+
+
+def clause_reason(clause: ClauseScore) -> str:
+    """Why a clause has its verdict, in one line; what was exercised when it is closed."""
+    if clause.verdict is Verdict.CLOSED:
+        return exercised(clause.evidence)
+    return clause.reason.splitlines()[0] if clause.reason else ""
