@@ -1,0 +1,89 @@
+"""Redis, which the service is faster with and right without.
+
+Nothing in Redis is the truth. When it is down, slow or odd, reading finds nothing and writing
+reports that it failed; both give up within `redis_timeout_s`, and for a moment after a failure reads
+do not try at all, so that a dead Redis does not cost every request its time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+REST_S = 1.0
+"""How long reads leave Redis alone after it failed."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Cache:
+    """Small values under a key with a time to live.
+
+    Args:
+        url: of the Redis server.
+        timeout_s: bounds each operation as a whole, connecting included.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._resting_until = 0.0
+        self.failures = 0
+        self._redis: Redis = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # A pooled connection may have been closed since: one fresh one, no waiting.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            protocol=2,
+            lib_name=None,
+            lib_version=None,
+        )
+
+    async def get(self, key: str) -> str | None:
+        """The value, or None when there is none or Redis does not say."""
+        if time.monotonic() < self._resting_until:
+            return None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                value = await self._redis.get(key)
+                return None if value is None else str(value)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed("get", error)
+            return None
+
+    async def put(self, key: str, value: str, *, ttl_s: float, unless_there: bool = False) -> bool:
+        """Keep a value for `ttl_s`; with `unless_there` an existing one stays. False: Redis failed."""
+        if unless_there and time.monotonic() < self._resting_until:
+            return False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._redis.set(key, value, px=max(1, int(ttl_s * 1000)), nx=unless_there)
+                return True
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed("put", error)
+            return False
+
+    async def answers(self) -> bool:
+        """Whether Redis answers now."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._redis.ping()
+                return True
+        except (RedisError, OSError, TimeoutError):
+            return False
+
+    def _failed(self, operation: str, error: BaseException) -> None:
+        self.failures += 1
+        self._resting_until = time.monotonic() + REST_S
+        _log.warning("redis-failed", operation=operation, error=repr(error))
+
+    async def close(self) -> None:
+        await self._redis.aclose()

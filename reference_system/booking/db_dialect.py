@@ -1,0 +1,35 @@
+"""SQLAlchemy's asyncpg dialect without its questions at every new connection.
+
+A connection is ready after its handshake: no codec look-ups, no version query, no `BEGIN` that
+reads differently after an autocommit read. JSON columns come and go as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+NAME = "postgresql+booking"
+
+
+class LeanAsyncpg(PGDialect_asyncpg):
+    """For textual SQL on PostgreSQL 15 or newer, at READ COMMITTED or AUTOCOMMIT."""
+
+    supports_statement_cache = True
+
+    def initialize(self, connection: Any) -> None:
+        self.server_version_info = (15,)
+        self.default_schema_name = "public"
+        self.default_isolation_level = "READ COMMITTED"
+
+    def on_connect(self) -> Callable[[Any], None] | None:
+        return None
+
+    def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
+        dbapi_connection.set_isolation_level("autocommit" if level == "AUTOCOMMIT" else None)
+
+
+registry.register("postgresql.booking", __name__, LeanAsyncpg.__name__)

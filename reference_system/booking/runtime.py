@@ -1,0 +1,60 @@
+"""What one process of the service holds while it runs, and hands to routes and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import Depends, Request
+
+from reference_system.booking.cache import Cache
+from reference_system.booking.clock import Clock
+from reference_system.booking.db import Database
+from reference_system.booking.settings import Settings
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """Settings, connections and clock of this process; nothing in it is the truth about anything.
+
+    A domain with a connection of its own (the provider's client) keeps it here with `resource`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings)
+        self.cache = Cache(settings.redis_url, timeout_s=settings.redis_timeout_s)
+        self.clock = Clock(self.database, controlled=settings.control)
+        self.ready = not settings.operator_email
+        self._resources: dict[str, Any] = {}
+        self._exits = AsyncExitStack()
+        self._exits.push_async_callback(self.database.close)
+        self._exits.push_async_callback(self.cache.close)
+
+    def resource(self, name: str, make: Callable[[], T], close: Callable[[T], Awaitable[object]]) -> T:
+        """The one `name` of this process, made when first asked for and closed with the process."""
+        if name not in self._resources:
+            made = make()
+            self._resources[name] = made
+            self._exits.push_async_callback(close, made)
+        return cast(T, self._resources[name])
+
+    async def close(self) -> None:
+        await self._exits.aclose()
+
+
+def of_request(request: Request) -> Runtime:
+    """The process's runtime, for routes."""
+    return cast(Runtime, request.app.state.runtime)
+
+
+async def now_of_request(runtime: Annotated[Runtime, Depends(of_request)]) -> datetime:
+    """The service's time, read once a request."""
+    return await runtime.clock.now()
+
+
+HasRuntime = Annotated[Runtime, Depends(of_request)]
+HasNow = Annotated[datetime, Depends(now_of_request)]

@@ -1,0 +1,150 @@
+"""Money: payments that never go backwards, refunds, and a ledger that always balances."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from reference_system.migrations import roles
+
+revision = "0004"
+down_revision = "0003"
+
+PAYMENTS = """
+CREATE TABLE payments (
+    id uuid PRIMARY KEY,
+    checkout_id uuid REFERENCES checkouts,
+    intent_id text CONSTRAINT payments_intent_once UNIQUE,
+    state text NOT NULL CHECK (state IN (
+        'created', 'authorized', 'failed', 'voided', 'captured', 'partially_refunded', 'refunded'
+    )),
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    captured_minor bigint NOT NULL DEFAULT 0,
+    refunded_minor bigint NOT NULL DEFAULT 0,
+    CONSTRAINT payments_amounts_in_order CHECK (
+        0 <= refunded_minor AND refunded_minor <= captured_minor AND captured_minor <= amount_minor
+    )
+);
+CREATE INDEX payments_of_checkout ON payments (checkout_id);
+CREATE UNIQUE INDEX payments_captured_once_a_checkout ON payments (checkout_id) WHERE captured_minor > 0;
+
+CREATE TABLE refunds (
+    id uuid PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payments,
+    provider_refund_id text CONSTRAINT refunds_provider_id_once UNIQUE,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    state text NOT NULL CHECK (state IN ('pending', 'sent', 'succeeded', 'failed')),
+    reason text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX refunds_of_payment ON refunds (payment_id);
+CREATE INDEX refunds_to_send ON refunds (created_at) WHERE state IN ('pending', 'sent');
+"""
+
+PAYMENTS_GO_FORWARD = """
+CREATE FUNCTION public.payment_rank(state text) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE state
+        WHEN 'created' THEN 0
+        WHEN 'authorized' THEN 1
+        WHEN 'failed' THEN 2
+        WHEN 'voided' THEN 2
+        WHEN 'captured' THEN 3
+        WHEN 'partially_refunded' THEN 4
+        WHEN 'refunded' THEN 5
+    END
+$$;
+
+CREATE FUNCTION public.payments_go_forward() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF public.payment_rank(NEW.state) < public.payment_rank(OLD.state) THEN
+        RAISE EXCEPTION 'payment % is %, it cannot become %', OLD.id, OLD.state, NEW.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_state_never_falls', TABLE = 'payments';
+    END IF;
+    IF OLD.captured_minor > 0 AND NEW.captured_minor <> OLD.captured_minor THEN
+        RAISE EXCEPTION 'payment % is captured already', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_captured_once', TABLE = 'payments';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER payments_go_forward BEFORE UPDATE ON payments
+    FOR EACH ROW EXECUTE FUNCTION public.payments_go_forward();
+"""
+
+LEDGER = """
+CREATE TABLE ledger_transactions (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('capture', 'refund', 'reversal')),
+    reference text NOT NULL,
+    payment_id uuid REFERENCES payments,
+    reverses uuid REFERENCES ledger_transactions CONSTRAINT ledger_reversed_once UNIQUE,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT ledger_reference_once UNIQUE (kind, reference),
+    CONSTRAINT ledger_reversals_reverse CHECK ((kind = 'reversal') = (reverses IS NOT NULL))
+);
+CREATE INDEX ledger_transactions_of_payment ON ledger_transactions (payment_id);
+
+CREATE TABLE ledger_entries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction_id uuid NOT NULL REFERENCES ledger_transactions,
+    account text NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor <> 0),
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$')
+);
+CREATE INDEX ledger_entries_of_transaction ON ledger_entries (transaction_id);
+"""
+
+# Deferred to the commit: entries come one by one. Both tables have it, so that a transaction
+# without entries is refused too.
+LEDGER_BALANCES = """
+CREATE FUNCTION public.ledger_balances() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    subject uuid;
+    entries bigint;
+    unbalanced bigint;
+BEGIN
+    IF TG_TABLE_NAME = 'ledger_transactions' THEN
+        subject := NEW.id;
+    ELSE
+        subject := NEW.transaction_id;
+    END IF;
+    SELECT coalesce(sum(n), 0), count(*) FILTER (WHERE total <> 0) INTO entries, unbalanced
+    FROM (
+        SELECT count(*) AS n, sum(amount_minor) AS total
+        FROM public.ledger_entries WHERE transaction_id = subject GROUP BY currency
+    ) AS by_currency;
+    IF entries < 2 OR unbalanced > 0 THEN
+        RAISE EXCEPTION 'ledger transaction % does not balance', subject
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_balances', TABLE = 'ledger_entries';
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION public.ledger_balances() FROM PUBLIC;
+CREATE CONSTRAINT TRIGGER ledger_balances AFTER INSERT ON ledger_transactions
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_balances();
+CREATE CONSTRAINT TRIGGER ledger_balances AFTER INSERT ON ledger_entries
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_balances();
+"""
+
+GRANTS = """
+GRANT SELECT, INSERT ON payments, refunds, ledger_transactions, ledger_entries TO {app};
+GRANT UPDATE (intent_id, state, captured_minor, refunded_minor) ON payments TO {app};
+GRANT UPDATE (provider_refund_id, state) ON refunds TO {app};
+GRANT SELECT ON payments, refunds, ledger_transactions, ledger_entries TO {observer};
+"""
+
+
+def upgrade() -> None:
+    op.execute(PAYMENTS)
+    op.execute(PAYMENTS_GO_FORWARD)
+    op.execute(LEDGER)
+    op.execute(LEDGER_BALANCES)
+    op.execute(GRANTS.format(app=roles.app(), observer=roles.observer()))
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE ledger_entries, ledger_transactions, refunds, payments")
+    op.execute("DROP FUNCTION ledger_balances, payments_go_forward, payment_rank")
