@@ -1,0 +1,67 @@
+"""Which process a pid means: pids are used again, a pid with its start time is not."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+_POLL_S = 0.002
+
+
+def identity(pid: int) -> str | None:
+    """What tells this process from any later one with the same pid; None when it has ended.
+
+    On Linux the boot and the clock tick at which it started (proc_pid_stat(5), field 22), which
+    unlike a wall-clock start time does not move when the clock is set. A zombie has ended.
+    """
+    if sys.platform != "linux":
+        try:
+            return repr(psutil.Process(pid).create_time())
+        except psutil.Error:
+            return None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = stat[stat.rindex(")") + 2 :].split()  # the name before may contain anything
+    if fields[0] in "ZX":
+        return None
+    return f"{_boot()}/{fields[19]}"
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+def own_identity() -> str:
+    """The identity of this very process."""
+    return identity(os.getpid()) or ""
+
+
+def wait_until_gone(processes: Mapping[int, str], timeout_s: float) -> list[int]:
+    """Wait for processes (pid to identity), children of ours or not; returns those still there.
+
+    A zombie is gone: who must reap it is not always quick, and it holds nothing any more.
+    """
+    deadline = time.monotonic() + timeout_s
+    left = list(processes)
+    while left := [pid for pid in left if is_running(pid, processes[pid])]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_S)
+    return left
+
+
+def is_running(pid: int, expected: str) -> bool:
+    """Whether `pid` is still the process that had this identity."""
+    return bool(expected) and identity(pid) == expected

@@ -1,0 +1,83 @@
+"""The stack's Toxiproxy: its address and the few calls a stack makes itself.
+
+Faults are driven by `harness.faults`; a stack creates the proxies of its links and resets them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from harness.errors import StackError
+from harness.stacks.health import Probe, http_probe
+
+_TIMEOUT_S = 5.0
+
+
+def server_command(binary: Path | None, host: str, port: int) -> list[str]:
+    """The command of a real toxiproxy-server, or of ours when there is none."""
+    if binary:
+        return [str(binary), "-host", host, "-port", str(port)]
+    return [sys.executable, "-m", "harness.faults.server", "--host", host, "--port", str(port)]
+
+
+class ToxiproxyApi:
+    """Creates, resets and asks; proxies are process-global at a Toxiproxy."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def probe(self) -> Probe:
+        """Ready when it tells its version."""
+        parts = httpx.URL(self.url)
+        return http_probe(parts.host, parts.port or 80, "/version")
+
+    async def version(self) -> str:
+        """The version it says it has; one installed by `go install` says `git`."""
+        text = (await self._ask("GET", "/version")).text.strip()
+        if text.startswith("{"):
+            return str(httpx.Response(200, text=text).json().get("version", text))
+        return text
+
+    async def create(self, name: str, upstream: tuple[str, int], listen: str) -> tuple[str, int]:
+        """Create a proxy and return where it listens.
+
+        Args:
+            listen: `host:port`; port 0 takes a free one.
+
+        Raises:
+            StackError: it cannot, or answered something else than was asked.
+        """
+        wanted = {"name": name, "listen": listen, "upstream": f"{upstream[0]}:{upstream[1]}", "enabled": True}
+        made: dict[str, Any] = (await self._ask("POST", "/proxies", json=wanted)).json()
+        if made.get("upstream") != wanted["upstream"] or not made.get("enabled"):
+            raise StackError(f"Toxiproxy made another proxy than was asked: {made}", part="toxiproxy")
+        host, _, port = str(made["listen"]).rpartition(":")
+        return host.strip("[]"), int(port)
+
+    async def reset(self) -> None:
+        """Remove every toxic and enable every proxy."""
+        await self._ask("POST", "/reset")
+
+    async def delete(self, name: str) -> None:
+        """Remove a proxy."""
+        await self._ask("DELETE", f"/proxies/{name}")
+
+    async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S) as client:
+                response = await client.request(method, self.url + path, **content)
+        except httpx.HTTPError as error:
+            raise StackError(
+                f"Toxiproxy at {self.url} did not answer {method} {path}: {type(error).__name__} {error}",
+                part="toxiproxy",
+            ) from error
+        if response.is_error:
+            raise StackError(
+                f"Toxiproxy refused {method} {path} ({response.status_code}): {response.text.strip()}",
+                part="toxiproxy",
+            )
+        return response

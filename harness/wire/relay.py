@@ -1,0 +1,304 @@
+"""The relay: a counting pass-through in front of Toxiproxy, one thread for all links of a stack.
+
+It stands where the gate will: what a client sends is counted, may trip a wire, and is passed on
+unchanged. An end of stream is passed on as an end of stream (half-close), a reset as a reset, and
+a slow reader holds its writer back. It is on the path of everything, so it does nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from harness.errors import DeadlineExceeded, StackError
+from harness.wire.link import Counts, RelayLink, Tripwires
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_BACKLOG = 1024
+_HIGH_WATER_BYTES = 256 * 1024
+_DIAL_TIMEOUT_S = 10.0
+_CALL_TIMEOUT_S = 5.0
+# l_onoff=1, l_linger=0: close sends RST and drops what is unsent.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # already closed: there is nothing left to reset
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
+
+
+class _Door:
+    """What all connections of one link share."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.counts = Counts()
+        self.tripwires = Tripwires(self.counts)
+        self.upstream: tuple[str, int] | None = None
+        self.led = asyncio.Event()
+        self.pairs: set[_Pair] = set()
+        self.server: asyncio.Server | None = None
+
+    def accept(self) -> _Side:
+        return _Pair(self).client
+
+    def lead(self, upstream: tuple[str, int] | None) -> None:
+        self.upstream = upstream
+        if upstream is None:
+            self.led.clear()
+        else:
+            self.led.set()
+
+    async def dial(self, side: _Side) -> None:
+        async with asyncio.timeout(_DIAL_TIMEOUT_S):
+            while self.upstream is None:
+                await self.led.wait()
+            await self.loop.create_connection(lambda: side, *self.upstream)
+
+    def cut(self) -> int:
+        pairs = list(self.pairs)
+        for pair in pairs:
+            pair.reset()
+        self.counts.resets += len(pairs)
+        return len(pairs)
+
+
+class _Side(asyncio.Protocol):
+    """One half of a connection; passes what it reads to the other half."""
+
+    __slots__ = ("_counts", "_door", "_pair", "_upward", "ended", "other", "transport")
+
+    other: _Side
+
+    def __init__(self, pair: _Pair, *, upward: bool) -> None:
+        self._pair = pair
+        self._door = pair.door
+        self._counts = pair.door.counts
+        self._upward = upward
+        self.ended = False
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        if self._upward:
+            self._pair.accepted(transport)
+
+    def data_received(self, data: bytes) -> None:
+        counts = self._counts
+        if self._upward:
+            counts.messages += 1
+            counts.bytes_up += len(data)
+            if counts.messages >= counts.trip_at:
+                self._trip()
+        else:
+            counts.replies += 1
+            counts.bytes_down += len(data)
+        target = self.other.transport
+        if target is not None and not target.is_closing():
+            target.write(data)
+
+    def _trip(self) -> None:
+        try:
+            self._door.tripwires.reached()
+        except Exception:
+            # The message must go on whatever an action did; the tripwire says that it fired.
+            log.exception("a tripwire's action failed")
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        target = self.other.transport
+        if target is not None and not target.is_closing():
+            target.write_eof()
+        if self.other.ended:
+            self._pair.close()
+        return True  # keep our half open: the other direction may still carry an answer
+
+    def pause_writing(self) -> None:
+        if self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._counts.resets += 1
+            self._pair.reset()
+        else:
+            self._pair.close()
+
+
+class _Pair:
+    """A client's connection and ours to the server."""
+
+    __slots__ = ("client", "dialling", "door", "server")
+
+    def __init__(self, door: _Door) -> None:
+        self.door = door
+        self.client = _Side(self, upward=True)
+        self.server = _Side(self, upward=False)
+        self.client.other, self.server.other = self.server, self.client
+        self.dialling: asyncio.Task[None] | None = None
+
+    def accepted(self, transport: asyncio.Transport) -> None:
+        self.door.counts.connections += 1
+        self.door.pairs.add(self)
+        transport.pause_reading()  # until there is somebody to pass it to
+        self.dialling = self.door.loop.create_task(self._dial(transport))
+
+    async def _dial(self, client: asyncio.Transport) -> None:
+        try:
+            await self.door.dial(self.server)
+        except OSError:
+            # It was accepted before the server could refuse: a reset is what comes closest.
+            self.door.counts.resets += 1
+            self.reset()
+            return
+        if client.is_closing():
+            self.close()
+        else:
+            client.resume_reading()
+
+    def close(self) -> None:
+        """Close both halves once what is buffered has been sent."""
+        self.door.pairs.discard(self)
+        for side in (self.client, self.server):
+            if side.transport is not None and not side.transport.is_closing():
+                side.transport.close()
+
+    def reset(self) -> None:
+        """Reset both halves at once."""
+        self.door.pairs.discard(self)
+        if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
+            self.dialling.cancel()
+        for side in (self.client, self.server):
+            if side.transport is not None and not side.transport.is_closing():
+                _reset(side.transport)
+
+
+class Relays:
+    """The relays of one stack, on an event loop and a thread of their own.
+
+    Open links with `open`, point them with `lead`, let go with `close` (idempotent).
+    """
+
+    def __init__(self) -> None:
+        self._loop = _new_loop()
+        self._doors: dict[str, _Door] = {}
+        self._thread = threading.Thread(target=self._run, name="overbooked-relay", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def open(
+        self,
+        name: str,
+        *,
+        toxiproxy: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        upstream: tuple[str, int] | None = None,
+    ) -> RelayLink:
+        """Listen for a link's clients and return the link.
+
+        Args:
+            name: the link's name; once per stack.
+            host, port: where to listen, in practice loopback or a container network's gateway;
+                port 0 takes a free one.
+            upstream: where to pass it on; while there is none (`lead` gives one) clients wait.
+
+        Raises:
+            StackError: the address cannot be listened on.
+        """
+        if name in self._doors:
+            raise StackError(f"the link {name} is already open", part=name)
+        door = _Door(self._loop)
+        if upstream is not None:
+            door.lead(upstream)
+        try:
+            address = self._call(self._listen(door, host, port))
+        except OSError as error:
+            raise StackError(
+                f"the relay of {name} cannot listen on {host}:{port}: {error}", part=name
+            ) from error
+        self._doors[name] = door
+
+        def cut() -> int:
+            return self._here_or_there(door.cut)
+
+        return RelayLink(name, toxiproxy, address, upstream, door.counts, door.tripwires, cut)
+
+    def lead(self, link: RelayLink, upstream: tuple[str, int] | None) -> None:
+        """Pass new connections of a link on to `upstream`; None has them wait, for ten seconds at most."""
+        link.upstream = upstream
+        self._loop.call_soon_threadsafe(self._doors[link.name].lead, upstream)
+
+    async def _listen(self, door: _Door, host: str, port: int) -> tuple[str, int]:
+        door.server = await self._loop.create_server(door.accept, host, port, backlog=_BACKLOG)
+        found = door.server.sockets[0].getsockname()
+        return str(found[0]), int(found[1])
+
+    def close(self) -> None:
+        """Reset every connection, stop listening and end the thread."""
+        if self._loop.is_closed():
+            return
+        if self._thread.is_alive():
+            try:
+                self._call(self._shut())
+            except DeadlineExceeded:
+                log.warning("the relay's thread did not shut its doors in time")
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CALL_TIMEOUT_S)
+        if not self._loop.is_running():
+            self._loop.close()
+
+    async def _shut(self) -> None:
+        for door in self._doors.values():
+            if door.server is not None:
+                door.server.close()
+            door.cut()
+        await asyncio.sleep(0)  # one turn, in which the resets are sent
+
+    def _here_or_there(self, act: Callable[[], _T]) -> _T:
+        """Run `act` in the relay's thread: at once when we are in it (a tripwire's action)."""
+        if threading.current_thread() is self._thread:
+            return act()
+
+        async def run() -> _T:
+            return act()
+
+        return self._call(run())
+
+    def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(_CALL_TIMEOUT_S)
+        except concurrent.futures.TimeoutError as error:
+            future.cancel()
+            raise DeadlineExceeded(
+                f"the relay's thread did not answer within {_CALL_TIMEOUT_S:g} s"
+            ) from error
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
