@@ -6,9 +6,9 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Parameter, Status, StatusDetails, TestResult
@@ -35,6 +35,17 @@ STATUSES: Mapping[Verdict | None, str] = {
 }
 
 
+class _Sink(Protocol):
+    """What of Allure's own file logger is used; it comes without types."""
+
+    def report_result(self, result: TestResult) -> None: ...
+
+    def report_attached_data(self, body: str, file_name: str) -> None: ...
+
+
+_file_logger: Callable[..., _Sink] = AllureFileLogger
+
+
 def write_allure(scorecard: Scorecard, folder: Path, *, categories: Path | None = None) -> None:
     """Write Allure results into a folder of their own.
 
@@ -49,7 +60,7 @@ def write_allure(scorecard: Scorecard, folder: Path, *, categories: Path | None 
         CannotWrite: naming the folder and why.
     """
     try:
-        logger = AllureFileLogger(str(folder), clean=True)
+        logger = _file_logger(str(folder), clean=True)
         scenarios = {scenario.id: scenario for scenario in scorecard.scenarios}
         for gap in scorecard.gaps:
             for clause in gap.clauses:
@@ -86,7 +97,7 @@ def _property(text: str) -> str:
 
 
 def _write(
-    logger: AllureFileLogger,
+    logger: _Sink,
     clause: ClauseScore,
     gap: GapScore,
     scorecard: Scorecard,

@@ -1,0 +1,157 @@
+"""The scorecard as a Markdown summary: for a merge request, or for who never opens a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.reporting.wording import (
+    brief,
+    canary_line,
+    clause_reason,
+    heading,
+    seconds,
+    share,
+    shout,
+    tally,
+)
+from harness.verdicts.policy import Decision
+from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
+from harness.verdicts.verdict import Verdict
+
+
+def scorecard_markdown(scorecard: Scorecard, decision: Decision | None = None) -> str:
+    """What was judged, what is open and why, and what was not asked."""
+    return "\n".join(_lines(scorecard, decision)).rstrip() + "\n"
+
+
+def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
+    yield f"# {tally(scorecard)}"
+    yield ""
+    if not scorecard.complete:
+        yield f"**This run was not completed: {cell(scorecard.aborted or 'aborted')}.**"
+        yield ""
+    if decision is not None:
+        yield f"**Gate: {cell(decision.sentence)}.**"
+        yield ""
+    yield f"- {cell(heading(scorecard))}"
+    yield f"- {cell(canary_line(scorecard))}"
+    yield f"- started {scorecard.run.started_at:%Y-%m-%d %H:%M:%S %Z}, took {seconds(scorecard.duration_s)}"
+    for error in scorecard.errors:
+        yield f"- error: {cell(error)}"
+    yield ""
+    yield from _verdicts(scorecard)
+    for verdict, title in ((Verdict.OPEN, "Open"), (Verdict.INCONCLUSIVE, "Inconclusive")):
+        gaps = scorecard.with_verdict(verdict)
+        if gaps:
+            yield f"## {title}"
+            yield ""
+            for gap in gaps:
+                yield from _gap(gap)
+    yield from _not_asked(scorecard)
+    yield from _not_covered(scorecard)
+
+
+def _verdicts(scorecard: Scorecard) -> Iterator[str]:
+    told = [gap for gap in scorecard.gaps if gap.verdict is not Verdict.NOT_COVERED]
+    if not told:
+        return
+    yield from table(
+        ("verdict", "gap", "priority", "theme", "clauses", "evidence", "time"),
+        (
+            (
+                f"**{shout(gap.verdict)}**" if gap.verdict is not Verdict.CLOSED else gap.verdict.value,
+                f"{gap.id} {gap.title}",
+                gap.priority,
+                gap.theme,
+                share(gap),
+                brief(gap),
+                seconds(gap.duration_s),
+            )
+            for gap in told
+        ),
+    )
+    yield ""
+
+
+def _gap(gap: GapScore) -> Iterator[str]:
+    yield f"### {gap.id} {gap.title}"
+    yield ""
+    if gap.impact:
+        yield f"Impact: {gap.impact}."
+        yield ""
+    for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE):
+        for clause in gap.with_verdict(verdict):
+            yield from _clause(clause)
+
+
+def _clause(clause: ClauseScore) -> Iterator[str]:
+    yield f"**{clause.id}** is {clause.verdict}: {cell(clause.text)}"
+    yield ""
+    finding = clause.finding
+    if finding is None:
+        yield f"- why: {cell(clause_reason(clause))}"
+    else:
+        yield f"- found: {cell(finding.what)}"
+        for word, said in (("expected", finding.expected), ("observed", finding.observed)):
+            if said:
+                yield f"- {word}: {cell(said)}"
+    for scenario in dict.fromkeys(evidence.scenario for evidence in clause.evidence):
+        yield f"- judged by `{scenario}`"
+    if finding and finding.operations:
+        yield ""
+        yield from _fenced(finding.operations)
+    yield ""
+
+
+def _not_asked(scorecard: Scorecard) -> Iterator[str]:
+    judged = [gap for gap in scorecard.gaps if gap.verdict is not Verdict.NOT_COVERED]
+    reasons: dict[str, list[str]] = {}
+    for gap in judged:
+        for clause in gap.clauses:
+            if not clause.asked:
+                reasons.setdefault(clause.reason or "no reason given", []).append(clause.id)
+    if reasons:
+        yield "## Not asked of these gaps"
+        yield ""
+        for reason, clauses in reasons.items():
+            yield f"- {', '.join(clauses)}: {cell(reason)}"
+        yield ""
+
+
+def _not_covered(scorecard: Scorecard) -> Iterator[str]:
+    gaps = scorecard.with_verdict(Verdict.NOT_COVERED)
+    if not gaps:
+        return
+    yield "## Not covered"
+    yield ""
+    reasons: dict[str, list[str]] = {}
+    for gap in gaps:
+        reasons.setdefault(gap.reason, []).append(gap.id)
+    for reason, ids in reasons.items():
+        yield f"- {cell(reason)} ({len(ids)}): {', '.join(ids)}"
+    yield ""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The lines of a Markdown table."""
+    columns = list(head)
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'|'.join('---' for _ in columns)}|"
+    for row in rows:
+        yield f"| {' | '.join(cell(value) for value in row)} |"
+
+
+def cell(text: str) -> str:
+    """Text on one line that ends no table cell."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _fenced(lines: Iterable[str]) -> Iterator[str]:
+    body = list(lines)
+    # Longer than any fence within.
+    fence = "```"
+    while any(fence in line for line in body):
+        fence += "`"
+    yield fence
+    yield from body
+    yield fence

@@ -1,0 +1,42 @@
+"""Every report of a run, in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.reporting.allure import write_allure
+from harness.reporting.folder import RunFolder
+from harness.reporting.junit import junit_xml
+from harness.reporting.markdown import scorecard_markdown
+from harness.verdicts.policy import Decision
+from harness.verdicts.scorecard import Scorecard
+
+CATEGORIES = Path("allure/categories.json")
+
+
+def write_reports(
+    folder: RunFolder, scorecard: Scorecard, decision: Decision | None = None, *, assets: Path | None = None
+) -> None:
+    """Write summary.md, junit.xml and allure-results/ beside the scorecard, and publish that.
+
+    `latest` moves last and only to a complete run, so it never points at half a report.
+
+    Args:
+        folder: of the run.
+        scorecard: of the run.
+        decision: of the gate policy.
+        assets: the project's `reports` folder, for what it has to say to Allure.
+
+    Raises:
+        CannotWrite: naming the file and why.
+    """
+    categories = assets / CATEGORIES if assets else None
+    folder.write(scorecard)
+    folder.write_text("junit.xml", junit_xml(scorecard))
+    folder.write_text("summary.md", scorecard_markdown(scorecard, decision))
+    write_allure(
+        scorecard,
+        folder.path / "allure-results",
+        categories=categories if categories and categories.is_file() else None,
+    )
+    folder.publish(scorecard)
