@@ -25,6 +25,7 @@ from harness.errors import ConfigError
 from harness.layers import Layer, complaint, merged, read_file
 from harness.profiles import BUNDLED, Profile, ProfileTable, load_profile
 from harness.stacks.settings import StackSettings
+from harness.verdicts.policy import Policy
 
 FILE = "overbooked.toml"
 PREFIX = "OVERBOOKED_"
@@ -174,6 +175,24 @@ class Settings(BaseSettings):
         if catalog is not None:
             profile.check(catalog)
         return profile
+
+    def gate_policy(self, catalog: Catalog | None = None) -> Policy:
+        """The gate policy; with a catalog, its rules are checked to name real gaps.
+
+        Raises:
+            ConfigError: the file cannot be read, or states what no policy can.
+            UnknownGap: it names a gap or theme that does not exist.
+        """
+        if self.policy is None:
+            return Policy()
+        try:
+            text = self.policy.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"policy: {self.policy} cannot be read: {error}") from error
+        policy = Policy.parse(text, str(self.policy))
+        if catalog is not None:
+            policy.check(catalog)
+        return policy
 
 
 def find_file(start: Path) -> Path | None:

@@ -206,9 +206,10 @@ def print_listing(console: Console, what: RenderableType) -> None:
 
 
 def _state_sentence(state: GapState) -> str:
+    asked = f"{len(state.asked)} of {len(state.clauses)} clauses asked"
     if state.last is not None:
-        return f"{state.state} in run {state.run}; {len(state.asked)} of {len(state.clauses)} clauses asked"
-    return f"{state.state}; {len(state.asked)} of {len(state.clauses)} clauses asked, {len(state.covered)} covered"
+        return f"{state.state} in run {state.run}; {asked}"
+    return f"{state.state}; {asked}, {len(state.covered)} covered"
 
 
 def _clause(state: ClauseState) -> RenderableType:

@@ -129,13 +129,13 @@ def decide(scorecard: Scorecard, policy: Policy, *, on: date | None = None, whol
         scorecard: of the run.
         policy: what it must satisfy.
         on: the day, for waivers; default the day the run ended.
-        whole: hold a run of chosen gaps to the whole minimum, as a release gate does; else such
-            a run is only asked to judge what was chosen.
+        whole: hold a run of chosen gaps to the whole minimum, as a release gate does; else it
+            need not judge more gaps than were chosen.
 
     Returns:
-        exit code 1 for an open gap that gates, 3 for an inconclusive or uncovered one, for a
-        canary that does not sing and for a run that was aborted, 4 for too few gaps judged or a
-        missing shard, in this order.
+        exit code 1 for an open gap that gates; 3 for an inconclusive one, for a canary that does
+        not sing and for a run that was aborted; 4 for one that nobody judged, for too few gaps
+        judged and for a missing shard; in this order.
     """
     on = on or scorecard.ended_at.date()
     stopping, waived = _stopping(scorecard.gaps, policy, on)
@@ -153,7 +153,8 @@ def _reasons(
     """Everything that stops the release, what speaks first first."""
     found: list[tuple[ExitCode, str]] = []
     opened = [gap for gap in stopping if gap.verdict is Verdict.OPEN]
-    doubtful = [gap for gap in stopping if gap.verdict is not Verdict.OPEN]
+    doubtful = [gap for gap in stopping if gap.verdict is Verdict.INCONCLUSIVE]
+    uncovered = [gap for gap in stopping if gap.verdict is Verdict.NOT_COVERED]
     if opened:
         found.append((ExitCode.OPEN, _named(opened)))
     if not scorecard.complete:
@@ -170,13 +171,15 @@ def _reasons(
         )
     if doubtful:
         found.append((ExitCode.INCONCLUSIVE, _named(doubtful)))
+    if uncovered:
+        found.append((ExitCode.TOO_FEW, _named(uncovered)))
     if scorecard.run.shard and scorecard.run.shard.missing:
         shard = scorecard.run.shard
         missing = ", ".join(map(str, shard.missing))
         found.append((ExitCode.TOO_FEW, f"of {shard.of} shards {missing} is missing"))
     wanted = policy.minimum_judged
     if scorecard.narrowed and not whole:
-        wanted = len(scorecard.gaps)
+        wanted = min(wanted, len(scorecard.gaps))
     if len(scorecard.judged) < wanted:
         found.append((ExitCode.TOO_FEW, f"{len(scorecard.judged)} of at least {wanted} gaps were judged"))
     return found
