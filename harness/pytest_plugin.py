@@ -80,6 +80,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         clerk_of(config).select(items)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if CLERK in session.config.stash:
+        clerk_of(session.config).announce(session.items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A worker that was told to end has closed its stack by now and must not linger."""
+    if hasattr(config, "workerinput"):
+        from harness.bookkeeping import interrupts  # noqa: PLC0415
+
+        if interrupts.requested:
+            os._exit(2)
+
+
 # -- one scenario -------------------------------------------------------------------------------
 
 

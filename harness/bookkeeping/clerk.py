@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping import docket, lending
+from harness.bookkeeping import collection, docket, lending
 from harness.bookkeeping.deadlines import Limit, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
@@ -55,6 +55,11 @@ class Clerk:
         items[:] = wanted
         if unwanted:
             self.config.hook.pytest_deselected(items=unwanted)
+
+    def announce(self, items: Sequence[pytest.Item]) -> None:
+        """Tell the controller which trials there are."""
+        if self.plan.directory is not None:
+            collection.write(items, self.plan.directory)
 
     # -- one trial -----------------------------------------------------------------------------
 

@@ -1,0 +1,65 @@
+"""What a worker collected, told to the controller in a file: xdist itself passes node ids only."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.bookkeeping.plan import Trial
+
+if TYPE_CHECKING:
+    import pytest
+
+FILE = "collection.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """One trial that is to run.
+
+    Args:
+        scenario: node id without the trial's own name.
+        trial: variant and repetition.
+        clauses: full names of those asked, in the order the scenario is bound to them.
+    """
+
+    scenario: str
+    trial: Trial
+    clauses: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it one and no other: scenario and trial id."""
+        return self.scenario, self.trial.id
+
+
+def write(items: Sequence[pytest.Item], directory: Path) -> None:
+    """Keep the trials of a session by node id; every worker writes the same."""
+    from harness.bookkeeping.docket import ENTRY  # noqa: PLC0415 - the reader has no pytest
+
+    trials = {}
+    for item in items:
+        entry = item.stash.get(ENTRY, None)
+        if entry is not None:
+            trials[item.nodeid] = [
+                entry.scenario,
+                entry.trial.variant,
+                entry.trial.repetition,
+                list(entry.asked),
+            ]
+    scratch = directory / f".{FILE}.{os.getpid()}"
+    scratch.write_text(json.dumps(trials), encoding="utf-8")
+    scratch.replace(directory / FILE)
+
+
+def read(directory: Path) -> Mapping[str, Collected]:
+    """The trials of a session by node id."""
+    trials = json.loads((directory / FILE).read_text(encoding="utf-8"))
+    return {
+        nodeid: Collected(scenario, Trial(variant, repetition), tuple(clauses))
+        for nodeid, (scenario, variant, repetition, clauses) in trials.items()
+    }

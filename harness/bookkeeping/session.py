@@ -1,0 +1,109 @@
+"""One pytest session over a plan, run in this process with workers beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.bookkeeping.deadlines import debugger_attached
+from harness.bookkeeping.plan import Plan
+from harness.bookkeeping.recorder import Listener, Recorder
+from harness.errors import HarnessError, UsageError
+
+PLAN_FILE = "plan.json"
+# Workers keep the deadline themselves; the controller steps in when one does not.
+DEADLINE_GRACE_S = 20.0
+RESTARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a session ended: `interrupted` by a person, or `overdue` by the clock."""
+
+    interrupted: bool = False
+    overdue: bool = False
+
+
+def hold(
+    plan: Plan,
+    scenarios: Sequence[Path],
+    *,
+    workers: int,
+    listener: Listener,
+) -> Ended:
+    """Run every trial of a plan. The caller has installed `interrupts.first_one_counts`.
+
+    Args:
+        plan: what to run; its directory is where the workers leave their collection.
+        scenarios: folders or files.
+        workers: processes, each with a stack of its own.
+        listener: hears how it goes.
+
+    Raises:
+        UsageError: a scenario cannot be imported, or is bound to what does not exist.
+        HarnessError: pytest itself failed.
+    """
+    if plan.directory is None:
+        raise ValueError("a session needs a plan with a directory")
+    plan.write(plan.directory / PLAN_FILE)
+    recorder = Recorder(plan.directory, listener)
+    arguments = [
+        *map(str, scenarios),
+        f"--overbooked-plan={plan.directory / PLAN_FILE}",
+        f"--rootdir={plan.root}",
+        *("-n", str(workers), "--dist=loadgroup", "--no-loadscope-reorder"),
+        f"--max-worker-restart={RESTARTS}",
+        *("-p", "no:cacheprovider", "-p", "no:locust"),
+        # The project's own pytest settings are for its tests, not for its scenarios.
+        *("-o", "addopts=", "-o", "asyncio_mode=auto"),
+        *("-o", "asyncio_default_fixture_loop_scope=session"),
+        "--tb=short",
+    ]
+    with _Watch(plan.deadline_at) as watch:
+        try:
+            status = pytest.main(arguments, plugins=[recorder])
+        except KeyboardInterrupt:
+            recorder.interrupted = True
+            status = pytest.ExitCode.INTERRUPTED
+    if recorder.interrupted:
+        return Ended(interrupted=not watch.struck, overdue=watch.struck)
+    if recorder.broken_files:
+        raise UsageError("; ".join(recorder.broken_files))
+    if status == pytest.ExitCode.USAGE_ERROR:
+        raise HarnessError(f"pytest refused to run: {' '.join(arguments)}")
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        raise HarnessError("pytest broke; see the errors above")
+    return Ended()
+
+
+class _Watch:
+    """Ends a session that outlives its deadline although its workers should have kept it."""
+
+    def __init__(self, deadline_at: float | None) -> None:
+        self._deadline_at = deadline_at
+        self._over = threading.Event()
+        self.struck = False
+
+    def __enter__(self) -> _Watch:
+        if self._deadline_at is not None:
+            threading.Thread(target=self._look, name="deadline", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _look(self) -> None:
+        assert self._deadline_at is not None
+        limit = self._deadline_at + DEADLINE_GRACE_S
+        while not self._over.wait(max(1.0, limit - time.time())):
+            if time.time() >= limit and not debugger_attached():
+                self.struck = True
+                os.kill(os.getpid(), signal.SIGINT)
+                return

@@ -1,0 +1,5 @@
+"""The command line: `overbooked`."""
+
+from harness.cli.entry import main
+
+__all__ = ["main"]

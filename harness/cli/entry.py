@@ -1,0 +1,74 @@
+"""The way in and out of every command: one clear line and the documented exit code, no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from harness.bookkeeping import interrupts
+from harness.errors import ExitCode, HarnessError, StackError
+
+DEBUG = "OVERBOOKED_DEBUG"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code.
+
+    0 satisfied, 1 a gap is open, 2 bad usage or configuration, 3 inconclusive, 4 too few gaps
+    judged, 130 interrupted. `OVERBOOKED_DEBUG=1` shows tracebacks.
+    """
+    sys.exit(int(perform(sys.argv[1:] if arguments is None else arguments)))
+
+
+def perform(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    from harness.cli.commands import overbooked  # noqa: PLC0415 - after main is importable
+
+    with interrupts.first_one_counts(_still_cleaning):
+        try:
+            code = overbooked.main(list(arguments), prog_name="overbooked", standalone_mode=False)
+        except (KeyboardInterrupt, click.Abort):
+            _say("interrupted; everything that was started is gone")
+            return ExitCode.INTERRUPTED
+        except click.ClickException as error:
+            error.show(sys.stderr)
+            return ExitCode.USAGE
+        except HarnessError as error:
+            return _failed(error, error.exit_code)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return _failed(error, ExitCode.INCONCLUSIVE, f"no disk space: {error}; make room")
+            if error.errno == errno.EPIPE:
+                # The reader of our output has gone (`overbooked list | head`); nothing is wrong.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return ExitCode.SATISFIED
+            return _failed(error, ExitCode.INCONCLUSIVE, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            return _failed(error, ExitCode.INCONCLUSIVE, f"{type(error).__name__}: {error}")
+    return int(code or 0)
+
+
+def _failed(error: BaseException, code: ExitCode, message: str | None = None) -> ExitCode:
+    _say(message or str(error))
+    if isinstance(error, StackError):
+        for line in error.log[-20:]:
+            _say(f"  {error.part or 'log'}| {line}", prefix=False)
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    elif message and code is ExitCode.INCONCLUSIVE:
+        _say(f"{DEBUG}=1 shows where it happened", prefix=False)
+    return code
+
+
+def _still_cleaning() -> None:
+    _say("still cleaning up; it takes some seconds at most")
+
+
+def _say(text: str, *, prefix: bool = True) -> None:
+    sys.stderr.write(f"overbooked: {text}\n" if prefix else f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,161 @@
+"""`overbooked run`: judge gaps and write a scorecard."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.bookkeeping.plan import Plan
+from harness.bookkeeping.planning import drawn_seed, run_variants
+from harness.bookkeeping.session import Ended, hold
+from harness.bookkeeping.weights import known_weights
+from harness.catalog import Catalog
+from harness.catalog.selection import Selection
+from harness.cli.display import displayed
+from harness.cli.options import Said, policy_of, selection_options, session_options, settings_of
+from harness.cli.progress import Progress
+from harness.cli.running import RunBook
+from harness.reporting.console import closing
+from harness.reporting.folder import RunFolder
+from harness.targets.descriptor import load
+from harness.verdicts.policy import decide
+from harness.verdicts.scorecard import Run, Scorecard
+
+
+@click.command(
+    epilog="Exit codes: 0 the policy is satisfied, 1 a gating gap is open, 2 bad usage, 3 a gating gap "
+    "is inconclusive or the canary did not open, 4 fewer gaps judged than required, 130 interrupted."
+)
+@selection_options
+@session_options
+@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+def command(
+    *,
+    gaps: tuple[str, ...],
+    theme: str | None,
+    priority: str | None,
+    mutant: str | None,
+    as_json: bool,
+    config: Path | None,
+    **options: Any,
+) -> int:
+    """Judge gaps: start the system, run the scenarios, write a scorecard.
+
+    GAP is a gap (SYS-03) or one clause of it (SYS-03.c); without any, all gaps of the catalog.
+
+    \b
+    overbooked run
+    overbooked run SYS-01 SYS-03 --seed 4711
+    overbooked run --theme revenue --priority P0 --stack containers
+    overbooked run --mutant SYS-03.1          # must come out open
+    overbooked run --json > scorecard.json
+    """
+    said = settings_of(config, **_settings(options))
+    return run(said, gaps, theme=theme, priority=priority, mutant=mutant, as_json=as_json)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as settings are nested."""
+    return {
+        "profile": options["profile"],
+        "seed": options["seed"],
+        "workers": options["workers"],
+        "deadline_s": options["deadline"],
+        "stack": {"kind": options["kind"], "replicas": options["replicas"]},
+    }
+
+
+def run(
+    said: Said,
+    names: Sequence[str],
+    *,
+    theme: str | None,
+    priority: str | None,
+    mutant: str | None,
+    as_json: bool,
+) -> int:
+    """Judge what was selected; returns the exit code.
+
+    Raises:
+        UsageError: what was said cannot be run.
+        HarnessError: the harness itself failed.
+    """
+    settings = said.settings
+    catalog = settings.catalog()
+    selection = selected(catalog, said, names, theme, priority)
+    seeded = catalog.mutant(mutant) if mutant else None
+    policy = policy_of(settings)
+    variants = run_variants(settings, catalog, selection, seeded)
+    folder = RunFolder.create(settings.reports)
+    started = datetime.now(UTC)
+    plan = Plan(
+        run=folder.run,
+        directory=folder.path,
+        root=settings.root,
+        settings=said.overrides,
+        config=said.config.absolute() if said.config else None,
+        seed=settings.seed if settings.seed is not None else drawn_seed(),
+        variants=variants,
+        scenario_timeout_s=settings.scenario_timeout_s,
+        deadline_at=time.time() + settings.deadline_s if settings.deadline_s else None,
+        weights=known_weights(settings.reports),
+    )
+    with displayed() as display:
+        book = RunBook(
+            run=Run(
+                id=folder.run,
+                started_at=started,
+                seed=plan.seed,
+                profile=settings.profile,
+                stack=settings.stack.kind,
+                mutant=seeded.name if seeded else None,
+                target=load(settings.target.descriptor).name if settings.target.descriptor else "",
+                workers=settings.workers,
+            ),
+            selection=selection,
+            canary=settings.canary or None,
+            folder=folder,
+            display=display,
+            progress=Progress(settings.workers, plan.weights),
+        )
+        ended = hold(plan, settings.scenarios, workers=settings.workers, listener=book)
+        scorecard = _concluded(book, ended)
+        folder.publish(scorecard)
+        if ended.interrupted:
+            raise KeyboardInterrupt
+        book.show_rest(scorecard)
+        decision = decide(scorecard, policy)
+        display.line(closing(scorecard, decision, folder.path))
+    if as_json:
+        json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+    return decision.exit_code
+
+
+def selected(
+    catalog: Catalog, said: Said, names: Sequence[str], theme: str | None, priority: str | None
+) -> Selection:
+    """The gaps and clauses that the command line means.
+
+    Raises:
+        UnknownGap: a name does not exist.
+    """
+    gaps = catalog.select(names, theme=theme, priority=priority)
+    only = [clause.name for name in names if "." in name for clause in catalog.clauses_of([name])]
+    profile = said.settings.active_profile(catalog)
+    return profile.select(gaps, only=only, narrowed=bool(names or theme or priority))
+
+
+def _concluded(book: RunBook, ended: Ended) -> Scorecard:
+    if ended.interrupted:
+        return book.scorecard(aborted="interrupted")
+    if ended.overdue:
+        return book.scorecard(aborted="its deadline passed and a worker did not stop")
+    return book.scorecard(complete=True)

@@ -1,0 +1,172 @@
+"""The book of one run: from what a session reports to scorecards and the lines people see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from rich.text import Text
+
+from harness.bookkeeping.collection import Collected
+from harness.bookkeeping.plan import CANARY
+from harness.bookkeeping.result import TrialResult
+from harness.catalog import Gap
+from harness.catalog.selection import Selection
+from harness.cli.display import Display
+from harness.cli.progress import Progress
+from harness.reporting.console import canary_text, gap_evidence, gap_line, heading_line
+from harness.reporting.folder import RunFolder
+from harness.verdicts.assembly import ScenarioRun, assemble
+from harness.verdicts.scorecard import Canary, GapScore, Run, Scorecard
+from harness.verdicts.verdict import Verdict, worst
+
+
+@dataclass
+class RunBook:
+    """Hears what a session reports; after each scenario the scorecard is written anew.
+
+    Args:
+        run: what the run is; stack and versions are filled in from the first result.
+        selection: gaps and clauses asked.
+        canary: the mutant that must come out open; None: switched off.
+        folder: where the scorecard goes.
+        display: where people see it.
+        progress: counts.
+    """
+
+    run: Run
+    selection: Selection
+    canary: str | None
+    folder: RunFolder
+    display: Display
+    progress: Progress
+    _trials: dict[tuple[str, str], Collected] = field(default_factory=dict)
+    _results: dict[tuple[str, str], TrialResult] = field(default_factory=dict)
+    _errors: list[str] = field(default_factory=list)
+    _shown: set[str] = field(default_factory=set)
+    _theme: str = ""
+    _headed: bool = False
+
+    # -- events --------------------------------------------------------------------------------
+
+    def collected(self, trials: Mapping[str, Collected]) -> None:
+        self._trials = {trial.key: trial for trial in trials.values()}
+        self.progress.expect(trials)
+        self.display.status(self.progress.sentence())
+
+    def started(self, trial: Collected) -> None:
+        self.progress.start(trial)
+        self.display.status(self.progress.sentence())
+
+    def ended(self, result: TrialResult) -> None:
+        if result.provisional and result.key in self._results:
+            return
+        self._results[result.key] = result
+        self._note_stack(result)
+        self.progress.end(result)
+        scorecard = self.scorecard()
+        self.folder.write(scorecard)
+        self._show(result, scorecard)
+        self.display.status(self.progress.sentence())
+
+    def troubled(self, message: str) -> None:
+        if message not in self._errors:
+            self._errors.append(message)
+            self.display.line(Text(f"error  {message}", style="yellow"))
+
+    # -- what it knows -------------------------------------------------------------------------
+
+    def scorecard(self, *, complete: bool = False, aborted: str = "") -> Scorecard:
+        """The scorecard so far."""
+        own = [result for result in self._results.values() if result.trial.variant != CANARY]
+        bound = {
+            clause
+            for trial in self._trials.values()
+            if trial.trial.variant != CANARY
+            for clause in trial.clauses
+        }
+        return assemble(
+            self.run,
+            self.selection,
+            [_scenario_run(result) for result in own],
+            bound=bound,
+            complete=complete,
+            aborted=aborted,
+            canary=self._canary(complete=complete),
+            errors=self._errors,
+        )
+
+    def _canary(self, *, complete: bool) -> Canary | None:
+        if self.canary is None:
+            return None
+        for result in self._results.values():
+            if result.trial.variant == CANARY:
+                opened = tuple(r.clause for r in result.results if r.verdict is Verdict.OPEN)
+                verdict = Verdict.OPEN if opened else worst(r.verdict for r in result.results)
+                reason = "" if opened else "; ".join(r.reason for r in result.results if r.reason)
+                return Canary(self.canary, verdict, opened, reason, result.duration_s)
+        if not complete:
+            return None
+        return Canary(self.canary, Verdict.NOT_COVERED, reason="no scenario judged it")
+
+    def _note_stack(self, result: TrialResult) -> None:
+        if result.stack and not self.run.versions:
+            self.run = replace(
+                self.run, stack=str(result.stack["kind"]), versions=dict(result.stack["versions"])
+            )
+
+    # -- what people see -----------------------------------------------------------------------
+
+    def _show(self, result: TrialResult, scorecard: Scorecard) -> None:
+        if not self._headed and self.run.versions:
+            self._headed = True
+            self.display.line(heading_line(scorecard))
+        if result.trial.variant == CANARY:
+            self.display.line(canary_text(scorecard))
+            return
+        for gap in self.selection.gaps:
+            if self._whole(gap):
+                self._show_gap(scorecard.gap(gap.id))
+
+    def show_rest(self, scorecard: Scorecard) -> None:
+        """Show the gaps that were begun and never came to an end, and those nobody could judge."""
+        for gap in scorecard.gaps:
+            begun = any(clause.evidence for clause in gap.clauses) or gap.verdict is Verdict.INCONCLUSIVE
+            if begun or self.selection.narrowed:
+                self._show_gap(gap)
+        silent = len(scorecard.gaps) - len(self._shown)
+        if silent:
+            noun = "gap has" if silent == 1 else "gaps have"
+            self.display.line(Text(f"{silent} {noun} no scenario yet: overbooked list", style="dim"))
+
+    def _whole(self, gap: Gap) -> bool:
+        """Whether every trial that judges a clause of the gap has ended, and there was one."""
+        names = {clause.name for clause in gap.clauses}
+        keys = [
+            key
+            for key, trial in self._trials.items()
+            if trial.trial.variant != CANARY and names.intersection(trial.clauses)
+        ]
+        return bool(keys) and all(key in self._results for key in keys)
+
+    def _show_gap(self, gap: GapScore) -> None:
+        if gap.id in self._shown:
+            return
+        self._shown.add(gap.id)
+        if gap.theme != self._theme:
+            self._theme = gap.theme
+            self.display.line(Text(gap.theme, style="bold"))
+        self.display.line(gap_line(gap))
+        if evidence := gap_evidence(gap):
+            self.display.line(evidence)
+
+
+def _scenario_run(result: TrialResult) -> ScenarioRun:
+    return ScenarioRun(
+        scenario=result.scenario,
+        results=result.results,
+        started_at=result.started_at,
+        duration_s=result.duration_s,
+        logs=result.logs,
+        trace=result.trace,
+    )
