@@ -9,7 +9,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.reporting.wording import brief, canary_line, clause_reason, heading, seconds, share, shout, tally
+from harness.reporting.terminal import show
+from harness.reporting.wording import (
+    again,
+    brief,
+    canary_line,
+    clause_reason,
+    heading,
+    seconds,
+    share,
+    shout,
+    tally,
+)
 from harness.verdicts.policy import Decision
 from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 from harness.verdicts.verdict import Verdict
@@ -25,7 +36,7 @@ OPERATIONS_SHOWN = 12
 
 def heading_line(scorecard: Scorecard) -> Text:
     """The stack with its versions, profile, seed and run."""
-    return Text(heading(scorecard))
+    return Text("   ".join(heading(scorecard)))
 
 
 def canary_text(scorecard: Scorecard) -> RenderableType:
@@ -36,19 +47,31 @@ def canary_text(scorecard: Scorecard) -> RenderableType:
     return _line([line], seconds(canary.duration_s) if canary else "")
 
 
-def gap_line(gap: GapScore, *, title_width: int = 44) -> RenderableType:
+def gap_line(gap: GapScore) -> RenderableType:
     """One line: verdict, id, title, clauses asked, what was exercised or which clauses are guilty."""
-    return _gap_rows([gap], title_width)
+    table = _grid()
+    table.add_row(
+        Text(f"  {shout(gap.verdict)}", style=STYLES[gap.verdict]),
+        gap.id,
+        Text(gap.title),
+        share(gap),
+        Text(brief(gap)),
+        seconds(gap.duration_s),
+    )
+    return table
 
 
-def gap_evidence(gap: GapScore) -> RenderableType | None:
-    """What was expected and observed in the clauses that are not closed; None when all are."""
+def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> RenderableType | None:
+    """What was expected and observed in the clauses that are not closed; None when all are.
+
+    With the scorecard, each clause also has the command that judges it again.
+    """
     shown = [
-        _clause(clause)
+        _clause(clause, scorecard)
         for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE)
         for clause in gap.with_verdict(verdict)
     ]
-    return Padding(Group(*shown), (0, 0, 0, 6)) if shown else None
+    return Padding(Group(*shown), (0, 0, 0, 6), expand=False) if shown else None
 
 
 def closing(scorecard: Scorecard, decision: Decision | None = None, folder: Path | None = None) -> Text:
@@ -74,53 +97,31 @@ def print_scorecard(
         decision: of the gate policy.
         folder: where the reports are.
     """
-    _print(console, heading_line(scorecard))
-    _print(console, canary_text(scorecard))
-    themes = dict.fromkeys(gap.theme for gap in scorecard.gaps)
-    for theme in themes:
-        gaps = [gap for gap in scorecard.gaps if gap.theme == theme and _worth_a_line(gap, scorecard)]
-        if not gaps:
-            continue
-        _print(console, Text(theme, style="bold"))
-        for gap in gaps:
-            _print(console, gap_line(gap))
-            if evidence := gap_evidence(gap):
-                _print(console, evidence)
+    show(console, heading_line(scorecard))
+    show(console, canary_text(scorecard))
+    silent: list[GapScore] = []
+    for theme in dict.fromkeys(gap.theme for gap in scorecard.gaps):
+        gaps = [gap for gap in scorecard.gaps if gap.theme == theme]
+        told = [gap for gap in gaps if scorecard.narrowed or gap.verdict is not Verdict.NOT_COVERED]
+        silent += [gap for gap in gaps if gap not in told]
+        if told:
+            show(console, Text(theme, style="bold"))
+        for gap in told:
+            show(console, gap_line(gap))
+            if evidence := gap_evidence(gap, scorecard):
+                show(console, evidence)
     for error in scorecard.errors:
-        _print(console, Text(f"error  {error}", style="yellow"))
-    silent = [gap for gap in scorecard.gaps if not _worth_a_line(gap, scorecard)]
+        show(console, Text(f"error  {error}", style="yellow"))
     if silent:
-        _print(console, Text(f"{len(silent)} gaps have no scenario yet: overbooked list", style="dim"))
-    _print(console, closing(scorecard, decision, folder))
-
-
-def _worth_a_line(gap: GapScore, scorecard: Scorecard) -> bool:
-    return (
-        scorecard.narrowed
-        or any(clause.evidence for clause in gap.clauses)
-        or gap.judged
-        or (gap.verdict is Verdict.INCONCLUSIVE)
-    )
-
-
-def _gap_rows(gaps: list[GapScore], title_width: int) -> Table:
-    table = _grid()
-    for gap in gaps:
-        table.add_row(
-            Text(shout(gap.verdict), style=STYLES[gap.verdict]),
-            gap.id,
-            Text(gap.title),
-            share(gap),
-            Text(brief(gap)),
-            seconds(gap.duration_s),
-        )
-    return table
+        noun = "gap is" if len(silent) == 1 else "gaps are"
+        show(console, Text(f"{len(silent)} {noun} not covered: overbooked list says why", style="dim"))
+    show(console, closing(scorecard, decision, folder))
 
 
 def _grid() -> Table:
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(width=14, no_wrap=True)
-    table.add_column(width=8, no_wrap=True)
+    table.add_column(width=9, no_wrap=True)
     table.add_column(ratio=4, no_wrap=True, overflow="ellipsis")
     table.add_column(width=15, no_wrap=True)
     table.add_column(ratio=3, overflow="fold")
@@ -128,7 +129,7 @@ def _grid() -> Table:
     return table
 
 
-def _clause(clause: ClauseScore) -> RenderableType:
+def _clause(clause: ClauseScore, scorecard: Scorecard | None) -> RenderableType:
     finding = clause.finding
     table = Table.grid(padding=(0, 2))
     table.add_column(width=2, no_wrap=True)
@@ -138,18 +139,18 @@ def _clause(clause: ClauseScore) -> RenderableType:
     letter = Text(clause.letter, style=style)
     if finding is None:
         table.add_row(letter, str(clause.verdict), Text(clause_reason(clause)))
-        return table
-    table.add_row(letter, "broken", Text(finding.what))
-    for word, said in (("expected", finding.expected), ("observed", finding.observed)):
-        if said:
-            table.add_row("", word, Text(said))
-    operations = finding.operations
-    if not operations:
-        return table
-    shown = [Text(line, no_wrap=True, overflow="ellipsis") for line in operations[:OPERATIONS_SHOWN]]
+    else:
+        table.add_row(letter, "broken", Text(finding.what))
+        for word, said in (("expected", finding.expected), ("observed", finding.observed)):
+            if said:
+                table.add_row("", word, Text(said))
+    operations = finding.operations if finding else ()
+    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in operations[:OPERATIONS_SHOWN]]
     if len(operations) > OPERATIONS_SHOWN:
-        shown.append(Text(f"... {len(operations) - OPERATIONS_SHOWN} more in the scorecard", style="dim"))
-    return Group(table, Padding(Group(*shown), (0, 0, 0, 4)))
+        lines.append(Text(f"... {len(operations) - OPERATIONS_SHOWN} more in the scorecard", style="dim"))
+    if scorecard is not None:
+        lines.append(Text(again(clause.id, scorecard), style="dim"))
+    return Group(table, Padding(Group(*lines), (0, 0, 0, 4), expand=False))
 
 
 def _line(left: list[Text], right: str) -> Table:
@@ -158,7 +159,3 @@ def _line(left: list[Text], right: str) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_row(Text(" ").join(left), right)
     return table
-
-
-def _print(console: Console, what: RenderableType) -> None:
-    console.print(what, highlight=False, markup=False, soft_wrap=False)

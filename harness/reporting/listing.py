@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -198,11 +198,6 @@ def gap_detail(state: GapState) -> RenderableType:
         )
     parts.append(Text(f"overbooked run {gap.id}   overbooked prove {gap.id}", style="dim"))
     return Group(*parts)
-
-
-def print_listing(console: Console, what: RenderableType) -> None:
-    """Print a listing; colours are used when the console writes to a terminal."""
-    console.print(what, highlight=False, markup=False)
 
 
 def _state_sentence(state: GapState) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.reporting.wording import (
+    again,
     brief,
     canary_line,
     clause_reason,
@@ -33,7 +34,7 @@ def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
     if decision is not None:
         yield f"**Gate: {cell(decision.sentence)}.**"
         yield ""
-    yield f"- {cell(heading(scorecard))}"
+    yield f"- {cell(', '.join(heading(scorecard)))}"
     yield f"- {cell(canary_line(scorecard))}"
     yield f"- started {scorecard.run.started_at:%Y-%m-%d %H:%M:%S %Z}, took {seconds(scorecard.duration_s)}"
     for error in scorecard.errors:
@@ -46,7 +47,7 @@ def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
             yield f"## {title}"
             yield ""
             for gap in gaps:
-                yield from _gap(gap)
+                yield from _gap(gap, scorecard)
     yield from _not_asked(scorecard)
     yield from _not_covered(scorecard)
 
@@ -73,7 +74,7 @@ def _verdicts(scorecard: Scorecard) -> Iterator[str]:
     yield ""
 
 
-def _gap(gap: GapScore) -> Iterator[str]:
+def _gap(gap: GapScore, scorecard: Scorecard) -> Iterator[str]:
     yield f"### {gap.id} {gap.title}"
     yield ""
     if gap.impact:
@@ -82,6 +83,8 @@ def _gap(gap: GapScore) -> Iterator[str]:
     for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE):
         for clause in gap.with_verdict(verdict):
             yield from _clause(clause)
+            yield f"Again: `{again(clause.id, scorecard)}`"
+            yield ""
 
 
 def _clause(clause: ClauseScore) -> Iterator[str]:

@@ -51,8 +51,8 @@ def brief(gap: GapScore) -> str:
         return gap.reason
     guilty = gap.with_verdict(gap.verdict)
     letters = ", ".join(clause.letter for clause in guilty)
-    reasons = dict.fromkeys(clause.reason for clause in guilty if clause.reason)
-    if gap.verdict is Verdict.OPEN or len(reasons) != 1:
+    reasons = dict.fromkeys(clause.reason for clause in guilty)
+    if gap.verdict is not Verdict.NOT_COVERED or len(reasons) > 1:
         return letters
     reason = next(iter(reasons)).splitlines()[0]
     return reason if len(guilty) == gap.asked else f"{letters}: {reason}"
@@ -66,15 +66,21 @@ def tally(scorecard: Scorecard) -> str:
     return f"{len(scorecard.gaps)} {noun}: {words}" if words else "no gaps"
 
 
-def heading(scorecard: Scorecard) -> str:
-    """What ran: stack and versions, profile, seed, run."""
+def heading(scorecard: Scorecard) -> tuple[str, ...]:
+    """What ran: stack and versions, mutant, profile, seed, run."""
     run = scorecard.run
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     parts = [f"{run.stack}: {versions}" if versions else run.stack]
     if run.mutant:
         parts.append(f"mutant {run.mutant}")
-    parts += [f"profile {run.profile}", f"seed {run.seed}", f"run {run.id}"]
-    return "   ".join(parts)
+    return (*parts, f"profile {run.profile}", f"seed {run.seed}", f"run {run.id}")
+
+
+def again(clause: str, scorecard: Scorecard) -> str:
+    """The command that judges one clause again, as it was judged."""
+    run = scorecard.run
+    mutant = f" --mutant {run.mutant}" if run.mutant else ""
+    return f"overbooked run {clause} --profile {run.profile} --stack {run.stack} --seed {run.seed}{mutant}"
 
 
 def canary_line(scorecard: Scorecard) -> str:
