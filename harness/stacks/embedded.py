@@ -7,9 +7,8 @@ import importlib.util
 import platform
 import secrets
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from harness.errors import HarnessError, StackError, SystemDied
 from harness.stacks import binaries, guard
@@ -24,7 +23,8 @@ from harness.stacks.ports import PortLeases
 from harness.stacks.process import LocalProcess
 from harness.stacks.redis_server import redis_command, redis_process, redis_version
 from harness.stacks.settings import StackSettings
-from harness.stacks.toxiproxy import ToxiproxyApi, server_command
+from harness.stacks.together import together
+from harness.stacks.toxiproxy import ToxiproxyApi, toxiproxy_process
 from harness.targets.descriptor import Descriptor
 from harness.wire.link import RelayLink
 
@@ -124,7 +124,8 @@ class EmbeddedStack:
         database = self._descriptor.database
         for part in self._parts():
             self._servers[part] = (LOOPBACK, self._leases.take(part, self._settings.ports.get(part, 0)))
-        toxiproxy = self._toxiproxy = self._make_toxiproxy(ownership)
+        self.toxiproxy_url = url(self._servers["toxiproxy"])
+        toxiproxy = self._toxiproxy = toxiproxy_process(self._settings, ownership, self._servers["toxiproxy"])
         links = self._links = LinkSet(plan_links(self._descriptor, self.replicas), ports=self._settings.ports)
         if database:
             self._database = EmbeddedDatabase(
@@ -153,7 +154,7 @@ class EmbeddedStack:
         self.versions["Python"] = platform.python_version()
         # All at once: a service may come up before its database, its connections wait in the relay.
         prepared = asyncio.Event()
-        await _together(
+        await together(
             self._start_toxiproxy(toxiproxy, links),
             self._start_database(prepared),
             self._start_redis(),
@@ -174,7 +175,7 @@ class EmbeddedStack:
             self._processes[name].kill()
         await self._heal_infrastructure()
         links.hold(_DATABASE_LINK)
-        await _together(
+        await together(
             self._renew_database(),
             self._flush_redis(),
             self._start_provider(services),
@@ -185,7 +186,7 @@ class EmbeddedStack:
         """Remove every toxic, resume what is paused, restart what is dead."""
         self._started()
         await self._heal_infrastructure()
-        await _together(*(self._processes[name].start() for name in self._service_names()))
+        await together(*(self._processes[name].start() for name in self._service_names()))
 
     async def check(self) -> None:
         """Say when a part has died that no fault of ours took down.
@@ -239,18 +240,6 @@ class EmbeddedStack:
         parts += ["provider"] if self._descriptor.service("provider") else []
         return parts
 
-    def _make_toxiproxy(self, ownership: Ownership) -> LocalProcess:
-        address = self._servers["toxiproxy"]
-        self.toxiproxy_url = url(address)
-        return LocalProcess(
-            "toxiproxy",
-            server_command(binaries.find_toxiproxy(self._settings), *address),
-            ownership=ownership,
-            log=ownership.directory / "logs" / "toxiproxy.log",
-            probe=ToxiproxyApi(self.toxiproxy_url).probe(),
-            timeout_s=self._settings.health_timeout_s,
-        )
-
     def _make_redis(self, ownership: Ownership) -> LocalProcess:
         return redis_process(
             binaries.find_redis(self._settings),
@@ -271,8 +260,14 @@ class EmbeddedStack:
         api = ToxiproxyApi(self.toxiproxy_url)
         ours = binaries.find_toxiproxy(self._settings) is None
         self.versions["Toxiproxy"] = f"{await api.version()}{' (ours)' if ours else ''}"
-        await links.make_proxies(api, self._servers)
+        await self._make_proxies(api, links)
         links.lead(*(name for name in links.plans if name != _DATABASE_LINK))
+
+    async def _make_proxies(self, api: ToxiproxyApi, links: LinkSet) -> None:
+        # Leased, so that a proxy that is switched off and on finds its port again.
+        await links.make_proxies(
+            api, self._servers, listen=lambda plan: f"{LOOPBACK}:{self._leases.take(plan.toxiproxy)}"
+        )
 
     async def _start_database(self, prepared: asyncio.Event) -> None:
         if self._database:
@@ -313,12 +308,12 @@ class EmbeddedStack:
                 raise StackError(f"Redis refused to be emptied: {answer}", part="redis")
 
     async def _start_provider(self, services: EmbeddedServices) -> None:
-        await _together(*(self._fresh(services, name, None) for name in services.provider_names))
+        await together(*(self._fresh(services, name, None) for name in services.provider_names))
 
     async def _start_app(self, services: EmbeddedServices, prepared: asyncio.Event | None) -> None:
         if prepared:
             await prepared.wait()
-        await _together(*(self._fresh(services, name, self.mutant) for name in self.replicas))
+        await together(*(self._fresh(services, name, self.mutant) for name in self.replicas))
 
     async def _fresh(self, services: EmbeddedServices, name: str, mutant: str | None) -> None:
         self._processes[name] = services.make(name, mutant)
@@ -331,10 +326,10 @@ class EmbeddedStack:
         if _server_exists():
             if not self._toxiproxy.alive():
                 await self._toxiproxy.start()
-                await links.make_proxies(api, self._servers)
+                await self._make_proxies(api, links)
             await api.reset()
         servers = [self._processes[name] for name in ("postgres", "redis") if name in self._processes]
-        await _together(*(server.start() for server in servers if server.paused or not server.alive()))
+        await together(*(server.start() for server in servers if server.paused or not server.alive()))
 
     def _service_names(self) -> list[str]:
         return [name for name in self._processes if name not in ("postgres", "redis")]
@@ -351,15 +346,3 @@ class EmbeddedStack:
 
 def _server_exists() -> bool:
     return importlib.util.find_spec("harness.faults.server.__main__") is not None
-
-
-async def _together(*parts: Coroutine[Any, Any, object]) -> None:
-    """Run all at once; the first failure ends the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

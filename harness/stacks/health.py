@@ -58,12 +58,12 @@ def quoted(lines: Sequence[str], keep: int = 12) -> str:
     return "".join(f"\n    {line}" for line in shown)
 
 
-def http_probe(host: str, port: int, path: str) -> Probe:
-    """Ready when a GET of `path` answers 2xx."""
+def http_probe(host: str, port: int, path: str, *, tls: bool = False) -> Probe:
+    """Ready when a GET of `path` answers 2xx; with `tls` the certificate is checked as usual."""
 
     async def probe() -> str:
         try:
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(host, port, ssl=tls or None)
         except OSError as error:
             return f"no connection to {host}:{port} ({error.strerror or error})"
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.stacks.toxiproxy import ToxiproxyApi
@@ -50,6 +50,7 @@ class LinkSet:
     Args:
         relay_host: where relays listen: loopback, or a container network's gateway.
         ports: fixed ports by link name; any free one for the others.
+        listens: whole addresses by link name; they go before host and port.
     """
 
     def __init__(
@@ -58,17 +59,21 @@ class LinkSet:
         *,
         relay_host: str = "127.0.0.1",
         ports: Mapping[str, int] | None = None,
+        listens: Mapping[str, Address] | None = None,
     ) -> None:
         self.plans = {plan.name: plan for plan in plans}
         self._relays = Relays()
         self._proxies: dict[str, Address] = {}
+        self._listens: dict[str, str] = {}
         self.links: dict[str, RelayLink] = {}
         # Set once every link has its proxy.
         self.proxied = asyncio.Event()
         try:
             for plan in self.plans.values():
+                usual = (relay_host, (ports or {}).get(plan.name, 0))
+                host, port = (listens or {}).get(plan.name, usual)
                 self.links[plan.name] = self._relays.open(
-                    plan.name, toxiproxy=plan.toxiproxy, host=relay_host, port=(ports or {}).get(plan.name, 0)
+                    plan.name, toxiproxy=plan.toxiproxy, host=host, port=port
                 )
         except BaseException:
             self.close()
@@ -79,20 +84,21 @@ class LinkSet:
         api: ToxiproxyApi,
         servers: Mapping[str, Address],
         *,
-        listen: str = "127.0.0.1:0",
-        as_seen: Mapping[str, Address] | None = None,
+        listen: Callable[[LinkPlan], str],
+        reached_at: str | None = None,
     ) -> None:
         """Create each link's proxy; made again (after a restart of Toxiproxy) they listen where they did.
 
         Args:
             servers: address of each part as Toxiproxy reaches it.
-            listen: what proxies listen on, port 0 for any.
-            as_seen: where our side reaches the proxies, by link, when that differs (published ports).
+            listen: `host:port` that a link's proxy listens on; port 0 for any.
+            reached_at: the host by which our side reaches Toxiproxy, where it listens on all of its own.
         """
         for name, plan in self.plans.items():
-            before = self._proxies.get(name)
-            where = f"{before[0]}:{before[1]}" if before else listen
+            where = self._listens.setdefault(name, listen(plan))
             self._proxies[name] = await api.create(plan.toxiproxy, servers[plan.server], where)
+            # What a port 0 became; it is asked for again when Toxiproxy is started again.
+            self._listens[name] = "{}:{}".format(*self._proxies[name])
         if as_seen:
             self._proxies.update(as_seen)
         self.proxied.set()

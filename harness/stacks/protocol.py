@@ -46,9 +46,17 @@ class Tripwire(Protocol):
 class Link(Protocol):
     """A named, faultable connection: `client -> relay (counts) -> Toxiproxy -> server`."""
 
-    name: str  # e.g. "app->postgres"
-    toxiproxy: str  # the proxy's name at the stack's Toxiproxy
-    address: tuple[str, int]  # where the client connects (the relay)
+    @property
+    def name(self) -> str:
+        """E.g. `app->postgres`."""
+
+    @property
+    def toxiproxy(self) -> str:
+        """The proxy's name at the stack's Toxiproxy."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the client connects (the relay)."""
 
     def traffic(self) -> Traffic:
         """Counts so far; cheap, callable from any thread."""
@@ -67,7 +75,8 @@ class Link(Protocol):
 class Process(Protocol):
     """One process or container of the stack: `app`, `app-2`, `provider`, `postgres`, `redis`."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     @property
     def pid(self) -> int | None:
@@ -95,17 +104,43 @@ class Process(Protocol):
 class Stack(Protocol):
     """A started stack. `Stack.close` is idempotent and leaves nothing behind."""
 
-    id: str
-    kind: str  # "embedded" | "containers" | "external"
-    links: Mapping[str, Link]
-    processes: Mapping[str, Process]
-    versions: Mapping[str, str]
-    toxiproxy_url: str
-    urls: Mapping[str, str]  # direct URLs by service name: "app", "app-2", "provider"
-    dsns: Mapping[str, str]  # direct database URLs by role
-    replicas: Sequence[str]  # names of the service's replicas, in order
-    client_url: str  # base URL of `client->app`, through its link
-    mutant: str | None
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def kind(self) -> str:
+        """`embedded`, `containers` or `external`."""
+
+    @property
+    def links(self) -> Mapping[str, Link]: ...
+
+    @property
+    def processes(self) -> Mapping[str, Process]: ...
+
+    @property
+    def versions(self) -> Mapping[str, str]: ...
+
+    @property
+    def toxiproxy_url(self) -> str: ...
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Direct URLs by service name: `app`, `app-2`, `provider`."""
+
+    @property
+    def dsns(self) -> Mapping[str, str]:
+        """Direct database URLs by role: `owner`, `app`, `observer`, `admin`."""
+
+    @property
+    def replicas(self) -> Sequence[str]:
+        """Names of the service's replicas, in order."""
+
+    @property
+    def client_url(self) -> str:
+        """Base URL of `client->app`, through its link."""
+
+    @property
+    def mutant(self) -> str | None: ...
 
     async def start(self) -> None: ...
 

@@ -14,17 +14,23 @@ Kind = Literal["auto", "embedded", "containers", "external"]
 
 
 class Images(BaseModel):
-    """Images of the containers stack; `ci/` has a script that builds them all locally."""
+    """Images of the containers stack; `ci/` has a script that builds them all locally.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Further keys name the images of a system's own services: a descriptor says `image = "KEY"`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, str] = Field(init=False)
 
     postgres: str = "postgres:18"
     redis: str = "redis:8"
     toxiproxy: str = "ghcr.io/shopify/toxiproxy:2.12.0"
-    app: str = ""
-    provider: str = ""
     # Testcontainers' reaper; empty: leftovers are swept by label at the next start.
     reaper: str = ""
+
+    def named(self, key: str) -> str:
+        """The image under a key; the key itself, as an image's name, when there is none."""
+        return str((self.model_extra or {}).get(key) or key)
 
 
 class StackSettings(BaseModel):

@@ -12,7 +12,11 @@ from typing import Any
 import httpx
 
 from harness.errors import StackError
-from harness.stacks.health import Probe, http_probe
+from harness.stacks.binaries import find_toxiproxy
+from harness.stacks.health import http_probe
+from harness.stacks.ownership import Ownership
+from harness.stacks.process import LocalProcess
+from harness.stacks.settings import StackSettings
 
 _TIMEOUT_S = 5.0
 
@@ -24,16 +28,30 @@ def server_command(binary: Path | None, host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "harness.faults.server", "--host", host, "--port", str(port)]
 
 
+def toxiproxy_process(
+    settings: StackSettings, ownership: Ownership, address: tuple[str, int]
+) -> LocalProcess:
+    """A Toxiproxy as a child of ours, the real one where there is one.
+
+    Raises:
+        ConfigError: `[stack] toxiproxy` names a program that cannot be executed.
+    """
+    host, port = address
+    return LocalProcess(
+        "toxiproxy",
+        server_command(find_toxiproxy(settings), host, port),
+        ownership=ownership,
+        log=ownership.directory / "logs" / "toxiproxy.log",
+        probe=http_probe(host, port, "/version"),
+        timeout_s=settings.health_timeout_s,
+    )
+
+
 class ToxiproxyApi:
     """Creates, resets and asks; proxies are process-global at a Toxiproxy."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-
-    def probe(self) -> Probe:
-        """Ready when it tells its version."""
-        parts = httpx.URL(self.url)
-        return http_probe(parts.host, parts.port or 80, "/version")
 
     async def version(self) -> str:
         """The version it says it has; one installed by `go install` says `git`."""

@@ -71,7 +71,7 @@ class Service(_Table):
     env: Mapping[str, str] = Field(default_factory=dict)
     health: str = Field("/health", pattern="^/")
     replicas: int = Field(1, ge=1, le=8)
-    # A Dockerfile, relative to the descriptor's root, for stacks made of containers.
+    # For stacks made of containers: a key of `[stack.images]`, or an image's name.
     image: str = ""
 
 
