@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -107,13 +108,20 @@ class Slot:
 class Customer:
     """A person with an account and, most of the time, a session.
 
-    `session` is the adapter's own (tokens ...); nobody else looks into it.
+    `session` is the adapter's own (tokens ...); nobody else looks into it. `nick` is the short name
+    for `Action.who`; the harness sets it once the adapter has made the customer.
     """
 
     name: str
     email: str
     id: str = ""
     session: Any = None
+    nick: str = ""
+
+    @property
+    def lane(self) -> str:
+        """What timelines call him."""
+        return self.nick or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +169,20 @@ class ChargeRow:
         return self.captured_minor - self.refunded_minor - self.refund_pending_minor
 
 
+# The states of a payment, in groups of equal rank: a payment may stay or go on, never back.
+PAYMENT_STATES: tuple[frozenset[str], ...] = (
+    frozenset({"created"}),
+    frozenset({"authorized"}),
+    frozenset({"failed", "voided"}),
+    frozenset({"captured"}),
+    frozenset({"partially_refunded"}),
+    frozenset({"refunded"}),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """One payment as the service records it."""
+    """One payment as the service records it; `state` is one of PAYMENT_STATES."""
 
     id: str
     charge: str | None
@@ -277,7 +296,7 @@ class Capability(StrEnum):
     BOOKING = "booking"  # book, cancel, reschedule, resize
     CHECKOUT = "checkout"  # priced slots, price locks, payment through a provider
     SESSIONS = "sessions"  # log in, expire and revoke
-    PRICING = "pricing"  # reprice
+    PRICING = "pricing"  # change prices, round them
     CLOCK = "clock"  # advance
     JOBS = "jobs"  # run_job, settle
     WEBHOOKS = "webhooks"
@@ -371,12 +390,34 @@ class CheckoutVerbs(Protocol):
     def use_lock(self, who: Customer, lock: str, slot: Slot) -> Action:
         """Begin a checkout with a price lock, maybe somebody else's or another slot's."""
 
-    async def reprice(self, slot: Slot, way: str, price: Money) -> None:
-        """Change what the slot costs in one of `repricings`."""
+
+class PricingVerbs(Protocol):
+    """Prices that change and must be rounded. Capability.PRICING."""
 
     @property
     def repricings(self) -> Sequence[str]:
         """Every way in which this system's prices can change."""
+
+    async def reprice(self, slot: Slot, way: str, price: Money) -> None:
+        """Change what the slot costs now in one of `repricings`; quotes already given stay as given.
+
+        Ways that reach further than one slot change the whole of the slot's venue, so open the
+        slot with `private_venue`.
+        """
+
+    @property
+    def roundings(self) -> Sequence[str]:
+        """Every rule by which this system rounds to the minor unit."""
+
+    async def open_priced_slot(self, *, price: Money, percent: Decimal, rounding: str) -> Slot:
+        """Offer a slot that costs `price` changed by `percent` (-100 ...), rounded by `rounding`.
+
+        `Slot.price` is the price before the change: what it comes to is the system's to say.
+        """
+
+    @property
+    def price_lock_s(self) -> float:
+        """Seconds for which a quoted price is promised."""
 
 
 class SessionVerbs(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.errors import HarnessError
+
 
 class TransportFailed(Exception):
     """No whole response came back: the effect of the request is unknown.
@@ -12,3 +14,11 @@ class TransportFailed(Exception):
     def __init__(self, message: str, *, stage: str) -> None:
         super().__init__(message)
         self.stage = stage
+
+
+class TargetFailed(HarnessError):
+    """The adapter could not do what a scenario needs before it can judge anything.
+
+    A slot was not opened, a login refused, an answer not readable, a control not reached. It says
+    nothing of the gap; the message says what was asked and what came back.
+    """

@@ -1,0 +1,79 @@
+"""Which verbs each capability promises, and whether an adapter keeps its promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.errors import ConfigError, NotSupported
+from harness.targets.port import (
+    Adapter,
+    BookingVerbs,
+    Capability,
+    CheckoutVerbs,
+    DurableStateVerbs,
+    PricingVerbs,
+    ReconciliationVerbs,
+    SessionVerbs,
+    TimeAndJobs,
+    WebhookVerbs,
+)
+
+PROMISES: Mapping[Capability, tuple[str, ...]] = {
+    Capability.BOOKING: ("book", "cancel", "reschedule", "resize", "places"),
+    Capability.CHECKOUT: ("checkout", "read_checkout", "resume", "use_lock"),
+    Capability.PRICING: ("repricings", "reprice", "roundings", "open_priced_slot", "price_lock_s"),
+    Capability.SESSIONS: ("log_in", "expire_access", "revoke_session"),
+    Capability.CLOCK: ("advance",),
+    Capability.JOBS: ("run_job", "settle", "recover"),
+    Capability.WEBHOOKS: (
+        "hold_deliveries",
+        "provider_pays",
+        "provider_refunds",
+        "events",
+        "redeliver",
+        "deliver",
+        "bad_event",
+    ),
+    Capability.RECONCILIATION: ("plant", "agree", "reconcile", "last_reconciliation"),
+    Capability.DURABLE_STATE: ("state",),
+}
+
+# The protocol that has a capability's verbs; CLOCK and JOBS share one.
+PROTOCOLS: Mapping[Capability, type] = {
+    Capability.BOOKING: BookingVerbs,
+    Capability.CHECKOUT: CheckoutVerbs,
+    Capability.PRICING: PricingVerbs,
+    Capability.SESSIONS: SessionVerbs,
+    Capability.CLOCK: TimeAndJobs,
+    Capability.JOBS: TimeAndJobs,
+    Capability.WEBHOOKS: WebhookVerbs,
+    Capability.RECONCILIATION: ReconciliationVerbs,
+    Capability.DURABLE_STATE: DurableStateVerbs,
+}
+
+
+def hold_to_claims(adapter: Adapter) -> None:
+    """Refuse an adapter that claims a capability and lacks one of its verbs.
+
+    Raises:
+        ConfigError: names what is missing.
+    """
+    lacking = [
+        f"{verb} (of {capability.value!r})"
+        for capability in sorted(adapter.capabilities)
+        for verb in PROMISES[capability]
+        if not hasattr(type(adapter), verb)
+    ]
+    if lacking:
+        raise ConfigError(
+            f"the adapter {type(adapter).__name__} claims what it does not have: {', '.join(lacking)}; "
+            "write these verbs or take the capability off its list"
+        )
+
+
+def require(adapter: Adapter, needed: Iterable[Capability]) -> None:
+    """Raise NotSupported, naming what is missing, unless the adapter has all that is needed."""
+    missing = sorted(set(needed) - adapter.capabilities)
+    if missing:
+        what = ", ".join(repr(capability.value) for capability in missing)
+        raise NotSupported(f"needs {what}, which {type(adapter).__name__} does not offer")
