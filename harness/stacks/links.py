@@ -96,11 +96,10 @@ class LinkSet:
         """
         for name, plan in self.plans.items():
             where = self._listens.setdefault(name, listen(plan))
-            self._proxies[name] = await api.create(plan.toxiproxy, servers[plan.server], where)
+            host, port = await api.create(plan.toxiproxy, servers[plan.server], where)
             # What a port 0 became; it is asked for again when Toxiproxy is started again.
-            self._listens[name] = "{}:{}".format(*self._proxies[name])
-        if as_seen:
-            self._proxies.update(as_seen)
+            self._listens[name] = f"{where.rpartition(':')[0]}:{port}"
+            self._proxies[name] = (reached_at or host, port)
         self.proxied.set()
 
     def bypass(self, name: str, servers: Mapping[str, Address]) -> None:
