@@ -33,7 +33,7 @@ def engine() -> Iterator[DockerClient]:
         UsageError: none answers.
     """
     try:
-        client = DockerClient.from_env(timeout=_TIMEOUT_S)
+        client = DockerClient.from_env(timeout=_TIMEOUT_S)  # type: ignore[no-untyped-call]
         client.ping()
     except (DockerException, OSError) as error:
         raise UsageError(
