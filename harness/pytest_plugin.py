@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from harness.bookkeeping.clerk import Clerk
     from harness.bookkeeping.keeper import StackFactory, StackKeeper
+    from harness.explore.bursts import Races
+    from harness.journeys.personas import People
+    from harness.profiles import Budget
     from harness.stacks.protocol import Stack
+    from harness.targets.system import System
     from harness.verdicts.judge import Judge
 
 CLERK = pytest.StashKey["Clerk"]()
@@ -93,6 +97,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         from harness.bookkeeping import interrupts  # noqa: PLC0415
 
         if interrupts.requested:
+            from harness.stacks.guard import dispose_all  # noqa: PLC0415
+
+            dispose_all()
             os._exit(2)
 
 
@@ -213,3 +220,44 @@ def rng(seed: int) -> random.Random:
     import random  # noqa: PLC0415
 
     return random.Random(seed)
+
+
+@pytest.fixture
+def budget(request: pytest.FixtureRequest) -> Budget:
+    """How many rounds, examples, moments ... the profile grants this scenario."""
+    return clerk_of(request.config).budget(request.node)
+
+
+@pytest.fixture
+def people(seed: int) -> People:
+    """Where new people come from, the same for the same seed."""
+    from harness.journeys.personas import People  # noqa: PLC0415
+
+    return People(seed)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def system(
+    request: pytest.FixtureRequest, stack: Stack, seed: int, people: People
+) -> AsyncIterator[System]:
+    """The system under test, bound to this scenario's stack."""
+    from harness.targets.loading import bind  # noqa: PLC0415
+
+    system = await bind(stack, clerk_of(request.config).descriptor, seed=seed, people=people)
+    try:
+        yield system
+    finally:
+        await system.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def races(request: pytest.FixtureRequest, system: System, judge: Judge) -> AsyncIterator[Races]:
+    """Plays races against the system, many requests released in one instant."""
+    from harness.explore.bursts import Races  # noqa: PLC0415
+
+    clerk = clerk_of(request.config)
+    races = Races(system, judge, guard=clerk.guard, warm_path=clerk.descriptor.app.health)
+    try:
+        yield races
+    finally:
+        await races.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,13 @@ from harness.bookkeeping.plan import Plan, Variant
 from harness.bookkeeping.planning import plain_plan
 from harness.bookkeeping.result import PROPERTY
 from harness.bookkeeping.sitting import Sitting
+from harness.bookkeeping.stacking import descriptor_of
 from harness.config import Settings
 from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
+from harness.profiles import Budget, load_profile
+from harness.stacks.hosts import ensure_allowed
 from harness.stacks.protocol import Stack
+from harness.targets.descriptor import Descriptor
 from harness.verdicts.judge import Judge
 
 SITTING = pytest.StashKey[Sitting]()
@@ -117,7 +121,10 @@ class Clerk:
                 _meaning(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
             )
         if call.when == "teardown":
-            report.user_properties.append((PROPERTY, sitting.conclude().encode()))
+            result = sitting.conclude()
+            report.user_properties.append((PROPERTY, result.encode()))
+            if result.refusal:
+                item.session.shouldstop = result.refusal
 
     # -- what fixtures give --------------------------------------------------------------------
 
@@ -136,9 +143,23 @@ class Clerk:
         material = f"{self.plan.seed}/{entry.scenario}/{entry.trial.repetition}"
         return int.from_bytes(hashlib.sha256(material.encode()).digest()[:8], "big")
 
-    def rng(self, item: pytest.Item) -> random.Random:
-        """A fresh source of randomness from the item's seed."""
-        return random.Random(self.seed(item))
+    @cached_property
+    def descriptor(self) -> Descriptor:
+        """The system that is judged."""
+        return descriptor_of(self.settings)
+
+    def budget(self, item: pytest.Item) -> Budget:
+        """What an item may spend on the clauses asked of it; a canary gets the quick profile's."""
+        profile = load_profile("quick") if self.variant(item).small else self.settings.active_profile()
+        return profile.budget_for(_entry(item).asked)
+
+    def guard(self, host: str) -> None:
+        """Refuse to burden a host that is neither this machine nor allowed.
+
+        Raises:
+            HostNotAllowed: naming it.
+        """
+        ensure_allowed(host, self.settings.stack.allow_hosts, purpose="a burst")
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""

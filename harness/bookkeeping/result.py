@@ -30,6 +30,7 @@ class TrialResult:
         logs: last lines by process, of the scenario's time.
         stack: what the stack was made of: its kind and versions.
         trace: where the harness broke, when it did.
+        refusal: why the run cannot go on at all (a host not allowed, a setting that is wrong).
         provisional: somebody else spoke for it; a later result of the same trial replaces it.
     """
 
@@ -41,6 +42,7 @@ class TrialResult:
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stack: Mapping[str, Any] = field(default_factory=dict)
     trace: str = ""
+    refusal: str = ""
     provisional: bool = False
 
     @property
@@ -79,6 +81,7 @@ class TrialResult:
             "logs": {name: list(lines) for name, lines in self.logs.items()},
             "stack": dict(self.stack),
             "trace": self.trace,
+            "refusal": self.refusal,
             "provisional": self.provisional,
         }
         return json.dumps(data, default=str, separators=(",", ":"))

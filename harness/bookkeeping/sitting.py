@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.bookkeeping.plan import Trial
 from harness.bookkeeping.result import TrialResult
-from harness.errors import DeadlineExceeded, GapFound, HarnessError, SystemDied
+from harness.errors import DeadlineExceeded, GapFound, HarnessError, SystemDied, UsageError
 from harness.verdicts.evidence import ClauseResult
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict, worst
@@ -84,6 +84,7 @@ class Sitting:
             duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
             logs=dict(self.logs),
             stack=dict(self.stack),
+            refusal=str(self._raised) if isinstance(self._raised, UsageError) else "",
             trace=self._trace[-8000:] if unhappy and not isinstance(self._raised, GapFound) else "",
         )
 

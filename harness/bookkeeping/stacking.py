@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.bookkeeping.keeper import StackFactory
 from harness.bookkeeping.plan import Variant
 from harness.config import Settings
-from harness.errors import ConfigError
+from harness.errors import ConfigError, StackError, UsageError
 from harness.stacks.protocol import Stack
+from harness.targets.descriptor import Descriptor, load
+
+if TYPE_CHECKING:
+    from harness.stacks.choice import Choice
 
 
-def factory(settings: Settings) -> StackFactory:
-    """Makes stacks of the kind the settings choose.
+def descriptor_of(settings: Settings) -> Descriptor:
+    """The system that the settings name.
 
     Raises:
-        ConfigError: no target is named.
+        ConfigError: they name none, or its descriptor is wrong.
     """
     if settings.target.descriptor is None:
         raise ConfigError(
             "no system to judge: set [target] descriptor in overbooked.toml, "
             'e.g. descriptor = "reference_system/target/system.toml"'
         )
-    descriptor = settings.target.descriptor
+    return load(settings.target.descriptor)
+
+
+def settled(settings: Settings, descriptor: Descriptor) -> Choice:
+    """The kind of stack that will run, `auto` decided, before anything is started.
+
+    Raises:
+        UsageError: the kind that was asked for cannot be had here.
+    """
+    from harness.stacks.choice import choose  # noqa: PLC0415 - its drivers cost a while
+
+    try:
+        return choose(settings.stack.kind, settings.stack, descriptor)
+    except StackError as error:
+        raise UsageError(str(error)) from error
+
+
+def factory(settings: Settings) -> StackFactory:
+    """Makes stacks of the kind the settings choose, each in the shape its variant asks for.
+
+    Raises:
+        ConfigError: the settings name no system.
+    """
+    descriptor = descriptor_of(settings)
 
     def make(variant: Variant) -> Stack:
-        from harness.stacks import make_stack  # noqa: PLC0415 - its drivers cost a second
+        from harness.stacks import choice  # noqa: PLC0415 - its drivers cost a while
 
-        return make_stack(descriptor, settings.stack, mutant=variant.mutant, replicas=variant.replicas)
+        shape = settings.stack
+        if variant.replicas is not None:
+            shape = shape.model_copy(update={"replicas": variant.replicas})
+        return choice.make(shape.kind, descriptor, shape, mutant=variant.mutant)
 
     return make

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from harness.bookkeeping import interrupts
+from harness.cli.interrupted import Interrupted
 from harness.errors import ExitCode, HarnessError, StackError
 
 DEBUG = "OVERBOOKED_DEBUG"
@@ -32,8 +33,12 @@ def perform(arguments: Sequence[str]) -> int:
     with interrupts.first_one_counts(_still_cleaning):
         try:
             code = overbooked.main(list(arguments), prog_name="overbooked", standalone_mode=False)
+        except Interrupted as stop:
+            more = f"; {stop.how_to_go_on}" if stop.how_to_go_on else ""
+            _say(f"interrupted; cleaned up; {stop.folder}/ is incomplete{more}")
+            return ExitCode.INTERRUPTED
         except (KeyboardInterrupt, click.Abort):
-            _say("interrupted; everything that was started is gone")
+            _say("interrupted; cleaned up")
             return ExitCode.INTERRUPTED
         except click.ClickException as error:
             error.show(sys.stderr)

@@ -11,20 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.planning import drawn_seed, run_variants
+from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.session import Ended, hold
-from harness.bookkeeping.weights import known_weights
+from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.bookkeeping.weights import known_weights, remember_weights
 from harness.catalog import Catalog
 from harness.catalog.selection import Selection
 from harness.cli.display import displayed
+from harness.cli.interrupted import Interrupted
 from harness.cli.options import Said, policy_of, selection_options, session_options, settings_of
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
+from harness.errors import UsageError
 from harness.reporting.console import closing
 from harness.reporting.folder import RunFolder
-from harness.targets.descriptor import load
+from harness.reporting.reports import write_reports
 from harness.verdicts.policy import decide
 from harness.verdicts.scorecard import Run, Scorecard
 
@@ -92,14 +97,18 @@ def run(
     selection = selected(catalog, said, names, theme, priority)
     seeded = catalog.mutant(mutant) if mutant else None
     policy = policy_of(settings)
+    descriptor = descriptor_of(settings)
+    if seeded:
+        require(seeded, descriptor)
     variants = run_variants(settings, catalog, selection, seeded)
+    choice = settled(settings, descriptor)
     folder = RunFolder.create(settings.reports)
     started = datetime.now(UTC)
     plan = Plan(
         run=folder.run,
         directory=folder.path,
         root=settings.root,
-        settings=said.overrides,
+        settings={**said.overrides, "stack": {**said.overrides.get("stack", {}), "kind": choice.kind}},
         config=said.config.absolute() if said.config else None,
         seed=settings.seed if settings.seed is not None else drawn_seed(),
         variants=variants,
@@ -108,15 +117,16 @@ def run(
         weights=known_weights(settings.reports),
     )
     with displayed() as display:
+        display.line(Text(choice.why, style="dim"))
         book = RunBook(
             run=Run(
                 id=folder.run,
                 started_at=started,
                 seed=plan.seed,
                 profile=settings.profile,
-                stack=settings.stack.kind,
+                stack=choice.kind,
                 mutant=seeded.name if seeded else None,
-                target=load(settings.target.descriptor).name if settings.target.descriptor else "",
+                target=descriptor.name,
                 workers=settings.workers,
             ),
             selection=selection,
@@ -127,11 +137,16 @@ def run(
         )
         ended = hold(plan, settings.scenarios, workers=settings.workers, listener=book)
         scorecard = _concluded(book, ended)
-        folder.publish(scorecard)
+        if book.refusal:
+            folder.publish(scorecard)
+            raise UsageError(book.refusal)
         if ended.interrupted:
-            raise KeyboardInterrupt
+            folder.publish(scorecard)
+            raise Interrupted(folder.path)
         book.show_rest(scorecard)
         decision = decide(scorecard, policy)
+        write_reports(folder, scorecard, decision, assets=settings.root / "reports")
+        remember_weights(settings.reports, book.spent())
         display.line(closing(scorecard, decision, folder.path))
     if as_json:
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
@@ -154,6 +169,8 @@ def selected(
 
 
 def _concluded(book: RunBook, ended: Ended) -> Scorecard:
+    if book.refusal:
+        return book.scorecard(aborted=book.refusal)
     if ended.interrupted:
         return book.scorecard(aborted="interrupted")
     if ended.overdue:

@@ -46,6 +46,7 @@ class RunBook:
     _shown: set[str] = field(default_factory=set)
     _theme: str = ""
     _headed: bool = False
+    refusal: str = ""
 
     # -- events --------------------------------------------------------------------------------
 
@@ -62,6 +63,7 @@ class RunBook:
         if result.provisional and result.key in self._results:
             return
         self._results[result.key] = result
+        self.refusal = self.refusal or result.refusal
         self._note_stack(result)
         self.progress.end(result)
         scorecard = self.scorecard()
@@ -115,6 +117,14 @@ class RunBook:
                 self.run, stack=str(result.stack["kind"]), versions=dict(result.stack["versions"])
             )
 
+    def spent(self) -> Mapping[str, float]:
+        """Seconds by scenario, on the run's own variant."""
+        return {
+            result.scenario: result.duration_s
+            for result in self._results.values()
+            if result.trial.variant != CANARY
+        }
+
     # -- what people see -----------------------------------------------------------------------
 
     def _show(self, result: TrialResult, scorecard: Scorecard) -> None:
@@ -126,14 +136,14 @@ class RunBook:
             return
         for gap in self.selection.gaps:
             if self._whole(gap):
-                self._show_gap(scorecard.gap(gap.id))
+                self._show_gap(scorecard.gap(gap.id), scorecard)
 
     def show_rest(self, scorecard: Scorecard) -> None:
         """Show the gaps that were begun and never came to an end, and those nobody could judge."""
         for gap in scorecard.gaps:
             begun = any(clause.evidence for clause in gap.clauses) or gap.verdict is Verdict.INCONCLUSIVE
             if begun or self.selection.narrowed:
-                self._show_gap(gap)
+                self._show_gap(gap, scorecard)
         silent = len(scorecard.gaps) - len(self._shown)
         if silent:
             noun = "gap has" if silent == 1 else "gaps have"
@@ -149,7 +159,7 @@ class RunBook:
         ]
         return bool(keys) and all(key in self._results for key in keys)
 
-    def _show_gap(self, gap: GapScore) -> None:
+    def _show_gap(self, gap: GapScore, scorecard: Scorecard) -> None:
         if gap.id in self._shown:
             return
         self._shown.add(gap.id)
@@ -157,7 +167,7 @@ class RunBook:
             self._theme = gap.theme
             self.display.line(Text(gap.theme, style="bold"))
         self.display.line(gap_line(gap))
-        if evidence := gap_evidence(gap):
+        if evidence := gap_evidence(gap, scorecard):
             self.display.line(evidence)
 
 

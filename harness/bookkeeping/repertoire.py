@@ -1,0 +1,52 @@
+"""Which mutants a target can run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from harness.catalog import Mutant
+from harness.errors import ConfigError, UnknownGap
+from harness.targets.descriptor import Descriptor, fill_command
+
+LIST_TIMEOUT_S = 30.0
+
+
+def repertoire(descriptor: Descriptor) -> frozenset[str]:
+    """Names of the mutants a target says it has; none when its descriptor describes none.
+
+    Raises:
+        ConfigError: its command to list them fails or answers something else than JSON.
+    """
+    if descriptor.mutants is None:
+        return frozenset()
+    command = fill_command(descriptor.mutants.list, {"python": sys.executable})
+    try:
+        done = subprocess.run(
+            command, cwd=descriptor.root, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True
+        )
+        return frozenset(row["id"] if isinstance(row, dict) else str(row) for row in json.loads(done.stdout))
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr or "").strip().splitlines()[-1:]
+        raise ConfigError(f"{_what(descriptor, command)} fails: {''.join(last)}") from error
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
+        raise ConfigError(f"{_what(descriptor, command)} is of no use: {error}") from error
+
+
+def require(mutant: Mutant, descriptor: Descriptor) -> None:
+    """Refuse a mutant that the target does not have.
+
+    Raises:
+        UnknownGap: naming those of the same gap that it has.
+    """
+    have = repertoire(descriptor)
+    if mutant.name in have:
+        return
+    same = sorted(name for name in have if name.rpartition(".")[0] == mutant.gap)
+    hint = f"of {mutant.gap} it has {', '.join(same)}" if same else f"it has none of {mutant.gap}"
+    raise UnknownGap(f"{descriptor.name} does not have the mutant {mutant.name}; {hint}")
+
+
+def _what(descriptor: Descriptor, command: list[str]) -> str:
+    return f"the descriptor of {descriptor.name}: mutants.list ({' '.join(command)})"
