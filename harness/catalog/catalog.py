@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -163,10 +164,17 @@ def priorities_of(said: str) -> tuple[Priority, ...]:
 
 
 def _nearest(name: str, folded: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(name.strip().casefold(), folded, n=3, cutoff=0.6)
+    said = name.strip().casefold()
+    same = [each for each in folded if _plain(each) == _plain(said)]
+    near = dict.fromkeys([*same, *difflib.get_close_matches(said, folded, n=3, cutoff=0.6)])
     if near:
-        return f"nearest: {', '.join(folded[each] for each in near)}"
+        return f"nearest: {', '.join([folded[each] for each in near][:3])}"
     return "`overbooked list` shows all there are"
+
+
+def _plain(name: str) -> str:
+    """A name without punctuation and leading zeros: `SYS-03`, `sys 3` and `SYS03` are one."""
+    return "".join(part.lstrip("0") for part in re.findall(r"[a-z]+|[0-9]+", name))
 
 
 def _files(path: Path) -> list[Path]:

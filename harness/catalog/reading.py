@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.catalog.model import Clause, Gap, Means, Mutant, Priority
 from harness.errors import ConfigError
@@ -63,7 +64,7 @@ def read_gaps(text: str, where: str) -> tuple[Gap, ...]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not TOML: {error}") from error
     except ValidationError as error:
-        raise ConfigError(_listed(where, (_sentence(text, item) for item in error.errors()))) from error
+        raise ConfigError(_listed(where, (_sentence(text, item) for item in _causes(error)))) from error
     stray = [row.id for row in rows.gap if not row.id.startswith(f"{rows.prefix}-")]
     if stray:
         raise ConfigError(f"{where}: its prefix is {rows.prefix}, but it has {', '.join(stray)}")
@@ -124,13 +125,27 @@ def _names(gaps: Sequence[Gap]) -> Iterable[str]:
         yield from (mutant.name for mutant in gap.mutants)
 
 
-def _sentence(text: str, error: object) -> str:
-    """One pydantic error as `gap SYS-03, closed_when 2, by: ...`."""
-    assert isinstance(error, dict)
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """The errors without those that only follow: a row that is wrong does not count as a row."""
+    every = error.errors()
+    return [
+        item
+        for item in every
+        if item["type"] != "too_short"
+        or not any(
+            len(other["loc"]) > len(item["loc"]) and other["loc"][: len(item["loc"])] == item["loc"]
+            for other in every
+        )
+    ]
+
+
+def _sentence(text: str, error: ErrorDetails) -> str:
+    """One pydantic error as `gap SYS-03 closed_when 2 by: ...`; places are counted from 1."""
     loc = [str(part + 1 if isinstance(part, int) else part) for part in error["loc"]]
-    if len(error["loc"]) > 1 and error["loc"][0] == "gap":
-        row = tomllib.loads(text)["gap"][error["loc"][1]]
-        loc[:2] = [f"gap {row.get('id', loc[1])}"]
+    match error["loc"]:
+        case ("gap", int(place), *_):
+            row = tomllib.loads(text)["gap"][place]
+            loc[:2] = [f"gap {row.get('id', place + 1) if isinstance(row, dict) else place + 1}"]
     return f"{' '.join(loc)}: {error['msg']}"
 
 
