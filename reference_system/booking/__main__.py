@@ -8,6 +8,7 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
+from reference_system.booking import logs
 from reference_system.booking.app import create_app
 from reference_system.booking.settings import Settings
 
@@ -25,6 +26,7 @@ def main(argv: list[str]) -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             sys.stderr.write(f"booking: BOOKING_{name.removeprefix('BOOKING_')}: {problem['msg']}\n")
         sys.exit(2)
+    logs.configure(settings.log_level)
     uvicorn.run(
         create_app(settings),
         host=options.host,

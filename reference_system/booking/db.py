@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from sqlalchemy import CursorResult, Row, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from reference_system.booking import db_dialect
 from reference_system.booking.db_errors import (
@@ -162,6 +163,20 @@ class Database:
     async def _read(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row[Any]]:
         async with _connected(self._reading) as connection:
             return await UnitOfWork(self, connection).all(sql, **parameters)
+
+    def connections_open(self) -> int:
+        """Connections to the server, in use and idle."""
+        return self._pool.checkedin() + self._pool.checkedout()
+
+    def connections_in_use(self) -> int:
+        """Connections that a request or a job has in hand."""
+        return self._pool.checkedout()
+
+    @property
+    def _pool(self) -> AsyncAdaptedQueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        return pool
 
     async def close(self) -> None:
         await self.engine.dispose()

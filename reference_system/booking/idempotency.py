@@ -8,20 +8,24 @@ lease first; once the lease is over a repeat may take the work up where it was l
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from starlette.responses import Response
 
-from reference_system.booking import problems
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking import failures, problems
+from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.db_errors import ConstraintViolated
 from reference_system.booking.problems import Kind, Problem
 
 REPLAYED_HEADER = "Idempotent-Replayed"
 MAX_KEY_LENGTH = 255
+CONCLUSIVE = frozenset({402, 409})
+"""Refusals that are the answer to a request, and not to how or by whom it was made."""
 
 KEY_REUSED = Kind("idempotency-key-reused", 422, "This key was used for another request")
 KEY_REQUIRED = Kind("idempotency-key-required", 400, "This request needs an Idempotency-Key header")
@@ -127,3 +131,50 @@ async def claim(
 async def finish(uow: UnitOfWork, *, customer_id: UUID, key: str, answer: Answer) -> None:
     """Record the conclusive answer in the transaction that decided it; the first one stays."""
     await uow.execute(FINISH, customer_id=customer_id, key=key, status=answer.status, body=answer.body)
+
+
+async def once(
+    database: Database,
+    *,
+    customer_id: UUID,
+    key: str,
+    fingerprint: str,
+    now: datetime,
+    work: Callable[[UnitOfWork], Awaitable[Answer]],
+) -> Response:
+    """Do work of one transaction once a key: its answer, or its refusal, is recorded and replayed.
+
+    A refusal (a Problem with a status of CONCLUSIVE, or a constraint that says the same) undoes the
+    work and is recorded by itself. Raises what `work` raises otherwise, and what `claim` does.
+    """
+    claiming: dict[str, Any] = {
+        "customer_id": customer_id,
+        "key": key,
+        "fingerprint": fingerprint,
+        "now": now,
+    }
+
+    async def attempt(uow: UnitOfWork) -> Response:
+        claimed = await claim(uow, **claiming)
+        if claimed.answer is not None:
+            return claimed.answer.response(replayed=True)
+        answer = await work(uow)
+        await finish(uow, customer_id=customer_id, key=key, answer=answer)
+        return answer.response()
+
+    try:
+        return await database.run(attempt)
+    except (Problem, ConstraintViolated) as error:
+        problem = error if isinstance(error, Problem) else failures.refusal(error)
+        if problem is None or problem.status not in CONCLUSIVE or problem.kind is IN_PROGRESS:
+            raise
+        refusal = Answer(problem.status, problem.body())
+
+    async def record(uow: UnitOfWork) -> Response:
+        claimed = await claim(uow, **claiming)
+        if claimed.answer is not None:
+            return claimed.answer.response(replayed=True)
+        await finish(uow, customer_id=customer_id, key=key, answer=refusal)
+        return refusal.response()
+
+    return await database.run(record)

@@ -9,13 +9,20 @@ _BOOKING = "reference_system.booking"
 
 ROUTES: tuple[str, ...] = (
     # Each offers `router`, a fastapi.APIRouter.
+    f"{_BOOKING}.accounts.routes",
+    f"{_BOOKING}.venues.routes",
+    f"{_BOOKING}.pricing.routes",
+    f"{_BOOKING}.bookings.routes",
+    f"{_BOOKING}.audit.routes",
     f"{_BOOKING}.health.routes",
 )
 
 CONTROL_ROUTES: tuple[str, ...] = (
     # Served only where the control plane is on.
+    f"{_BOOKING}.control.routes",
 )
 
 JOBS: tuple[str, ...] = (
     # Importing each registers its jobs.
+    f"{_BOOKING}.holds.jobs",
 )

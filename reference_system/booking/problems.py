@@ -99,3 +99,6 @@ CONFLICT = Kind("conflict", 409, "The request conflicts with what is there")
 UNAVAILABLE = Kind("unavailable", 503, "The service cannot answer now; nothing was done")
 OUTCOME_UNKNOWN = Kind("outcome-unknown", 503, "It is not known whether this was done; repeat or read")
 INTERNAL = Kind("internal-error", 500, "Something is wrong with the service")
+
+UNCERTAIN = (UNAVAILABLE, OUTCOME_UNKNOWN, INTERNAL)
+"""What any route may answer when something below it fails."""

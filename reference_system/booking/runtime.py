@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from reference_system.booking.cache import Cache
 from reference_system.booking.clock import Clock
 from reference_system.booking.db import Database
+from reference_system.booking.metrics import Metrics
 from reference_system.booking.settings import Settings
 
 T = TypeVar("T")
@@ -23,8 +24,9 @@ class Runtime:
     A domain with a connection of its own (the provider's client) keeps it here with `resource`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.database = Database(settings)
         self.cache = Cache(settings.redis_url, timeout_s=settings.redis_timeout_s)
         self.clock = Clock(self.database, controlled=settings.control)

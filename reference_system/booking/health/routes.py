@@ -1,4 +1,4 @@
-"""`GET /health/live` and `GET /health/ready`."""
+"""`GET /health/live`, `GET /health/ready` and `GET /metrics`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from reference_system.booking.db_errors import DatabaseFailed
 from reference_system.booking.runtime import HasRuntime, Runtime
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(tags=["health"])
 
 ASK_DATABASE = "SELECT 1 AS alive"
 
@@ -26,13 +26,13 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
-@router.get("/live")
+@router.get("/health/live")
 async def live() -> Alive:
     """The process runs and answers."""
     return Alive()
 
 
-@router.get("/ready", responses={503: {"model": Readiness, "description": "It cannot serve now"}})
+@router.get("/health/ready", responses={503: {"model": Readiness, "description": "It cannot serve now"}})
 async def ready(runtime: HasRuntime, response: Response) -> Readiness:
     """Whether requests can be served, with what each dependency says."""
     readiness = await check(runtime)
@@ -53,3 +53,9 @@ async def check(runtime: Runtime) -> Readiness:
     if checks["database"] != "ok" or not runtime.ready:
         return Readiness(status="unready", checks=checks)
     return Readiness(status="ready" if checks["redis"] == "ok" else "degraded", checks=checks)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(runtime: HasRuntime) -> Response:
+    """What this process counts, in Prometheus's text format."""
+    return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,1 @@
+"""Bookings: book, cancel, reschedule."""

@@ -1,0 +1,1 @@
+"""What can be booked: venues, their services, and slots with their capacity."""
