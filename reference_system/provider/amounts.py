@@ -9,10 +9,14 @@ from reference_system.provider.errors import invalid
 # ISO 4217 exponents that are not two.
 WITHOUT_DECIMALS = (
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW",
-    "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+    "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
 )  # fmt: skip
 WITH_THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
-EXPONENTS = {**dict.fromkeys(WITHOUT_DECIMALS, 0), **dict.fromkeys(WITH_THREE_DECIMALS, 3)}
+EXPONENTS = {
+    **dict.fromkeys(WITHOUT_DECIMALS, 0),
+    **dict.fromkeys(WITH_THREE_DECIMALS, 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
 
 
 def to_minor(amount: object, currency: str) -> int:

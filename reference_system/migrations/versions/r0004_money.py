@@ -9,11 +9,14 @@ from reference_system.migrations import roles
 revision = "0004"
 down_revision = "0003"
 
+# A second charge of one checkout is on the books as `surplus_of` it, until it is refunded. Intents
+# are compared in byte order, which is the provider's.
 PAYMENTS = """
 CREATE TABLE payments (
     id uuid PRIMARY KEY,
     checkout_id uuid REFERENCES checkouts,
-    intent_id text CONSTRAINT payments_intent_once UNIQUE,
+    surplus_of uuid REFERENCES checkouts,
+    intent_id text COLLATE "C" CONSTRAINT payments_intent_once UNIQUE,
     state text NOT NULL CHECK (state IN (
         'created', 'authorized', 'failed', 'voided', 'captured', 'partially_refunded', 'refunded'
     )),
@@ -23,8 +26,10 @@ CREATE TABLE payments (
     refunded_minor bigint NOT NULL DEFAULT 0,
     CONSTRAINT payments_amounts_in_order CHECK (
         0 <= refunded_minor AND refunded_minor <= captured_minor AND captured_minor <= amount_minor
-    )
+    ),
+    CONSTRAINT payments_are_surplus_or_not CHECK (checkout_id IS NULL OR surplus_of IS NULL)
 );
+CREATE INDEX payments_surplus ON payments (surplus_of) WHERE surplus_of IS NOT NULL;
 CREATE INDEX payments_of_checkout ON payments (checkout_id);
 CREATE UNIQUE INDEX payments_captured_once_a_checkout ON payments (checkout_id) WHERE captured_minor > 0;
 
@@ -48,10 +53,10 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN 'created' THEN 0
         WHEN 'authorized' THEN 1
         WHEN 'failed' THEN 2
-        WHEN 'voided' THEN 2
         WHEN 'captured' THEN 3
         WHEN 'partially_refunded' THEN 4
         WHEN 'refunded' THEN 5
+        WHEN 'voided' THEN 6
     END
 $$;
 
@@ -61,6 +66,14 @@ BEGIN
     IF public.payment_rank(NEW.state) < public.payment_rank(OLD.state) THEN
         RAISE EXCEPTION 'payment % is %, it cannot become %', OLD.id, OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_state_never_falls', TABLE = 'payments';
+    END IF;
+    -- A capture that never was at the provider is written off, once and for good.
+    IF NEW.state = 'voided' AND OLD.state <> 'voided' AND NEW.captured_minor = 0 THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.state = 'voided' AND NEW.captured_minor <> 0 THEN
+        RAISE EXCEPTION 'payment % is voided', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_voided_is_final', TABLE = 'payments';
     END IF;
     IF OLD.captured_minor > 0 AND NEW.captured_minor <> OLD.captured_minor THEN
         RAISE EXCEPTION 'payment % is captured already', OLD.id
