@@ -22,7 +22,7 @@ class Entry:
     """One item of the session that is a scenario on a variant.
 
     Args:
-        scenario: node id without the trial's own name and without xdist's group.
+        scenario: node id without the trial's own name.
         trial: variant and repetition.
         bound: every clause the scenario is bound to.
         asked: those the plan asks for in this trial.
@@ -72,9 +72,8 @@ def select(
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Sort a session's items into those to run, in order, and those nobody asked for.
 
-    Items that are no scenarios are kept, first. Scenarios on the run's own variant or on the healthy
-    system go one by one, the longest first; a mutant's go together, so that the stack is renewed
-    once for them all.
+    Items that are no scenarios are kept, first. Then come the canary, the scenarios on the run's own
+    variant or the healthy system, and each mutant's together; within each the longest first.
     """
     ordinary: list[pytest.Item] = []
     wanted: list[pytest.Item] = []
@@ -88,10 +87,6 @@ def select(
             item.stash[ENTRY] = entry
             wanted.append(item)
     wanted, spared = _first_only(wanted, plan)
-    for item in wanted:
-        group = _group(item.stash[ENTRY], plan)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
     return ordinary + _ordered(wanted, plan), unwanted + spared
 
 
@@ -128,13 +123,6 @@ def _first_only(items: Iterable[pytest.Item], plan: Plan) -> tuple[list[pytest.I
         kept.append(rivals[0])
         spared.extend(rivals[1:])
     return kept, spared
-
-
-def _group(entry: Entry, plan: Plan) -> str | None:
-    """The xdist group: what must stay on one worker for a stack to be renewed only once."""
-    if entry.trial.variant == plan.variants[0].name:
-        return None
-    return entry.trial.variant
 
 
 def _ordered(items: Sequence[pytest.Item], plan: Plan) -> list[pytest.Item]:

@@ -86,6 +86,13 @@ class Plan:
     done: frozenset[tuple[str, str]] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def folder(self) -> Path:
+        """Its directory, of a plan that has one."""
+        if self.directory is None:
+            raise LookupError(f"the plan {self.run} keeps nothing")
+        return self.directory
+
     def variant(self, name: str) -> Variant:
         """The variant of that name.
 
@@ -105,6 +112,13 @@ class Plan:
             if set(clauses) & set(variant.clauses)
             for repetition in range(variant.repeats)
         ]
+
+    def group(self, trial: Trial) -> str | None:
+        """What a trial must share a worker with, for stacks to be renewed as rarely as can be.
+
+        None: the run's own variant, or the healthy system of a proof, which every worker has anyway.
+        """
+        return None if trial.variant == self.variants[0].name else trial.variant
 
     def asked(self, trial: Trial, clauses: Sequence[str]) -> tuple[str, ...]:
         """Those of a scenario's clauses that are asked in a trial."""

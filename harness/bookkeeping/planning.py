@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,23 +106,38 @@ def proof_variants(
 
 
 def mutants_to_prove(
-    selection: Selection, wanted: Sequence[Mutant]
+    selection: Selection, wanted: Sequence[Mutant], have: Collection[str]
 ) -> tuple[tuple[Mutant, ...], Mapping[str, str]]:
-    """Which mutants break a clause asked, and why the others are left out.
+    """Which mutants can be met by a clause asked, and why the others are left out.
 
     Args:
         selection: gaps and clauses to prove.
-        wanted: mutants named; none means all of the selected gaps.
+        wanted: those that ought to be proven.
+        have: names of those that the target can run.
     """
     asked = set(selection.clauses)
     met: list[Mutant] = []
     left_out: dict[str, str] = {}
-    for mutant in wanted or [mutant for gap in selection.gaps for mutant in gap.mutants]:
-        if asked.intersection(mutant.breaks):
-            met.append(mutant)
+    for mutant in wanted:
+        if not asked.intersection(mutant.breaks):
+            left_out[mutant.name] = (
+                f"breaks only {', '.join(mutant.breaks)}, which this profile does not ask for"
+            )
+        elif mutant.name not in have:
+            left_out[mutant.name] = "the target does not have it"
         else:
-            left_out[mutant.name] = f"breaks {', '.join(mutant.breaks)} only, not asked by this profile"
+            met.append(mutant)
     return tuple(met), left_out
+
+
+def with_kind(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The overrides with the kind of stack settled, so that no worker decides it anew."""
+    return {**overrides, "stack": {**overrides.get("stack", {}), "kind": kind}}
+
+
+def deadline_of(settings: Settings) -> float | None:
+    """When a run that begins now must have ended, seconds since the epoch."""
+    return time.time() + settings.deadline_s if settings.deadline_s else None
 
 
 def as_overrides(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -14,7 +13,9 @@ import pytest
 
 from harness.bookkeeping import collection
 from harness.bookkeeping.collection import Collected
+from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.result import PROPERTY, TrialResult
+from harness.bookkeeping.scheduling import ByVariant
 
 # A worker that was told to end closes its stack first.
 WORKER_END_S = 30.0
@@ -38,12 +39,12 @@ class Recorder:
     """A pytest plugin of the controller. It replaces pytest's terminal.
 
     Args:
-        directory: the run's folder, where the workers leave what they collected.
+        plan: of the run; in its folder the workers leave what they collected.
         listener: gets the events, in the controller's main thread.
     """
 
-    def __init__(self, directory: Path, listener: Listener) -> None:
-        self._directory = directory
+    def __init__(self, plan: Plan, listener: Listener) -> None:
+        self._plan = plan
         self._listener = listener
         self._trials: Mapping[str, Collected] = {}
         self._workers: dict[str, int] = {}
@@ -55,6 +56,14 @@ class Recorder:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             config.pluginmanager.unregister(reporter)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByVariant:
+        return ByVariant(config, log, self._group_of)
+
+    def _group_of(self, nodeid: str) -> str | None:
+        trial = self._trials.get(nodeid)
+        return self._plan.group(trial.trial) if trial else None
 
     # -- events --------------------------------------------------------------------------------
 
@@ -71,7 +80,7 @@ class Recorder:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         if not self._trials and not self.broken_files:
-            self._trials = collection.read(self._directory)
+            self._trials = collection.read(self._plan.folder)
             self._listener.collected(self._trials)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -50,15 +50,13 @@ def hold(
         UsageError: a scenario cannot be imported, or is bound to what does not exist.
         HarnessError: pytest itself failed.
     """
-    if plan.directory is None:
-        raise ValueError("a session needs a plan with a directory")
-    plan.write(plan.directory / PLAN_FILE)
-    recorder = Recorder(plan.directory, listener)
+    plan.write(plan.folder / PLAN_FILE)
+    recorder = Recorder(plan, listener)
     arguments = [
         *map(str, scenarios),
-        f"--overbooked-plan={plan.directory / PLAN_FILE}",
+        f"--overbooked-plan={plan.folder / PLAN_FILE}",
         f"--rootdir={plan.root}",
-        *("-n", str(workers), "--dist=loadgroup", "--no-loadscope-reorder"),
+        *("-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
         f"--max-worker-restart={RESTARTS}",
         *("-p", "no:cacheprovider", "-p", "no:locust"),
         # The project's own pytest settings are for its tests, not for its scenarios.

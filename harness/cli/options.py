@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from harness.bookkeeping.planning import as_overrides
+from harness.catalog import Catalog
+from harness.catalog.selection import Selection
 from harness.config import Settings
 from harness.errors import UsageError
 from harness.verdicts.policy import Policy
@@ -53,7 +55,33 @@ def settings_of(config: Path | None, **values: Any) -> Said:
         ConfigError: a setting is wrong, wherever it stands.
     """
     overrides = as_overrides(values)
+    config = config.absolute() if config else None
     return Said(Settings.load(overrides, config=config), overrides, config)
+
+
+def session_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `session_options` say, nested as the settings are."""
+    return {
+        "profile": options["profile"],
+        "seed": options["seed"],
+        "workers": options["workers"],
+        "deadline_s": options["deadline"],
+        "stack": {"kind": options["kind"], "replicas": options["replicas"]},
+    }
+
+
+def selected(
+    catalog: Catalog, settings: Settings, names: Sequence[str], theme: str | None, priority: str | None
+) -> Selection:
+    """The gaps and clauses that the command line means.
+
+    Raises:
+        UnknownGap: a name does not exist.
+    """
+    gaps = catalog.select(names, theme=theme, priority=priority)
+    only = [clause.name for name in names if "." in name for clause in catalog.clauses_of([name])]
+    profile = settings.active_profile(catalog)
+    return profile.select(gaps, only=only, narrowed=bool(names or theme or priority))
 
 
 def policy_of(settings: Settings) -> Policy:

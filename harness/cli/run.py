@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +13,22 @@ import click
 from rich.text import Text
 
 from harness.bookkeeping.plan import Plan
-from harness.bookkeeping.planning import drawn_seed, run_variants
+from harness.bookkeeping.planning import deadline_of, drawn_seed, run_variants, with_kind
 from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.session import Ended, hold
 from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.bookkeeping.weights import known_weights, remember_weights
-from harness.catalog import Catalog
-from harness.catalog.selection import Selection
 from harness.cli.display import displayed
 from harness.cli.interrupted import Interrupted
-from harness.cli.options import Said, policy_of, selection_options, session_options, settings_of
+from harness.cli.options import (
+    Said,
+    policy_of,
+    selected,
+    selection_options,
+    session_options,
+    session_settings,
+    settings_of,
+)
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
 from harness.errors import UsageError
@@ -62,19 +67,8 @@ def command(
     overbooked run --mutant SYS-03.1          # must come out open
     overbooked run --json > scorecard.json
     """
-    said = settings_of(config, **_settings(options))
+    said = settings_of(config, **session_settings(options))
     return run(said, gaps, theme=theme, priority=priority, mutant=mutant, as_json=as_json)
-
-
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    """The options as settings are nested."""
-    return {
-        "profile": options["profile"],
-        "seed": options["seed"],
-        "workers": options["workers"],
-        "deadline_s": options["deadline"],
-        "stack": {"kind": options["kind"], "replicas": options["replicas"]},
-    }
 
 
 def run(
@@ -94,7 +88,7 @@ def run(
     """
     settings = said.settings
     catalog = settings.catalog()
-    selection = selected(catalog, said, names, theme, priority)
+    selection = selected(catalog, settings, names, theme, priority)
     seeded = catalog.mutant(mutant) if mutant else None
     policy = policy_of(settings)
     descriptor = descriptor_of(settings)
@@ -108,12 +102,12 @@ def run(
         run=folder.run,
         directory=folder.path,
         root=settings.root,
-        settings={**said.overrides, "stack": {**said.overrides.get("stack", {}), "kind": choice.kind}},
-        config=said.config.absolute() if said.config else None,
+        settings=with_kind(said.overrides, choice.kind),
+        config=said.config,
         seed=settings.seed if settings.seed is not None else drawn_seed(),
         variants=variants,
         scenario_timeout_s=settings.scenario_timeout_s,
-        deadline_at=time.time() + settings.deadline_s if settings.deadline_s else None,
+        deadline_at=deadline_of(settings),
         weights=known_weights(settings.reports),
     )
     with displayed() as display:
@@ -152,20 +146,6 @@ def run(
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
     return decision.exit_code
-
-
-def selected(
-    catalog: Catalog, said: Said, names: Sequence[str], theme: str | None, priority: str | None
-) -> Selection:
-    """The gaps and clauses that the command line means.
-
-    Raises:
-        UnknownGap: a name does not exist.
-    """
-    gaps = catalog.select(names, theme=theme, priority=priority)
-    only = [clause.name for name in names if "." in name for clause in catalog.clauses_of([name])]
-    profile = said.settings.active_profile(catalog)
-    return profile.select(gaps, only=only, narrowed=bool(names or theme or priority))
 
 
 def _concluded(book: RunBook, ended: Ended) -> Scorecard:
