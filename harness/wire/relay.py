@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from harness.errors import DeadlineExceeded, StackError
 from harness.wire.link import Counts, RelayLink, Tripwires
@@ -90,8 +90,8 @@ class _Side(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not every loop's transports are registered with asyncio's classes.
+        self.transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
         if self._upward:
             self._pair.accepted(transport)
