@@ -102,7 +102,10 @@ class Api:
 
     async def _version(self, _request: Request, _names: list[str]) -> Response:
         body = f'{{"version": "{VERSION}"}}\n'
-        return Response(200, body.encode(), {"Content-Type": "application/json;charset=utf-8"})
+        headers = {"Content-Type": "application/json;charset=utf-8"}
+        # What tells us from the original: chance follows this.
+        headers["X-Overbooked-Seed"] = str(self._collection.seed)
+        return Response(200, body.encode(), headers)
 
     async def _reset(self, _request: Request, _names: list[str]) -> Response:
         await self._collection.reset()

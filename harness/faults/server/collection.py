@@ -24,7 +24,7 @@ class Collection:
     """The proxies, made with chance from `seed`."""
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed
+        self.seed = seed
         self.proxies: dict[str, Proxy] = {}
 
     def get(self, name: str) -> Proxy:
@@ -117,7 +117,7 @@ class Collection:
 
     def _made(self, given: dict[str, Any]) -> Proxy:
         name = given["name"]
-        return Proxy(name, given.get("listen", ""), given["upstream"], Draws(self._seed, name))
+        return Proxy(name, given.get("listen", ""), given["upstream"], Draws(self.seed, name))
 
 
 def _populated(body: Any) -> list[dict[str, Any]]:
