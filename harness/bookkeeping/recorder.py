@@ -85,7 +85,7 @@ class Recorder:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            text = f"{report.nodeid or 'collection'}: {_last_line(report.longreprtext)}"
+            text = f"{report.nodeid or 'collection'}: {last_line(report.longreprtext)}"
             if text not in self.broken_files:
                 self.broken_files.append(text)
 
@@ -101,11 +101,11 @@ class Recorder:
         elif report.when not in ("setup", "call") and report.nodeid in self._trials:
             # xdist's word for an item whose worker died under it.
             trial = self._trials[report.nodeid]
-            reason = f"the worker died: {_last_line(report.longreprtext)}"
+            reason = f"the worker died: {last_line(report.longreprtext)}"
             self._listener.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
 
     def pytest_internalerror(self, excrepr: object) -> bool:
-        self._listener.troubled(f"pytest broke: {_last_line(str(excrepr))}")
+        self._listener.troubled(f"pytest broke: {last_line(str(excrepr))}")
         return True
 
     # -- the end -------------------------------------------------------------------------------
@@ -133,7 +133,8 @@ def _running(pid: int) -> bool:
         return False
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The line of a pytest report that says what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return "no reason given"

@@ -15,6 +15,7 @@ import pytest
 from harness.bookkeeping.deadlines import debugger_attached
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.recorder import Listener, Recorder
+from harness.bookkeeping.survey import QUIETLY
 from harness.errors import HarnessError, UsageError
 
 PLAN_FILE = "plan.json"
@@ -58,10 +59,7 @@ def hold(
         f"--rootdir={plan.root}",
         *("-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
         f"--max-worker-restart={RESTARTS}",
-        *("-p", "no:cacheprovider", "-p", "no:locust"),
-        # The project's own pytest settings are for its tests, not for its scenarios.
-        *("-o", "addopts=", "-o", "asyncio_mode=auto"),
-        *("-o", "asyncio_default_fixture_loop_scope=session"),
+        *QUIETLY,
         "--tb=short",
     ]
     with _Watch(plan.deadline_at) as watch:

@@ -15,7 +15,12 @@ CATEGORIES = Path("allure/categories.json")
 
 
 def write_reports(
-    folder: RunFolder, scorecard: Scorecard, decision: Decision | None = None, *, assets: Path | None = None
+    folder: RunFolder,
+    scorecard: Scorecard,
+    decision: Decision | None = None,
+    *,
+    assets: Path | None = None,
+    latest: bool = True,
 ) -> None:
     """Write summary.md, junit.xml and allure-results/ beside the scorecard, and publish that.
 
@@ -26,6 +31,7 @@ def write_reports(
         scorecard: of the run.
         decision: of the gate policy.
         assets: the project's `reports` folder, for what it has to say to Allure.
+        latest: this is the run that has just ended; an older one is rendered again without.
 
     Raises:
         CannotWrite: naming the file and why.
@@ -39,4 +45,5 @@ def write_reports(
         folder.path / "allure-results",
         categories=categories if categories and categories.is_file() else None,
     )
-    folder.publish(scorecard)
+    if latest:
+        folder.publish(scorecard)

@@ -1,0 +1,67 @@
+"""Which scenarios there are and what they are bound to, without running any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.bookkeeping.binding import bound_names
+from harness.bookkeeping.recorder import last_line
+from harness.catalog import Catalog
+from harness.errors import UsageError
+
+# What every session of ours says to pytest: the project's own settings are for its tests.
+QUIETLY = (
+    *("-p", "no:cacheprovider", "-p", "no:locust"),
+    *("-o", "addopts=", "-o", "asyncio_mode=auto"),
+    *("-o", "asyncio_default_fixture_loop_scope=session"),
+)
+
+
+class _Surveyor:
+    def __init__(self) -> None:
+        self.bound: dict[str, tuple[str, ...]] = {}
+        self.broken: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            config.pluginmanager.unregister(reporter)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        names = bound_names(item)
+        if names:
+            self.bound.setdefault(item.nodeid.partition("[")[0], names)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken.append(f"{report.nodeid}: {last_line(report.longreprtext)}")
+
+
+def survey(paths: Sequence[Path], root: Path, catalog: Catalog) -> Mapping[str, Sequence[str]]:
+    """The node ids of the scenarios bound to each clause, by the clause's full name.
+
+    Args:
+        paths: folders or files of scenarios; those that do not exist hold none.
+        root: what node ids are relative to.
+        catalog: says which clauses a gap has.
+
+    Raises:
+        UsageError: a scenario cannot be imported.
+        UnknownGap: one is bound to what does not exist.
+    """
+    there = [str(path) for path in paths if path.exists()]
+    if not there:
+        return {}
+    surveyor = _Surveyor()
+    pytest.main(["--collect-only", f"--rootdir={root}", *QUIETLY, *there], plugins=[surveyor])
+    if surveyor.broken:
+        raise UsageError("; ".join(surveyor.broken))
+    found: dict[str, list[str]] = {}
+    for scenario, names in surveyor.bound.items():
+        for clause in catalog.clauses_of(names):
+            found.setdefault(clause.name, []).append(scenario)
+    return found

@@ -1,0 +1,34 @@
+"""`overbooked report`: render the reports of a run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.display import stderr_console
+from harness.cli.options import config_option, policy_of, settings_of
+from harness.reporting.console import print_scorecard
+from harness.reporting.folder import LATEST, RunFolder, find_scorecard, load_scorecard
+from harness.reporting.reports import write_reports
+from harness.verdicts.policy import decide
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), default=Path(LATEST))
+@config_option
+def command(*, run: Path, config: Path | None) -> None:
+    """Render the reports of a run again and show its scorecard.
+
+    RUN is a run's id, its folder or its scorecard.json; without it, the latest complete run.
+
+    \b
+    overbooked report
+    overbooked report 3f9c
+    """
+    settings = settings_of(config).settings
+    path = find_scorecard(run, settings.reports).resolve()
+    scorecard = load_scorecard(path)
+    decision = decide(scorecard, policy_of(settings))
+    write_reports(RunFolder(path.parent), scorecard, decision, assets=settings.root / "reports", latest=False)
+    print_scorecard(stderr_console(), scorecard, decision, path.parent)

@@ -1,0 +1,91 @@
+"""`overbooked up`: keep a stack for work by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from harness.bookkeeping import interrupts
+from harness.bookkeeping.repertoire import require
+from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.cli.display import stderr_console, stdout_console
+from harness.cli.options import config_option, settings_of
+from harness.errors import ExitCode
+from harness.stacks import choice
+from harness.stacks.card import card
+from harness.stacks.protocol import Stack
+
+WATCH_S = 1.0
+
+
+@click.command(epilog="Ends with Ctrl-C; whatever was started goes away with it.")
+@click.option(
+    "--stack",
+    "kind",
+    type=click.Choice(["auto", "embedded", "containers", "external"]),
+    help="Where the system runs.",
+)
+@click.option("--replicas", type=click.IntRange(1, 8), help="Processes of the service.")
+@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON, in one line.")
+def command(
+    *, kind: str | None, replicas: int | None, mutant: str | None, config: Path | None, as_json: bool
+) -> int:
+    """Keep a stack for work by hand and print its URLs, DSNs and the address of Toxiproxy.
+
+    \b
+    overbooked up
+    overbooked up --mutant SYS-03.1 --replicas 2
+    overbooked up --json | head -1
+    """
+    settings = settings_of(config, stack={"kind": kind, "replicas": replicas}).settings
+    descriptor = descriptor_of(settings)
+    if mutant:
+        require(seeded := settings.catalog().mutant(mutant), descriptor)
+        mutant = seeded.name
+    chosen = settled(settings, descriptor)
+    console = stderr_console()
+    console.print(Text(chosen.why, style="dim"), highlight=False)
+    stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_keep(stack, as_json=as_json))
+    console.print("gone", highlight=False)
+    return ExitCode.SATISFIED
+
+
+async def _keep(stack: Stack, *, as_json: bool) -> None:
+    """Start, show, and hold until somebody ends it or a part dies on its own."""
+    task = asyncio.current_task()
+    assert task is not None
+    with interrupts.cancels(task):
+        try:
+            await stack.start()
+            _show(stack, as_json=as_json)
+            while True:
+                await asyncio.sleep(WATCH_S)
+                await stack.check()
+        except asyncio.CancelledError:
+            pass
+        finally:
+            await stack.close()
+
+
+def _show(stack: Stack, *, as_json: bool) -> None:
+    rows = card(stack)
+    if as_json:
+        sys.stdout.write(json.dumps(dict(rows)) + "\n")
+        sys.stdout.flush()
+        return
+    table = Table.grid(padding=(0, 2))
+    for label, value in rows:
+        table.add_row(Text(label, style="bold"), Text(value))
+    stdout_console().print(table, highlight=False, markup=False)
+    stderr_console().print("Ctrl-C ends it", highlight=False)
