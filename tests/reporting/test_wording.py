@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.reporting.wording import exercised, seconds, tally
+from harness.verdicts.scorecard import Evidence
+from tests.verdicts.samples import CLOSED, scorecard
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [(0, "0.0 s"), (9.44, "9.4 s"), (99.94, "99.9 s"), (99.96, "1 min 40 s"), (3605, "60 min 05 s")],
+)
+def test_durations(duration, said):
+    assert seconds(duration) == said
+
+
+def test_what_was_exercised_is_summed_over_scenarios_each_once():
+    evidence = [
+        Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2),
+        Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2),
+        Evidence("two", CLOSED, counts={"rounds": 34}, injected=1, bit=0),
+    ]
+    assert exercised(evidence) == "1,234 rounds, 1 example, 3 faults, 2 bit"
+    assert exercised([Evidence("one", CLOSED, injected=1, bit=1)]) == "1 fault, all bit"
+    assert exercised([]) == ""
+
+
+def test_the_tally_names_only_verdicts_there_are():
+    assert tally(scorecard({"T-2.a": CLOSED}, gaps=("T-2",))) == "1 gap: 1 closed"
+    assert tally(scorecard({"T-2.a": CLOSED})) == "3 gaps: 1 closed, 2 not covered"
