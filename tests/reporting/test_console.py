@@ -41,33 +41,40 @@ def mixed() -> Scorecard:
 
 
 def test_a_run_reads_from_what_ran_to_what_the_gate_says():
-    assert printed(mixed()).splitlines() == [
-        "embedded: PostgreSQL 18.6, Redis 6.2   profile quick   seed 4711   run 3f9c",
-        "canary T-1.1 is open, as it must be" + " " * 110 + "1.1 s",
+    assert [" ".join(line.split()) for line in printed(mixed()).splitlines()] == [
+        "embedded: PostgreSQL 18.6, Redis 6.2 profile quick seed 4711 run 3f9c",
+        "canary T-1.1 is open, as it must be 1.1 s",
         "revenue",
-        *printed(mixed()).splitlines()[3:4],
+        "OPEN T-1 Last place sold twice 2 of 3 clauses c 3.0 s",
+        "c broken never more bookings than capacity",
+        "expected at most 1 booking",
+        "observed 2 bookings",
+        "ana book slot-1 201",
+        "ben book slot-1 201",
+        "overbooked run T-1.c --profile quick --stack embedded --seed 4711",
+        "inconclusive T-2 Price forgotten 1 clause a 1.5 s",
+        "a inconclusive inconclusive it is",
+        "overbooked run T-2.a --profile quick --stack embedded --seed 4711",
+        "1 gap is not covered: overbooked list says why",
+        "3 gaps: 1 open, 1 inconclusive, 1 not covered. Gate: blocked, T-1 is open (P0). reports/out/3f9c/",
+    ]
+
+
+def test_evidence_is_aligned_and_no_line_ends_in_blanks():
+    lines = printed(mixed()).splitlines()
+    assert lines[4:8] == [
         "      c   broken    never more bookings than capacity",
         "          expected  at most 1 booking",
         "          observed  2 bookings",
         "          ana  book slot-1  201",
-        "          ben  book slot-1  201",
-        "          overbooked run T-1.c --profile quick --stack embedded --seed 4711",
-        *printed(mixed()).splitlines()[10:11],
-        "      a   inconclusive  inconclusive it is",
-        "          overbooked run T-2.a --profile quick --stack embedded --seed 4711",
-        "1 gap is not covered: overbooked list says why",
-        "3 gaps: 1 open, 1 inconclusive, 1 not covered.  Gate: blocked, T-1 is open (P0).   reports/out/3f9c/",
     ]
-
-
-def words(what: RenderableType) -> list[str]:
-    return plain(what).split()
+    assert not [line for line in lines if line != line.rstrip()]
 
 
 def test_a_gap_is_one_line():
     line = plain(gap_line(mixed().gap("T-1")))
     assert line.count("\n") == 1
-    assert line.split() == "OPEN T-1 Last place sold twice 2 of 3 clauses c 3.0 s".split()
+    assert " ".join(line.split()) == "OPEN T-1 Last place sold twice 2 of 3 clauses c 3.0 s"
 
 
 def test_a_closed_gap_says_what_was_exercised():
@@ -79,10 +86,6 @@ def test_a_closed_gap_says_what_was_exercised():
 
 def test_a_gap_that_nobody_judges_says_why():
     card = scorecard({"T-1.b": NOT_COVERED})
-    assert (
-        words(gap_line(card.gap("T-2")))[-8:-2] == "clause no scenario judges it 0.0".split()[:-1] + ["0.0"]
-        or True
-    )
     assert "no scenario judges it" in plain(gap_line(card.gap("T-2")))
     assert "no clause of it is asked" in plain(gap_line(card.gap("T-3")))
     assert " b, c " in plain(gap_line(card.gap("T-1")))
