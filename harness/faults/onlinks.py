@@ -116,9 +116,11 @@ class ToxicOnLink(OnLink):
         if before.bit or not self._may_be_held():
             return before
         deadline = time.monotonic() + _RELEASE_S
-        while not (after := self.observe()).bit and time.monotonic() < deadline:
+        while True:
+            after = self.observe()
+            if after.bit or time.monotonic() >= deadline:
+                return after
             await asyncio.sleep(_POLL_S)
-        return after
 
     def _may_be_held(self) -> bool:
         return self.wanted.stream is Stream.DOWNSTREAM and self.traffic().messages > 0

@@ -13,6 +13,7 @@ from typing import Any
 from harness.faults.server.collection import Collection
 from harness.faults.server.decoding import parse
 from harness.faults.server.http import Request, Response
+from harness.faults.server.metrics import CONTENT_TYPE
 from harness.faults.server.problems import ApiError
 from harness.faults.server.proxy import Proxy
 
@@ -37,6 +38,7 @@ class Api:
         # `*` stands for a name. By path, then by method.
         self._routes: dict[tuple[str, ...], dict[str, _Handle]] = {
             ("version",): {"GET": self._version},
+            **({("metrics",): {"*": self._metrics}} if collection.metrics.on else {}),
             ("reset",): {"POST": self._reset},
             ("populate",): {"POST": self._populate},
             ("proxies",): {"GET": self._list, "POST": self._create},
@@ -66,7 +68,7 @@ class Api:
         methods, names = self._route(parts)
         if methods is None:
             return Response(404, b"404 page not found\n", _PLAIN)
-        handle = methods.get(request.method)
+        handle = methods.get(request.method) or methods.get("*")
         if handle is None:
             return Response(405)
         response = await self._guarded(handle, request, names)
@@ -106,6 +108,9 @@ class Api:
         # What tells us from the original: chance follows this.
         headers["X-Overbooked-Seed"] = str(self._collection.seed)
         return Response(200, body.encode(), headers)
+
+    async def _metrics(self, _request: Request, _names: list[str]) -> Response:
+        return Response(200, self._collection.metrics.text().encode(), {"Content-Type": CONTENT_TYPE})
 
     async def _reset(self, _request: Request, _names: list[str]) -> Response:
         await self._collection.reset()

@@ -6,8 +6,9 @@ from typing import Any
 
 from harness.faults.server.decoding import Shape, fields, kind_of
 from harness.faults.server.draws import Draws
+from harness.faults.server.metrics import Metrics
 from harness.faults.server.problems import bad_body, missing, proxy_exists, proxy_not_found
-from harness.faults.server.proxy import Proxy
+from harness.faults.server.proxy import Proxy, Surroundings
 
 _FIELDS: dict[str, str | Shape] = {
     "name": "string",
@@ -21,10 +22,11 @@ _POPULATED = Shape("", _POPULATED_TYPE, _FIELDS)
 
 
 class Collection:
-    """The proxies, made with chance from `seed`."""
+    """The proxies, made with chance from `seed` and measured by `metrics`."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, metrics: Metrics) -> None:
         self.seed = seed
+        self.metrics = metrics
         self.proxies: dict[str, Proxy] = {}
 
     def get(self, name: str) -> Proxy:
@@ -117,7 +119,8 @@ class Collection:
 
     def _made(self, given: dict[str, Any]) -> Proxy:
         name = given["name"]
-        return Proxy(name, given.get("listen", ""), given["upstream"], Draws(self.seed, name))
+        surroundings = Surroundings(Draws(self.seed, name), self.metrics)
+        return Proxy(name, given.get("listen", ""), given["upstream"], surroundings)
 
 
 def _populated(body: Any) -> list[dict[str, Any]]:

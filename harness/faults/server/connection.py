@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from harness.faults.server.chunks import Chunk
+from harness.faults.server.metrics import Count
 from harness.faults.server.pipeline import Pipeline
 from harness.faults.server.toxics import DOWNSTREAM, UPSTREAM, Toxic
 
@@ -72,7 +73,7 @@ class Side:
 class Flow:
     """One direction of a connection: what its source reads goes to its destination."""
 
-    __slots__ = ("_blocked", "_dest", "_ended", "_pipeline", "_source", "_writable", "other")
+    __slots__ = ("_blocked", "_count", "_dest", "_ended", "_pipeline", "_source", "_writable", "other")
 
     other: Flow
 
@@ -80,6 +81,7 @@ class Flow:
         self._source = source
         self._dest = dest
         self._pipeline: Pipeline | None = None
+        self._count: Count | None = None
         self._blocked = False
         self._ended = False
         self._writable: asyncio.Future[None] | None = None
@@ -88,12 +90,31 @@ class Flow:
         """Both sides are connected: let it flow."""
         if self._source.transport.is_closing() or self._dest.transport.is_closing():
             return
-        take = self._dest.transport.write if self._pipeline is None else self._feed
+        take = self._taker()
         self._source.reads_into(take)
         early, self._source.early = self._source.early, []
         for data in early:
             take(data)
         self._throttle()
+
+    def _taker(self) -> Callable[[bytes], None]:
+        direct = self._pipeline is None
+        take = self._dest.transport.write if direct else self._feed
+        if self._count is None:
+            return take
+        count = self._count
+
+        def counted(data: bytes) -> None:
+            count.received += len(data)
+            if direct:
+                count.sent += len(data)
+            take(data)
+
+        return counted
+
+    def count_into(self, count: Count | None) -> None:
+        """Count bytes from now on."""
+        self._count = count
 
     def end(self) -> None:
         """The source has ended, one way or the other."""
@@ -142,6 +163,8 @@ class Flow:
         """The sink: write to the destination; returns when it takes more."""
         if not self._dest.transport.is_closing():
             self._dest.transport.write(chunk.data)
+            if self._count is not None:
+                self._count.sent += len(chunk.data)
         while self._blocked:
             self._writable = asyncio.get_running_loop().create_future()
             await self._writable
@@ -221,7 +244,8 @@ class Connection:
             self.meet(toxic, self.number + toxic.rank_offset)
             if toxic.kind.resets:
                 self._reset_on_close()
-        for flow in self._flows:
+        for direction, flow in enumerate(self._flows):
+            flow.count_into(self.proxy.count(direction))
             flow.open()
             flow.pass_end()
 

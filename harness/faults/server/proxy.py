@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 from harness.faults.server import addresses
 from harness.faults.server.connection import Connection, Side
 from harness.faults.server.draws import Draws
+from harness.faults.server.metrics import Count, Labels, Metrics
 from harness.faults.server.problems import toxic_exists, toxic_not_found
-from harness.faults.server.toxics import Toxic, change_toxic, read_toxic
+from harness.faults.server.toxics import UPSTREAM, Toxic, change_toxic, read_toxic
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a proxy gets its chance from, and who measures it."""
+
+    draws: Draws
+    metrics: Metrics
 
 
 class Proxy:
@@ -20,15 +30,15 @@ class Proxy:
         name: unique in its server.
         listen: `host:port`; once started, what it was resolved to.
         upstream: `host:port`, resolved anew for each connection.
-        draws: where its toxics get their chance from.
     """
 
-    def __init__(self, name: str, listen: str, upstream: str, draws: Draws) -> None:
+    def __init__(self, name: str, listen: str, upstream: str, surroundings: Surroundings) -> None:
         self.name = name
         self.listen = listen
         self.upstream = upstream
         self.enabled = False
-        self.draws = draws
+        self.draws = surroundings.draws
+        self._metrics = surroundings.metrics
         self.toxics: list[Toxic] = []
         # A set in the order of acceptance.
         self.connections: dict[Connection, None] = {}
@@ -53,6 +63,11 @@ class Proxy:
         """
         host, port = addresses.split(self.upstream)
         return host or "localhost", int(port)
+
+    def count(self, direction: int) -> Count | None:
+        """Where the bytes of a new connection are counted, None when nobody asked."""
+        name = "upstream" if direction == UPSTREAM else "downstream"
+        return self._metrics.count(Labels(name, self.listen, self.name, self.upstream))
 
     # -- listening -----------------------------------------------------------------------------
 
