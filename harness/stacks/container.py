@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from docker.constants import DEFAULT_DOCKER_API_VERSION as api_version  # noqa: N811
 from docker.errors import APIError, NotFound
+from docker.types.networks import EndpointConfig
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
@@ -33,6 +35,7 @@ class ContainerProcess:
     Args:
         image, command, env: what to run; an empty command is the image's own.
         network: the stack's network, in which it is known by its own name.
+        address: its fixed address there.
         ports: container port to leased port on loopback.
         labels: whose it is.
         probe: says when it is ready.
@@ -46,6 +49,7 @@ class ContainerProcess:
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         network: Network,
+        address: str,
         ports: Mapping[int, int] | None = None,
         labels: Mapping[str, str],
         probe: Probe,
@@ -56,6 +60,7 @@ class ContainerProcess:
         self._command = list(command)
         self._env = dict(env or {})
         self._network = network
+        self._address = address
         self._ports = dict(ports or {})
         self._labels = dict(labels)
         self._probe = probe
@@ -90,12 +95,6 @@ class ContainerProcess:
         if state.get("Running", False):
             return ""
         return f"ended with exit code {state.get('ExitCode', '?')}"
-
-    def address(self) -> str:
-        """Its address in the stack's network."""
-        with translated(self.name):
-            self._container.reload()
-        return str(self._container.attrs["NetworkSettings"]["Networks"][self._network.name]["IPAddress"])
 
     def memory_bytes(self) -> int:
         """Resident set size of all its processes now; 0 when it does not run."""
@@ -218,8 +217,15 @@ class ContainerProcess:
             DockerContainer(self.image)
             .with_envs(**self._env)
             .with_network(self._network)
-            .with_network_aliases(self.name)
-            .with_kwargs(labels=self._labels, hostname=self.name)
+            .with_kwargs(
+                labels=self._labels,
+                hostname=self.name,
+                networking_config={
+                    self._network.name: EndpointConfig(  # type: ignore[no-untyped-call]
+                        api_version, aliases=[self.name], ipv4_address=self._address
+                    )
+                },
+            )
         )
         if self._command:
             made.with_command(self._command)

@@ -23,8 +23,9 @@ from harness.stacks import database as db
 from harness.stacks import guard
 from harness.stacks.container import ContainerProcess
 from harness.stacks.container_images import ImageNames, resolve_images
+from harness.stacks.container_network import make_network
 from harness.stacks.database import SUPERUSER
-from harness.stacks.docker_owned import engine, labels, remove_stack, sweep_containers, translated
+from harness.stacks.docker_owned import labels, remove_stack, sweep_containers
 from harness.stacks.health import Probe, http_probe
 from harness.stacks.links import Address, LinkSet, plan_links, replica_names
 from harness.stacks.ownership import Ownership, sweep
@@ -75,6 +76,7 @@ class ContainersStack:
         self._images: ImageNames | None = None
         self._leases = PortLeases(LOOPBACK)
         self._published: dict[str, int] = {}
+        self._inside: dict[str, str] = {}
         self._links: LinkSet | None = None
         self._credentials: db.Credentials | None = None
         self._values: dict[str, object] = {}
@@ -157,7 +159,7 @@ class ContainersStack:
         }
         if database and self._credentials:
             self._values["owner_url"] = self._credentials.dsn(
-                database.owner, ("postgres", _INSIDE["postgres"]), database.name
+                database.owner, self._in_network("postgres"), database.name
             )
         names = (*self.replicas, *self._providers())
         self.urls = {name: url(self._reached(name)) for name in names}
@@ -252,17 +254,18 @@ class ContainersStack:
     def _reached(self, part: str) -> Address:
         return (LOOPBACK, self._published[part])
 
+    def _in_network(self, part: str) -> Address:
+        return (self._inside[part], _INSIDE.get(part, _SERVICE_PORT))
+
     def _make_network(self) -> str:
-        with translated("network"):
-            network = Network(docker_network_kw={"labels": labels(self.id), "driver": "bridge"})
-            self._network = network
-            network.create()
-            with engine() as client:
-                configured = client.networks.get(network.id).attrs["IPAM"]["Config"]
-        gateway = next((entry["Gateway"] for entry in configured if entry.get("Gateway")), None)
-        if gateway is None:
-            raise StackError("the stack's network has no gateway; a bridge network is needed", part="network")
-        return str(gateway)
+        """Make the stack's network with fixed addresses in it; returns its gateway.
+
+        Names would do, but a lookup can stand still for seconds where the engine asks a name server
+        that does not answer, and a container that is started again may get another address.
+        """
+        self._network, gateway, addresses = make_network(labels(self.id))
+        self._inside = dict(zip(["once", *self._parts()], addresses, strict=False))
+        return gateway
 
     def _make(
         self,
@@ -280,6 +283,7 @@ class ContainersStack:
             command=command,
             env=env,
             network=self._network,
+            address=self._inside.get(name, self._inside["once"]),
             ports={inside: self._published[name]} if name in self._published else {},
             labels=labels(self.id),
             probe=probe,
@@ -298,9 +302,10 @@ class ContainersStack:
 
     async def _make_proxies(self, links: LinkSet, api: ToxiproxyApi) -> None:
         assert self._toxiproxy
-        host = await asyncio.to_thread(self._toxiproxy.address)
-        servers = {part: (part, _INSIDE.get(part, _SERVICE_PORT)) for part in self._parts()}
-        await links.make_proxies(api, servers, listen=lambda _: "0.0.0.0:0", reached_at=host)
+        servers = {part: self._in_network(part) for part in self._parts()}
+        await links.make_proxies(
+            api, servers, listen=lambda _: "0.0.0.0:0", reached_at=self._inside["toxiproxy"]
+        )
 
     async def _start_database(self, prepared: asyncio.Event) -> None:
         database = self._descriptor.database
@@ -322,7 +327,7 @@ class ContainersStack:
                 await db.create_roles(admin, database, self._credentials)
                 await db.create_empty_template(admin, database)
             template = self._credentials.dsn(
-                database.owner, ("postgres", _INSIDE["postgres"]), db.template_name(database)
+                database.owner, self._in_network("postgres"), db.template_name(database)
             )
             await self._run_once("migrate", database.migrate, database.migrate_env, {"owner_url": template})
             async with db.connection(self._admin_dsn) as admin:
