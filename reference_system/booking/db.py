@@ -24,8 +24,8 @@ from reference_system.booking.db_errors import (
     Conflict,
     DatabaseFailed,
     Disconnected,
-    LockTimeout,
     OutcomeUnknown,
+    TooSlow,
     Unavailable,
     translate,
 )
@@ -117,15 +117,16 @@ class Database:
     async def run(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """Do `work` in one transaction and commit it, or raise and leave no trace.
 
-        Tried again, a bounded number of times, after a deadlock or serialization failure, a lock
-        that was not to be had, and once after a connection that broke before the commit.
+        Tried again: a bounded number of times after a deadlock or serialization failure, for a
+        bounded time after a lock that was not to be had, and once after a connection that broke
+        before the commit.
 
         Raises:
             Unavailable: the database does not answer (nothing took effect), or with its subclass
                 OutcomeUnknown, it fell silent during the commit.
             ConstraintViolated: the schema refused the change.
         """
-        give_up = time.monotonic() + self._settings.db_lock_wait_s
+        give_up = time.monotonic() + self._settings.db_patience_s
         conflicts = 0
         reconnected = False
         while True:
@@ -140,9 +141,9 @@ class Database:
                 conflicts += 1
                 if conflicts > MAX_CONFLICTS:
                     raise Unavailable(f"{conflicts} conflicts in a row: {error}") from error
-            except LockTimeout as error:
+            except TooSlow as error:
                 if time.monotonic() > give_up:
-                    raise Unavailable(f"a lock was not to be had in time: {error}") from error
+                    raise Unavailable(f"not done in time, over and again: {error}") from error
             except Disconnected:
                 if reconnected or (uow is not None and uow.commit_sent):
                     raise
@@ -230,7 +231,7 @@ def _engine(settings: Settings) -> AsyncEngine:
             "server_settings": {
                 "application_name": "booking",
                 "jit": "off",
-                "lock_timeout": f"{int(settings.db_lock_timeout_s * 1000)}ms",
+                "statement_timeout": f"{int(settings.db_statement_timeout_s * 1000)}ms",
                 "idle_in_transaction_session_timeout": f"{int(settings.db_idle_in_transaction_s * 1000)}ms",
             },
         },

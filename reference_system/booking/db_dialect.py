@@ -1,7 +1,8 @@
 """SQLAlchemy's asyncpg dialect without its questions at every new connection.
 
 A connection is ready after its handshake: no codec look-ups, no version query, no `BEGIN` that
-reads differently after an autocommit read. JSON columns come and go as text.
+reads differently after an autocommit read. A connection that no longer answers is dropped, not
+waited for. JSON columns come and go as text.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class LeanAsyncpg(PGDialect_asyncpg):
 
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
         dbapi_connection.set_isolation_level("autocommit" if level == "AUTOCOMMIT" else None)
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        dbapi_connection.driver_connection.terminate()
 
 
 registry.register("postgresql.booking", __name__, LeanAsyncpg.__name__)

@@ -26,8 +26,9 @@ class Conflict(DatabaseFailed):
     """A deadlock or a serialization failure: the transaction can be tried again."""
 
 
-class LockTimeout(DatabaseFailed):
-    """A lock was not to be had in time: the transaction can be tried again."""
+class TooSlow(DatabaseFailed):
+    """The server gave up on a statement, which mostly waited for a lock: the transaction is undone
+    and can be tried again."""
 
 
 class Unavailable(DatabaseFailed):
@@ -43,9 +44,10 @@ class OutcomeUnknown(Unavailable):
 
 
 _RETRY = frozenset({"40001", "40P01"})
-_LOCK_TIMEOUT = "55P03"
-# Shutting down, crashed, starting up, too many connections, cancelled by a time-out.
-_UNAVAILABLE = frozenset({"57P01", "57P02", "57P03", "57014", "53300", "25P03"})
+# Cancelled by statement_timeout or by hand; a lock was not available.
+_TOO_SLOW = frozenset({"57014", "55P03"})
+# Shutting down, crashed, starting up, too many connections, idle in transaction for too long.
+_UNAVAILABLE = frozenset({"57P01", "57P02", "57P03", "53300", "25P03"})
 _INTEGRITY_CLASS = "23"
 
 
@@ -72,8 +74,8 @@ def translate(error: BaseException, *, broken: bool = False) -> DatabaseFailed |
         return ConstraintViolated(message, constraint=constraint, sqlstate=sqlstate)
     if sqlstate in _RETRY:
         return Conflict(message)
-    if sqlstate == _LOCK_TIMEOUT:
-        return LockTimeout(message)
+    if sqlstate in _TOO_SLOW:
+        return TooSlow(message)
     if broken or error.connection_invalidated or sqlstate.startswith("08"):
         return Disconnected(message)
     if sqlstate in _UNAVAILABLE:

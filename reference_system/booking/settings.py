@@ -36,10 +36,11 @@ class Settings(BaseSettings):
 
     # -- bounds on the database ------------------------------------------------------------------
     db_timeout_s: float = Field(default=3, gt=0)
-    # One wait for a lock, less than `db_timeout_s`; the transaction is then tried anew until
-    # `db_lock_wait_s` is over, so that a queue for one slot is served and a dead link is noticed.
-    db_lock_timeout_s: float = Field(default=2, gt=0)
-    db_lock_wait_s: float = Field(default=20, gt=0)
+    # One statement, by the server, waiting for locks included; less than `db_timeout_s`, which is by
+    # the client. The transaction is then tried anew until `db_patience_s` is over: so a queue for one
+    # slot is served, however long, and a dead link is noticed soon.
+    db_statement_timeout_s: float = Field(default=2, gt=0)
+    db_patience_s: float = Field(default=20, gt=0)
     db_idle_in_transaction_s: float = Field(default=20, gt=0)
     pool_size: int = Field(default=10, ge=1)
     pool_overflow: int = Field(default=10, ge=0)
