@@ -97,6 +97,16 @@ class _Side(asyncio.Protocol):
             self._pair.accepted(transport)
 
     def data_received(self, data: bytes) -> None:
+        target = self.other.transport
+        if target is None:
+            # Not connected yet. Not paused in connection_made: uvloop starts to read after it.
+            self._pair.early.append(data)
+            assert self.transport is not None
+            self.transport.pause_reading()
+        else:
+            self.pass_on(data, target)
+
+    def pass_on(self, data: bytes, target: asyncio.Transport) -> None:
         counts = self._counts
         if self._upward:
             counts.messages += 1
@@ -106,8 +116,7 @@ class _Side(asyncio.Protocol):
         else:
             counts.replies += 1
             counts.bytes_down += len(data)
-        target = self.other.transport
-        if target is not None and not target.is_closing():
+        if not target.is_closing():
             target.write(data)
 
     def _trip(self) -> None:
@@ -145,7 +154,7 @@ class _Side(asyncio.Protocol):
 class _Pair:
     """A client's connection and ours to the server."""
 
-    __slots__ = ("client", "dialling", "door", "server")
+    __slots__ = ("client", "dialling", "door", "early", "server")
 
     def __init__(self, door: _Door) -> None:
         self.door = door
@@ -153,11 +162,11 @@ class _Pair:
         self.server = _Side(self, upward=False)
         self.client.other, self.server.other = self.server, self.client
         self.dialling: asyncio.Task[None] | None = None
+        self.early: list[bytes] = []
 
     def accepted(self, transport: asyncio.Transport) -> None:
         self.door.counts.connections += 1
         self.door.pairs.add(self)
-        transport.pause_reading()  # until there is somebody to pass it to
         self.dialling = self.door.loop.create_task(self._dial(transport))
 
     async def _dial(self, client: asyncio.Transport) -> None:
@@ -168,26 +177,37 @@ class _Pair:
             self.door.counts.resets += 1
             self.reset()
             return
-        if client.is_closing():
+        server = self.server.transport
+        if server is None or client.is_closing():
             self.close()
-        else:
+            return
+        for data in self.early:
+            self.client.pass_on(data, server)
+        self.early.clear()
+        if self.client.ended and not server.is_closing():
+            server.write_eof()
+        elif not client.is_closing():
             client.resume_reading()
 
     def close(self) -> None:
         """Close both halves once what is buffered has been sent."""
-        self.door.pairs.discard(self)
+        self._let_go()
         for side in (self.client, self.server):
             if side.transport is not None and not side.transport.is_closing():
                 side.transport.close()
 
     def reset(self) -> None:
         """Reset both halves at once."""
-        self.door.pairs.discard(self)
-        if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
-            self.dialling.cancel()
+        self._let_go()
         for side in (self.client, self.server):
             if side.transport is not None and not side.transport.is_closing():
                 _reset(side.transport)
+
+
+    def _let_go(self) -> None:
+        self.door.pairs.discard(self)
+        if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
+            self.dialling.cancel()
 
 
 class Relays:
