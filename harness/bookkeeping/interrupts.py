@@ -77,6 +77,16 @@ def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold SIGINT back, here and in processes that are started meanwhile, until `obey` lets it in."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def obey(controller: int) -> None:
     """Make this worker end, cleanly, on its controller's word or death, and on nothing else.
 
@@ -91,6 +101,7 @@ def obey(controller: int) -> None:
 
     for number in _SIGNALS:
         signal.signal(number, strike)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

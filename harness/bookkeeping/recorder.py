@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Protocol
 
 import psutil
 import pytest
 
-from harness.bookkeeping import collection
+from harness.bookkeeping import collection, interrupts
 from harness.bookkeeping.collection import Collected
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.result import PROPERTY, TrialResult
@@ -56,6 +56,12 @@ class Recorder:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             config.pluginmanager.unregister(reporter)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionstart(self) -> Generator[None, None, None]:
+        """Start the workers deaf to the terminal's Ctrl-C until they know whom to obey."""
+        with interrupts.held():
+            yield
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByVariant:

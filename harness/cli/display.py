@@ -17,6 +17,11 @@ PLAIN_WIDTH = 120
 PER_SECOND = 4
 
 
+def _print(console: Console, what: RenderableType) -> None:
+    # A sentence is left to whoever shows it; a table is laid out here.
+    console.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text))
+
+
 class Display(Protocol):
     """Where progress is shown."""
 
@@ -34,7 +39,7 @@ class Plain:
         self._console = console
 
     def line(self, what: RenderableType) -> None:
-        self._console.print(what, highlight=False, markup=False)
+        _print(self._console, what)
 
     def status(self, text: str) -> None:
         """Nothing: what moves is for terminals."""
@@ -57,7 +62,7 @@ class Moving:
         )
 
     def line(self, what: RenderableType) -> None:
-        self._console.print(what, highlight=False, markup=False)
+        _print(self._console, what)
 
     def status(self, text: str) -> None:
         self._text = text

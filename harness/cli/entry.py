@@ -32,7 +32,11 @@ def perform(arguments: Sequence[str]) -> int:
 
     with interrupts.first_one_counts(_still_cleaning):
         try:
-            code = overbooked.main(list(arguments), prog_name="overbooked", standalone_mode=False)
+            # Not `overbooked.main`: it has words of its own for Ctrl-C.
+            with overbooked.make_context("overbooked", list(arguments)) as context:
+                code = overbooked.invoke(context)
+        except click.exceptions.Exit as end:
+            return end.exit_code
         except Interrupted as stop:
             more = f"; {stop.how_to_go_on}" if stop.how_to_go_on else ""
             _say(f"interrupted; cleaned up; {stop.folder}/ is incomplete{more}")
