@@ -46,6 +46,7 @@ class Connection:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
+        self._http = h11.Connection(h11.CLIENT)
         try:
             await asyncio.get_running_loop().sock_connect(sock, self._address)
         except OSError as error:

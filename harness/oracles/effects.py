@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from harness.errors import GapFound, HarnessError
 from harness.oracles.ledger import in_force
@@ -61,7 +62,7 @@ def never_backwards(states: Sequence[DurableState]) -> None:
     A payment's state keeps its rank or rises, its amounts never fall, a cancelled booking stays so,
     and what was there stays there.
     """
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         _payments_go_on(before, after)
         _bookings_go_on(before, after)
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.errors import ConfigError, NotSupported
-from harness.targets.port import (
-    Adapter,
-    BookingVerbs,
-    Capability,
-    CheckoutVerbs,
-    DurableStateVerbs,
-    PricingVerbs,
-    ReconciliationVerbs,
-    SessionVerbs,
-    TimeAndJobs,
-    WebhookVerbs,
-)
+from harness.targets.port import Adapter, Capability
 
+# The names in each group's protocol in `port`.
 PROMISES: Mapping[Capability, tuple[str, ...]] = {
-    Capability.BOOKING: ("book", "cancel", "reschedule", "resize", "places"),
+    Capability.BOOKING: ("book", "cancel", "places"),
+    Capability.RESCHEDULING: ("reschedule",),
+    Capability.RESIZING: ("resize",),
     Capability.CHECKOUT: ("checkout", "read_checkout", "resume", "use_lock"),
     Capability.PRICING: ("repricings", "reprice", "roundings", "open_priced_slot", "price_lock_s"),
     Capability.SESSIONS: ("log_in", "expire_access", "revoke_session"),
@@ -36,19 +28,6 @@ PROMISES: Mapping[Capability, tuple[str, ...]] = {
     ),
     Capability.RECONCILIATION: ("plant", "agree", "reconcile", "last_reconciliation"),
     Capability.DURABLE_STATE: ("state",),
-}
-
-# The protocol that has a capability's verbs; CLOCK and JOBS share one.
-PROTOCOLS: Mapping[Capability, type] = {
-    Capability.BOOKING: BookingVerbs,
-    Capability.CHECKOUT: CheckoutVerbs,
-    Capability.PRICING: PricingVerbs,
-    Capability.SESSIONS: SessionVerbs,
-    Capability.CLOCK: TimeAndJobs,
-    Capability.JOBS: TimeAndJobs,
-    Capability.WEBHOOKS: WebhookVerbs,
-    Capability.RECONCILIATION: ReconciliationVerbs,
-    Capability.DURABLE_STATE: DurableStateVerbs,
 }
 
 

@@ -16,6 +16,7 @@ from harness.targets.port import (
     CheckoutStep,
     CheckoutVerbs,
     Customer,
+    ReschedulingVerbs,
     Slot,
 )
 
@@ -60,7 +61,9 @@ class Person:
 
     def reschedules(self, booking: str | Answer, to: Slot) -> Action:
         """Move a booking to another slot."""
-        return self._booking.reschedule(self.customer, booking_in(booking), to)
+        require(self._adapter, [Capability.RESCHEDULING])
+        verbs = cast("ReschedulingVerbs", self._adapter)
+        return verbs.reschedule(self.customer, booking_in(booking), to)
 
     # -- checkout ------------------------------------------------------------------------------
 

@@ -293,7 +293,9 @@ class ReconciliationReport:
 class Capability(StrEnum):
     """What a target can do beyond booking; scenarios name what they need."""
 
-    BOOKING = "booking"  # book, cancel, reschedule, resize
+    BOOKING = "booking"  # book, cancel
+    RESCHEDULING = "rescheduling"
+    RESIZING = "resizing"  # change a slot's capacity
     CHECKOUT = "checkout"  # priced slots, price locks, payment through a provider
     SESSIONS = "sessions"  # log in, expire and revoke
     PRICING = "pricing"  # change prices, round them
@@ -357,14 +359,22 @@ class BookingVerbs(Protocol):
     def cancel(self, who: Customer, booking: str) -> Action:
         """Repeating it on a cancelled booking is REFUSED (409)."""
 
+    async def places(self, slot: Slot) -> tuple[int, int]:
+        """(capacity, confirmed bookings) of a slot as the database has them."""
+
+
+class ReschedulingVerbs(Protocol):
+    """Capability.RESCHEDULING."""
+
     def reschedule(self, who: Customer, booking: str, to: Slot) -> Action:
         """Move a confirmed booking to another slot, all or nothing."""
 
+
+class ResizingVerbs(Protocol):
+    """Capability.RESIZING."""
+
     def resize(self, slot: Slot, capacity: int) -> Action:
         """Change a slot's capacity, by its operator; REFUSED below what is sold."""
-
-    async def places(self, slot: Slot) -> tuple[int, int]:
-        """(capacity, confirmed bookings) of a slot as the database has them."""
 
 
 class CheckoutVerbs(Protocol):

@@ -21,6 +21,7 @@ from harness.targets.port import (
     ProviderEvent,
     ReconciliationReport,
     ReconciliationVerbs,
+    ResizingVerbs,
     SessionVerbs,
     Slot,
     TimeAndJobs,
@@ -69,7 +70,8 @@ class Verbs:
 
     def resize(self, slot: Slot, capacity: int) -> Action:
         """The operator changes a slot's capacity."""
-        return self._booking().resize(slot, capacity)
+        self.needs(Capability.RESIZING)
+        return cast("ResizingVerbs", self.adapter).resize(slot, capacity)
 
     async def places(self, slot: Slot) -> tuple[int, int]:
         """(capacity, confirmed bookings) of a slot as the database has them."""

@@ -1,0 +1,132 @@
+"""The port is not shaped by one service: a theatre is adopted by a descriptor and an adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.errors import NotSupported
+from harness.explore.bursts import Races
+from harness.explore.rounds import Played, Round
+from harness.journeys.personas import People
+from harness.oracles.answers import losers_are_told
+from harness.oracles.linearizability import linearizable
+from harness.oracles.places import sold_at_most
+from harness.stacks.embedded import EmbeddedStack
+from harness.stacks.external import ExternalStack
+from harness.stacks.protocol import Stack
+from harness.stacks.settings import StackSettings
+from harness.targets.descriptor import External, load
+from harness.targets.loading import bind
+from harness.targets.port import Capability
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict
+
+DESCRIPTOR = load(Path(__file__).with_name("theatre.toml"))
+CLAUSE = "SYS-03.c"
+
+
+@asynccontextmanager
+async def embedded(build: str | None = None) -> AsyncIterator[Stack]:
+    async with EmbeddedStack(DESCRIPTOR, StackSettings.model_validate({}), mutant=build) as stack:
+        yield stack
+
+
+@asynccontextmanager
+async def at_home(stack: Stack) -> AsyncIterator[System]:
+    system = await bind(stack, DESCRIPTOR, seed=11, people=People(11))
+    try:
+        yield system
+    finally:
+        await system.close()
+
+
+async def last_seat(system: System, judge: Judge, *, rounds: int) -> None:
+    """A scenario as it would stand in `scenarios/`: the last seat of a show is sold once."""
+    races = Races(system, judge, warm_path=DESCRIPTOR.app.health)
+    people = await system.customers(8)
+
+    async def race(_number: int) -> Round:
+        slot = await system.open_slot(capacity=1)
+        return Round([one.books(slot) for one in people], slots=[slot])
+
+    def check(played: Played) -> None:
+        with judge(CLAUSE):
+            sold_at_most(1, played.answers)
+            losers_are_told(played.answers)
+            linearizable(played.history, played.slots)
+
+    try:
+        await races.rounds(rounds, race, check, detects=0.5)
+    finally:
+        await races.close()
+
+
+async def verdict_on(build: str | None, *, rounds: int) -> Verdict:
+    judge = Judge([CLAUSE], "last seat")
+    async with embedded(build) as stack, at_home(stack) as system:
+        await last_seat(system, judge, rounds=rounds)
+    return judge.conclude(None)[0].verdict
+
+
+async def test_a_seat_is_reserved_and_given_back() -> None:
+    async with embedded() as stack, at_home(stack) as system:
+        show = await system.open_slot(capacity=2)
+        (guest,) = await system.customers(1)
+        booking = await system.booking(guest, show)
+        assert await system.places(show) == (2, 1)
+        assert (await system.do(guest.cancels(booking))).ok
+        assert (await system.do(guest.cancels(booking))).status == 409
+        assert await system.places(show) == (2, 0)
+
+
+async def test_the_race_is_open_on_the_naive_build() -> None:
+    assert await verdict_on("naive", rounds=60) is Verdict.OPEN
+
+
+async def test_the_race_is_closed_on_the_locked_build() -> None:
+    assert await verdict_on("locked", rounds=10) is Verdict.CLOSED
+
+
+async def test_what_it_cannot_do_is_not_supported() -> None:
+    async with embedded() as stack, at_home(stack) as system:
+        with pytest.raises(NotSupported, match="durable state"):
+            await system.state()
+        with pytest.raises(NotSupported, match="'checkout', 'webhooks'"):
+            system.needs(Capability.BOOKING, Capability.CHECKOUT, Capability.WEBHOOKS)
+
+
+async def test_a_theatre_that_runs_already_is_judged_by_its_url(tmp_path: Path) -> None:
+    async with running_theatre(tmp_path) as url:
+        settings = StackSettings.model_validate({"external": External(urls={"app": url})})
+        async with ExternalStack(DESCRIPTOR, settings) as stack, at_home(stack) as system:
+            judge = Judge([CLAUSE], "last seat")
+            await last_seat(system, judge, rounds=3)
+            assert judge.conclude(None)[0].verdict is Verdict.CLOSED
+            assert stack.links["client->app"].traffic().connections > 0
+
+
+@asynccontextmanager
+async def running_theatre(folder: Path) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("theatre.py")),
+        "--port",
+        str(port),
+        "--file",
+        str(folder / "theatre.sqlite3"),
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.wait()
