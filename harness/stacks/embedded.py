@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import platform
 import secrets
 import signal
@@ -252,10 +251,6 @@ class EmbeddedStack:
         )
 
     async def _start_toxiproxy(self, process: LocalProcess, links: LinkSet) -> None:
-        if not _server_exists():  # temporary: until harness.faults.server can be run
-            for name in links.plans:
-                links.bypass(name, self._servers)
-            return
         await process.start()
         api = ToxiproxyApi(self.toxiproxy_url)
         ours = binaries.find_toxiproxy(self._settings) is None
@@ -323,11 +318,10 @@ class EmbeddedStack:
         links, _ = self._started()
         assert self._toxiproxy
         api = ToxiproxyApi(self.toxiproxy_url)
-        if _server_exists():
-            if not self._toxiproxy.alive():
-                await self._toxiproxy.start()
-                await self._make_proxies(api, links)
-            await api.reset()
+        if not self._toxiproxy.alive():
+            await self._toxiproxy.start()
+            await self._make_proxies(api, links)
+        await api.reset()
         servers = [self._processes[name] for name in ("postgres", "redis") if name in self._processes]
         await together(*(server.start() for server in servers if server.paused or not server.alive()))
 
@@ -342,7 +336,3 @@ class EmbeddedStack:
         if not self._links or not self._services:
             raise StackError("the stack has not been started")
         return self._links, self._services
-
-
-def _server_exists() -> bool:
-    return importlib.util.find_spec("harness.faults.server.__main__") is not None

@@ -102,12 +102,6 @@ class LinkSet:
             self._proxies[name] = (reached_at or host, port)
         self.proxied.set()
 
-    def bypass(self, name: str, servers: Mapping[str, Address]) -> None:
-        """Lead a link straight to its server, past Toxiproxy."""
-        self._proxies[name] = servers[self.plans[name].server]
-        self.lead(name)
-        self.proxied.set()
-
     def lead(self, *names: str) -> None:
         """Let clients of these links (all when none is named) through to their proxies."""
         for name in names or self.plans:

@@ -1,0 +1,88 @@
+"""A stand-in system and folders that PostgreSQL's user can read, whoever runs the tests."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.stacks.embedded import EmbeddedStack
+from harness.stacks.settings import StackSettings
+from harness.targets.descriptor import Descriptor
+
+ROOT = Path(__file__).parents[2]
+
+SYSTEM = {
+    "name": "standin",
+    "adapter": "tests.stacks.standin:Adapter",
+    "root": ROOT,
+    "database": {
+        "migrate": ["{python}", "tests/stacks/migrate.py"],
+        "migrate_env": {"OWNER_URL": "{owner_url}"},
+        "migrations": ["tests/stacks/migrate.py"],
+    },
+    "redis": {},
+    "service": [
+        {
+            "name": "app",
+            "replicas": 2,
+            "command": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}"],
+            "env": {
+                "DATABASE_URL": "{database_url}",
+                "REDIS_URL": "{redis_url}",
+                "PROVIDER_URL": "{provider_url}",
+            },
+        },
+        {
+            "name": "provider",
+            "command": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}"],
+            "env": {"APP_URL": "{app_url}"},
+        },
+    ],
+    "mutants": {
+        "list": ["{python}", "-c", "print('[]')"],
+        "serve": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}", "{mutant}"],
+        "prepare": ["{python}", "tests/stacks/migrate.py", "prepare"],
+        "prepare_env": {"OWNER_URL": "{owner_url}"},
+    },
+}
+
+
+def system(**changes: object) -> Descriptor:
+    """The stand-in's descriptor; a change of None leaves the table out."""
+    merged = {key: value for key, value in {**SYSTEM, **changes}.items() if value is not None}
+    return Descriptor.model_validate(merged)
+
+
+def service(*, app: dict[str, object] | None = None) -> list[dict[str, object]]:
+    """Just the service, without a provider, changed as said."""
+    first = {
+        "name": "app",
+        "command": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}"],
+        **(app or {}),
+    }
+    return [first]
+
+
+@pytest.fixture(scope="session")
+def ground() -> Iterator[Path]:
+    """A folder that every user can enter (pytest's own are for its user alone)."""
+    folder = Path(tempfile.mkdtemp(prefix="overbooked-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def settings(ground: Path) -> StackSettings:
+    return StackSettings(state_dir=ground / "state", cache_dir=ground / "cache", health_timeout_s=20)
+
+
+@pytest.fixture(scope="session")
+async def stack(settings: StackSettings) -> AsyncIterator[EmbeddedStack]:
+    """One running stand-in system for the tests that leave it as they found it."""
+    async with EmbeddedStack(system(), settings) as running:
+        yield running

@@ -1,0 +1,391 @@
+"""The embedded stack as its users have it: started, linked, hurt, healed, renewed, gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from harness.errors import ConfigError, StackError, SystemDied
+from harness.stacks.card import card
+from harness.stacks.embedded import EmbeddedStack
+from harness.stacks.settings import StackSettings
+from tests.stacks.conftest import service, system
+
+
+async def get(url: str) -> str:
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        response = await client.get(url)
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def listening(address: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
+
+
+# -- what a stack offers ------------------------------------------------------------------------
+
+
+async def test_every_part_is_up_and_named(stack: EmbeddedStack) -> None:
+    assert list(stack.processes) == ["app", "app-2", "provider", "postgres", "redis"]
+    assert all(process.alive() for process in stack.processes.values())
+    assert list(stack.replicas) == ["app", "app-2"]
+    assert {"PostgreSQL", "Redis", "Python", "Toxiproxy"} <= set(stack.versions)
+
+
+async def test_every_link_carries_its_traffic_and_counts_it(stack: EmbeddedStack) -> None:
+    roads = {
+        "client->app": stack.client_url + "/health",
+        "client->app-2": "http://{}:{}/health".format(*stack.links["client->app-2"].address),
+        "app->postgres": stack.urls["app"] + "/database",
+        "app->redis": stack.urls["app-2"] + "/redis",
+        "app->provider": stack.urls["app"] + "/provider",
+        "provider->app": stack.urls["provider"] + "/app",
+    }
+    assert set(stack.links) == set(roads)
+    for name, url in roads.items():
+        before = stack.links[name].traffic()
+        await get(url)
+        crossed = stack.links[name].traffic().since(before)
+        assert crossed.messages > 0, name
+        assert crossed.bytes_down > 0, name
+
+
+async def test_each_replica_has_a_link_of_its_own(stack: EmbeddedStack) -> None:
+    first = await get(stack.client_url + "/pid")
+    second = await get("http://{}:{}/pid".format(*stack.links["client->app-2"].address))
+    assert int(first) == stack.processes["app"].pid
+    assert int(second) == stack.processes["app-2"].pid
+
+
+async def test_dsns_let_each_role_in_with_its_rights(stack: EmbeddedStack) -> None:
+    for role, user in {
+        "owner": "booking_owner",
+        "app": "booking_app",
+        "observer": "booking_observer",
+    }.items():
+        connection = await asyncpg.connect(stack.dsns[role])
+        assert await connection.fetchval("SELECT current_user") == user
+        await connection.fetchval("SELECT count(*) FROM visits")
+        await connection.close()
+    observer = await asyncpg.connect(stack.dsns["observer"])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await observer.execute("INSERT INTO visits DEFAULT VALUES")
+    await observer.close()
+
+
+async def test_a_wrong_password_is_refused(stack: EmbeddedStack) -> None:
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(stack.dsns["observer"].replace("observer:", "observer:no"))
+
+
+async def test_only_fsync_is_relaxed(stack: EmbeddedStack) -> None:
+    connection = await asyncpg.connect(stack.dsns["observer"])
+    shown = {
+        name: await connection.fetchval(f"SHOW {name}")
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "deadlock_timeout", "max_connections")
+    }
+    await connection.close()
+    assert shown == {
+        "fsync": "off",
+        "synchronous_commit": "on",
+        "full_page_writes": "on",
+        "deadlock_timeout": "1s",
+        "max_connections": "200",
+    }
+
+
+async def test_postgres_never_runs_as_root_and_nothing_listens_beyond_loopback(stack: EmbeddedStack) -> None:
+    postgres = psutil.Process(stack.processes["postgres"].pid)
+    assert postgres.uids().real != 0
+    for process in stack.processes.values():
+        for connection in psutil.Process(process.pid).net_connections(kind="inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                assert connection.laddr.ip == "127.0.0.1", process.name
+
+
+async def test_the_card_names_ways_in(stack: EmbeddedStack) -> None:
+    rows = dict(card(stack))
+    assert rows["client->app"] == stack.client_url
+    assert rows["database as observer"] == stack.dsns["observer"]
+    assert rows["Toxiproxy"] == stack.toxiproxy_url
+    assert "app-to-postgres" in rows["link app->postgres"]
+
+
+# -- faults on processes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["app", "app-2", "provider", "postgres", "redis"])
+async def test_a_killed_part_comes_back_at_the_same_address(stack: EmbeddedStack, name: str) -> None:
+    process = stack.processes[name]
+    address = stack._servers[name]
+    before = process.pid
+    process.kill()
+    assert not process.alive()
+    assert process.pid is None
+    assert not listening(address)
+    await stack.check()  # it was us
+    await process.start()
+    assert process.pid != before
+    assert listening(address)
+    await stack.check()
+
+
+async def test_committed_rows_survive_a_killed_postgres(stack: EmbeddedStack) -> None:
+    connection = await asyncpg.connect(stack.dsns["owner"])
+    before = await connection.fetchval("SELECT count(*) FROM visits")
+    for _ in range(50):
+        await connection.execute("INSERT INTO visits DEFAULT VALUES")
+    stack.processes["postgres"].kill()
+    await stack.processes["postgres"].start()
+    connection = await asyncpg.connect(stack.dsns["owner"])
+    assert await connection.fetchval("SELECT count(*) FROM visits") == before + 50
+    await connection.close()
+
+
+async def test_a_paused_part_stands_still_until_it_is_resumed(stack: EmbeddedStack) -> None:
+    process = stack.processes["app"]
+    process.pause()
+    assert process.alive()
+    async with httpx.AsyncClient(trust_env=False, timeout=0.3) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(stack.urls["app"] + "/health")
+    process.resume()
+    await get(stack.urls["app"] + "/health")
+
+
+async def test_a_paused_postgres_stands_still_with_its_backends(stack: EmbeddedStack) -> None:
+    connection = await asyncpg.connect(stack.dsns["observer"])
+    stack.processes["postgres"].pause()
+    with pytest.raises(TimeoutError):
+        await connection.fetchval("SELECT 1", timeout=0.3)
+    stack.processes["postgres"].resume()
+    connection.terminate()
+    connection = await asyncpg.connect(stack.dsns["observer"])
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
+async def test_heal_restarts_what_is_dead_and_resumes_what_is_paused(stack: EmbeddedStack) -> None:
+    stack.processes["postgres"].kill()
+    stack.processes["app"].kill()
+    stack.processes["redis"].pause()
+    await stack.heal()
+    assert all(process.alive() for process in stack.processes.values())
+    await get(stack.client_url + "/database")
+    await get(stack.client_url + "/redis")
+
+
+async def test_a_service_that_ends_on_its_own_is_an_open_gap(stack: EmbeddedStack) -> None:
+    with pytest.raises(httpx.HTTPError):
+        await get(stack.urls["app-2"] + "/die")
+    with pytest.raises(SystemDied, match="app-2 ended with exit code 3"):
+        await stack.check()
+    await stack.heal()
+    await stack.check()
+
+
+async def test_a_provider_that_ends_on_its_own_is_our_failure(stack: EmbeddedStack) -> None:
+    with pytest.raises(httpx.HTTPError):
+        await get(stack.urls["provider"] + "/die")
+    with pytest.raises(StackError, match="provider ended with exit code 3"):
+        await stack.check()
+    await stack.heal()
+
+
+async def test_memory_and_logs_of_parts_are_at_hand(stack: EmbeddedStack) -> None:
+    await get(stack.client_url + "/health")
+    assert stack.processes["postgres"].memory_bytes() > stack.processes["redis"].memory_bytes() > 100_000
+    assert stack.log_tail("app")[-1] == "served /health"
+    assert stack.log_tail("app", lines=1) == ["served /health"]
+    assert stack.log_tail("nobody") == []
+
+
+# -- renewal ------------------------------------------------------------------------------------
+
+
+async def test_renewal_leaves_nothing_of_before_and_keeps_the_links(stack: EmbeddedStack) -> None:
+    addresses = {name: link.address for name, link in stack.links.items()}
+    provider = stack.processes["provider"].pid
+    for page in ("/database", "/redis", "/database", "/redis"):
+        await get(stack.client_url + page)
+    await stack.renew(mutant=None)
+    assert await get(stack.client_url + "/database") == "1"
+    assert await get(stack.client_url + "/redis") == "1"
+    assert stack.processes["provider"].pid != provider
+    assert {name: link.address for name, link in stack.links.items()} == addresses
+    await stack.check()
+
+
+async def test_a_mutant_is_prepared_and_served_by_every_replica(stack: EmbeddedStack) -> None:
+    await stack.renew(mutant="SYS-03.1")
+    try:
+        assert stack.mutant == "SYS-03.1"
+        assert await get(stack.urls["app"] + "/mutant") == "SYS-03.1"
+        assert await get(stack.urls["app-2"] + "/mutant") == "SYS-03.1"
+        assert await get(stack.client_url + "/database") == "2"  # one row is the mutant's
+    finally:
+        await stack.renew(mutant=None)
+    assert await get(stack.urls["app"] + "/mutant") == "healthy"
+
+
+async def test_renewal_mends_what_was_broken(stack: EmbeddedStack) -> None:
+    stack.processes["postgres"].kill()
+    stack.processes["redis"].kill()
+    await stack.renew(mutant=None)
+    assert await get(stack.client_url + "/database") == "1"
+    assert await get(stack.client_url + "/redis") == "1"
+
+
+# -- an end without a trace ---------------------------------------------------------------------
+
+
+def folders(settings: StackSettings) -> set[Path]:
+    assert settings.state_dir is not None
+    return set((settings.state_dir / "stacks").iterdir())
+
+
+async def test_closing_leaves_nothing_and_may_be_repeated(settings: StackSettings) -> None:
+    before = folders(settings)
+    plain = system(service=service(), redis=None, database=None)
+    running = EmbeddedStack(plain, settings)
+    await running.start()
+    pids = [process.pid for process in running.processes.values()]
+    assert folders(settings) != before
+    await running.close()
+    await running.close()
+    assert folders(settings) == before
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+
+
+async def test_a_system_without_database_redis_and_provider_has_one_link(settings: StackSettings) -> None:
+    plain = system(service=service(), redis=None, database=None)
+    async with EmbeddedStack(plain, settings) as running:
+        assert list(running.links) == ["client->app"]
+        assert list(running.processes) == ["app"]
+        await running.renew(mutant=None)
+        await get(running.client_url + "/health")
+
+
+async def test_replicas_are_as_many_as_the_setting_says(settings: StackSettings) -> None:
+    plain = system(redis=None, database=None, service=service(app={"replicas": 2}))
+    one = settings.model_copy(update={"replicas": 1})
+    assert list(EmbeddedStack(plain, settings).replicas) == ["app", "app-2"]
+    assert list(EmbeddedStack(plain, one).replicas) == ["app"]
+
+
+# -- starts that fail ---------------------------------------------------------------------------
+
+
+async def failed_start(settings: StackSettings, **changes: object) -> StackError:
+    before = folders(settings)
+    with pytest.raises(StackError) as caught:
+        await EmbeddedStack(system(**changes), settings).start()
+    assert folders(settings) == before
+    return caught.value
+
+
+async def test_a_service_that_dies_at_once_is_named_with_its_last_words(settings: StackSettings) -> None:
+    command = ["{python}", "-c", "print('the cellar is flooded'); raise SystemExit(7)"]
+    started = time.monotonic()
+    error = await failed_start(settings, database=None, redis=None, service=service(app={"command": command}))
+    assert error.part == "app"
+    assert "app ended with exit code 7" in str(error)
+    assert "the cellar is flooded" in str(error)
+    assert error.log == ("the cellar is flooded",)
+    assert time.monotonic() - started < settings.health_timeout_s
+
+
+async def test_a_service_that_is_never_healthy_is_given_up(settings: StackSettings) -> None:
+    hasty = settings.model_copy(update={"health_timeout_s": 1.0})
+    error = await failed_start(hasty, database=None, redis=None, service=service(app={"health": "/nowhere"}))
+    assert error.part == "app"
+    assert "not ready within 1 s: GET /nowhere answered" in str(error)
+
+
+async def test_a_command_that_does_not_exist_is_named(settings: StackSettings) -> None:
+    error = await failed_start(
+        settings, database=None, redis=None, service=service(app={"command": ["no-such-command"]})
+    )
+    assert "no-such-command: No such file or directory" in str(error)
+
+
+async def test_failing_migrations_are_shown(settings: StackSettings) -> None:
+    database = {"migrate": ["{python}", "-c", "raise SystemExit('revision 3 is missing')"]}
+    error = await failed_start(settings, database=database)
+    assert error.part == "migrate"
+    assert "the migrations of standin failed" in str(error)
+    assert "revision 3 is missing" in str(error)
+
+
+async def test_migrations_without_a_key_run_at_every_start(settings: StackSettings) -> None:
+    database = {
+        "migrate": ["{python}", "tests/stacks/migrate.py"],
+        "migrate_env": {"OWNER_URL": "{owner_url}"},
+    }
+    app = {"env": {"DATABASE_URL": "{database_url}"}}
+    async with EmbeddedStack(
+        system(database=database, redis=None, service=service(app=app)), settings
+    ) as running:
+        assert await get(running.client_url + "/database") == "1"
+
+
+async def test_an_occupied_port_is_named(settings: StackSettings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        error = await failed_start(settings.model_copy(update={"ports": {"postgres": port}}))
+    assert str(error) == f"port {port} for postgres is occupied; free it or change [stack.ports] postgres"
+
+
+async def test_an_occupied_port_of_a_link_is_named(settings: StackSettings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        error = await failed_start(settings.model_copy(update={"ports": {"client->app": port}}))
+    assert f"the relay of client->app cannot listen on 127.0.0.1:{port}" in str(error)
+
+
+async def test_a_full_disk_is_one_clear_line(settings: StackSettings) -> None:
+    error = await failed_start(settings.model_copy(update={"min_free_mb": 10**9}))
+    assert str(error).startswith("no disk space: ")
+    assert error.part == "disk"
+
+
+async def test_a_stack_that_is_not_up_in_time_is_given_up(settings: StackSettings) -> None:
+    hasty = settings.model_copy(update={"start_timeout_s": 0.3})
+    sleeper = ["{python}", "-c", "import time; time.sleep(60)"]
+    error = await failed_start(hasty, database=None, redis=None, service=service(app={"command": sleeper}))
+    assert "the stack was not up within 0.3 s" in str(error)
+
+
+async def test_a_mutant_of_a_system_without_mutants_is_refused(settings: StackSettings) -> None:
+    plain = system(service=service(), redis=None, database=None, mutants=None)
+    with pytest.raises(ConfigError, match=r"standin describes no mutants, so SYS-03\.1"):
+        await EmbeddedStack(plain, settings, mutant="SYS-03.1").start()
+
+
+async def test_a_placeholder_without_a_value_is_refused(settings: StackSettings) -> None:
+    plain = system(service=service(app={"env": {"R": "{redis_url}"}}), redis=None, database=None)
+    with pytest.raises(ConfigError, match=r"\{redis_url\}.*has no value here"):
+        await EmbeddedStack(plain, settings).start()
+
+
+async def test_an_unstarted_stack_says_so(settings: StackSettings) -> None:
+    with pytest.raises(StackError, match="has not been started"):
+        await EmbeddedStack(system(), settings).heal()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give PostgreSQL to another user")
+async def test_an_unknown_postgres_user_is_a_configuration_error(settings: StackSettings) -> None:
+    with pytest.raises(ConfigError, match="postgres_user = 'nobody-here' does not exist"):
+        await EmbeddedStack(system(), settings.model_copy(update={"postgres_user": "nobody-here"})).start()
