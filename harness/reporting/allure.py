@@ -15,8 +15,9 @@ from allure_commons.model2 import Attachment, Label, Parameter, Status, StatusDe
 from allure_commons.types import AttachmentType, LabelType, Severity
 
 from harness.reporting.folder import CannotWrite
-from harness.reporting.wording import clause_reason
-from harness.verdicts.scorecard import ClauseScore, GapScore, ScenarioScore, Scorecard
+from harness.reporting.wording import clause_reason, load_line
+from harness.verdicts.evidence import Finding
+from harness.verdicts.scorecard import ClauseScore, GapScore, LoadScore, ScenarioScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
 SEVERITIES: Mapping[str, Severity] = {
@@ -65,6 +66,8 @@ def write_allure(scorecard: Scorecard, folder: Path, *, categories: Path | None 
         for gap in scorecard.gaps:
             for clause in gap.clauses:
                 _write(logger, clause, gap, scorecard, scenarios)
+        for score in scorecard.load:
+            _write_load(logger, score, scorecard)
         if categories is not None:
             shutil.copyfile(categories, folder / "categories.json")
         (folder / "environment.properties").write_text(environment(scorecard), encoding="utf-8")
@@ -131,6 +134,39 @@ def _write(
     logger.report_result(result)
 
 
+def _write_load(logger: _Sink, score: LoadScore, scorecard: Scorecard) -> None:
+    run = scorecard.run
+    name = f"load {score.profile}"
+    said = ((LabelType.EPIC, "Overbooked"), (LabelType.FEATURE, "load"), (LabelType.STORY, score.profile))
+    start = int(run.started_at.timestamp() * 1000)
+    result = TestResult(
+        uuid=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{run.id} {name}")),
+        historyId=_digest(name, run.target, run.mutant or ""),
+        testCaseId=_digest(name, run.target),
+        fullName=name,
+        name=name,
+        titlePath=["load"],
+        status=STATUSES[score.verdict],
+        statusDetails=StatusDetails(
+            message=load_line(score), trace=_trace(score.finding) if score.finding else None
+        ),
+        stage="finished",
+        labels=[Label(name=str(label), value=value) for label, value in said],
+        parameters=list(_parameters(scorecard)),
+        start=start,
+        stop=start + int(score.duration_s * 1000),
+    )
+    source = f"{uuid.uuid5(uuid.NAMESPACE_OID, result.uuid + 'figures')}-attachment.json"
+    logger.report_attached_data(_json(score.as_dict()), source)
+    result.attachments.append(Attachment(name="figures", source=source, type=AttachmentType.JSON.mime_type))
+    logger.report_result(result)
+
+
+def _trace(finding: Finding) -> str:
+    said = (f"expected  {finding.expected}", f"observed  {finding.observed}", *finding.operations)
+    return "\n".join(said)
+
+
 def _details(clause: ClauseScore, judges: list[ScenarioScore]) -> StatusDetails | None:
     if clause.verdict is Verdict.CLOSED:
         return None
@@ -142,8 +178,7 @@ def _details(clause: ClauseScore, judges: list[ScenarioScore]) -> StatusDetails 
     finding = clause.finding
     if finding is None:
         return StatusDetails(message=reason, trace="\n".join(judge.trace for judge in judges if judge.trace))
-    lines = [f"expected  {finding.expected}", f"observed  {finding.observed}", *finding.operations]
-    return StatusDetails(message=finding.what, trace="\n".join(lines))
+    return StatusDetails(message=finding.what, trace=_trace(finding))
 
 
 def _description(clause: ClauseScore, gap: GapScore) -> str:

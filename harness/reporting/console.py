@@ -16,13 +16,15 @@ from harness.reporting.wording import (
     canary_line,
     clause_reason,
     heading,
+    load_line,
     seconds,
     share,
     shout,
     tally,
 )
+from harness.verdicts.evidence import Finding
 from harness.verdicts.policy import Decision
-from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
+from harness.verdicts.scorecard import ClauseScore, GapScore, LoadScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
 STYLES = {
@@ -74,6 +76,13 @@ def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> Renderabl
     return Padding(Group(*shown), (0, 0, 0, 6), expand=False) if shown else None
 
 
+def load_text(score: LoadScore) -> RenderableType:
+    """One line for a load profile."""
+    line = Text(f"  {shout(score.verdict):<14}", style=STYLES[score.verdict])
+    line.append(f"  load {score.profile}   {load_line(score)}", style="")
+    return _line([line], seconds(score.duration_s))
+
+
 def closing(scorecard: Scorecard, decision: Decision | None = None, folder: Path | None = None) -> Text:
     """The final line: how many gaps of each verdict, what the gate says, where the reports are."""
     line = Text(f"{tally(scorecard)}.")
@@ -110,6 +119,10 @@ def print_scorecard(
             show(console, gap_line(gap))
             if evidence := gap_evidence(gap, scorecard):
                 show(console, evidence)
+    for score in scorecard.load:
+        show(console, load_text(score))
+        if score.finding is not None:
+            show(console, Padding(finding_text("", score.finding, ""), (0, 0, 0, 6), expand=False))
     for error in scorecard.errors:
         show(console, Text(f"error  {error}", style="yellow"))
     if silent:
@@ -130,27 +143,41 @@ def _grid() -> Table:
 
 
 def _clause(clause: ClauseScore, scorecard: Scorecard | None) -> RenderableType:
-    finding = clause.finding
+    style = STYLES[clause.verdict or Verdict.NOT_COVERED]
+    command = again(clause.id, scorecard) if scorecard else ""
+    if clause.finding is not None:
+        return finding_text(clause.letter, clause.finding, command, style=style)
+    table = _columns()
+    table.add_row(Text(clause.letter, style=style), str(clause.verdict), Text(clause_reason(clause)))
+    return Group(table, *_indented([Text(command, style="dim")] if command else []))
+
+
+def finding_text(letter: str, finding: Finding, command: str, *, style: str = "bold red") -> RenderableType:
+    """The invariant, what was expected and observed, the operations, the command that shows it again."""
+    table = _columns()
+    table.add_row(Text(letter, style=style), "broken", Text(finding.what))
+    for word, said in (("expected", finding.expected), ("observed", finding.observed)):
+        if said:
+            table.add_row("", word, Text(said))
+    shown = finding.operations[:OPERATIONS_SHOWN]
+    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in shown]
+    if more := len(finding.operations) - len(shown):
+        lines.append(Text(f"... {more} more in the scorecard", style="dim"))
+    if command:
+        lines.append(Text(command, style="dim"))
+    return Group(table, *_indented(lines))
+
+
+def _columns() -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(width=2, no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    style = STYLES[clause.verdict or Verdict.NOT_COVERED]
-    letter = Text(clause.letter, style=style)
-    if finding is None:
-        table.add_row(letter, str(clause.verdict), Text(clause_reason(clause)))
-    else:
-        table.add_row(letter, "broken", Text(finding.what))
-        for word, said in (("expected", finding.expected), ("observed", finding.observed)):
-            if said:
-                table.add_row("", word, Text(said))
-    operations = finding.operations if finding else ()
-    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in operations[:OPERATIONS_SHOWN]]
-    if len(operations) > OPERATIONS_SHOWN:
-        lines.append(Text(f"... {len(operations) - OPERATIONS_SHOWN} more in the scorecard", style="dim"))
-    if scorecard is not None:
-        lines.append(Text(again(clause.id, scorecard), style="dim"))
-    return Group(table, Padding(Group(*lines), (0, 0, 0, 4), expand=False))
+    return table
+
+
+def _indented(lines: list[Text]) -> list[RenderableType]:
+    return [Padding(Group(*lines), (0, 0, 0, 4), expand=False)] if lines else []
 
 
 def _line(left: list[Text], right: str) -> Table:

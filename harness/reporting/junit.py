@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from xml.etree import ElementTree as ET
 
-from harness.reporting.wording import clause_reason, exercised
+from harness.reporting.wording import exercised, load_line
+from harness.verdicts.evidence import Finding
 from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
@@ -17,6 +19,7 @@ _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 def junit_xml(scorecard: Scorecard) -> str:
     """An open clause is a failure, an inconclusive one an error; uncovered and unasked are skipped."""
     suites = [_suite(gap, scorecard) for gap in scorecard.gaps]
+    suites += [_load_suite(scorecard)] if scorecard.load else []
     root = ET.Element("testsuites", {"name": f"overbooked {scorecard.run.id}", **_sums(suites)})
     root.set("time", f"{scorecard.duration_s:.3f}")
     root.extend(suites)
@@ -25,17 +28,28 @@ def junit_xml(scorecard: Scorecard) -> str:
 
 
 def _suite(gap: GapScore, scorecard: Scorecard) -> ET.Element:
-    cases = [_case(clause, gap) for clause in gap.clauses]
-    suite = ET.Element("testsuite", {"name": _clean(f"{gap.id} {gap.title}"), **_counts(cases)})
-    suite.set("time", f"{gap.duration_s:.3f}")
-    # The schema of Ant, which CI servers follow, knows no zone here: UTC it is.
-    started = scorecard.run.started_at
-    suite.set(
-        "timestamp", (started - (started.utcoffset() or started - started)).strftime("%Y-%m-%dT%H:%M:%S")
-    )
-    properties = ET.SubElement(suite, "properties")
+    suite = _filled(f"{gap.id} {gap.title}", gap.duration_s, [_case(c, gap) for c in gap.clauses], scorecard)
+    properties = ET.Element("properties")
     for name, value in _properties(gap, scorecard).items():
         ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+    suite.insert(0, properties)
+    return suite
+
+
+def _load_suite(scorecard: Scorecard) -> ET.Element:
+    cases = []
+    for score in scorecard.load:
+        case = _element("load", score.profile, score.duration_s)
+        _mark(case, score.verdict, load_line(score), score.finding)
+        cases.append(case)
+    return _filled("load", sum(score.duration_s for score in scorecard.load), cases, scorecard)
+
+
+def _filled(name: str, duration_s: float, cases: list[ET.Element], scorecard: Scorecard) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": _clean(name), **_counts(cases)})
+    suite.set("time", f"{duration_s:.3f}")
+    # The schema of Ant, which CI servers follow, knows no zone here: UTC it is.
+    suite.set("timestamp", scorecard.run.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     suite.extend(cases)
     return suite
 
@@ -56,42 +70,37 @@ def _properties(gap: GapScore, scorecard: Scorecard) -> Mapping[str, str]:
 
 def _case(clause: ClauseScore, gap: GapScore) -> ET.Element:
     spent = {evidence.scenario: evidence.duration_s for evidence in clause.evidence}
-    case = ET.Element(
-        "testcase",
-        {
-            "classname": f"{gap.theme}.{gap.id}",
-            "name": _clean(f"{clause.id} {clause.text}"),
-            "time": f"{sum(spent.values()):.3f}",
-        },
-    )
-    message = _clean(clause_reason(clause))
-    if clause.verdict is Verdict.OPEN:
-        failure = ET.SubElement(case, "failure", {"message": message, "type": "GapFound"})
-        failure.text = _clean(_finding(clause))
-    elif clause.verdict is Verdict.INCONCLUSIVE:
-        error = ET.SubElement(case, "error", {"message": message, "type": "Inconclusive"})
-        error.text = _clean(clause.reason)
-    elif clause.verdict is not Verdict.CLOSED:
-        why = "not covered" if clause.asked else "not asked"
-        ET.SubElement(case, "skipped", {"message": f"{why}: {message}" if message else why})
+    case = _element(f"{gap.theme}.{gap.id}", f"{clause.id} {clause.text}", sum(spent.values()))
+    _mark(case, clause.verdict, clause.reason, clause.finding)
     if clause.evidence:
-        out = ET.SubElement(case, "system-out")
         judges = "\n".join(f"judged by {scenario}" for scenario in spent)
+        out = ET.SubElement(case, "system-out")
         out.text = _clean(f"{judges}\n{exercised(clause.evidence)}".strip())
     return case
 
 
-def _finding(clause: ClauseScore) -> str:
-    finding = clause.finding
-    if finding is None:
-        return clause.reason
-    lines = [finding.what]
-    lines += [f"{word}  {said}" for word, said in _said(finding.expected, finding.observed) if said]
-    return "\n".join([*lines, *finding.operations])
+def _element(classname: str, name: str, duration_s: float) -> ET.Element:
+    said = {"classname": _clean(classname), "name": _clean(name), "time": f"{duration_s:.3f}"}
+    return ET.Element("testcase", said)
 
 
-def _said(expected: str, observed: str) -> tuple[tuple[str, str], ...]:
-    return ("expected", expected), ("observed", observed)
+def _mark(case: ET.Element, verdict: Verdict | None, reason: str, finding: Finding | None) -> None:
+    """Mark a case as failed, broken or skipped; a closed one is left as it is."""
+    first = _clean(reason.splitlines()[0] if reason else "")
+    if verdict is Verdict.OPEN:
+        failure = ET.SubElement(case, "failure", {"message": first, "type": "GapFound"})
+        failure.text = _clean(_told(finding) if finding else reason)
+    elif verdict is Verdict.INCONCLUSIVE:
+        error = ET.SubElement(case, "error", {"message": first, "type": "Inconclusive"})
+        error.text = _clean(reason)
+    elif verdict is not Verdict.CLOSED:
+        why = "not covered" if verdict else "not asked"
+        ET.SubElement(case, "skipped", {"message": f"{why}: {first}" if first else why})
+
+
+def _told(finding: Finding) -> str:
+    said = (("expected", finding.expected), ("observed", finding.observed))
+    return "\n".join([finding.what, *(f"{w}  {s}" for w, s in said if s), *finding.operations])
 
 
 def _counts(cases: list[ET.Element]) -> dict[str, str]:

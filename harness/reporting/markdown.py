@@ -10,11 +10,13 @@ from harness.reporting.wording import (
     canary_line,
     clause_reason,
     heading,
+    load_line,
     seconds,
     share,
     shout,
     tally,
 )
+from harness.verdicts.evidence import Finding
 from harness.verdicts.policy import Decision
 from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 from harness.verdicts.verdict import Verdict
@@ -48,6 +50,7 @@ def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
             yield ""
             for gap in gaps:
                 yield from _gap(gap, scorecard)
+    yield from _load(scorecard)
     yield from _not_asked(scorecard)
     yield from _not_covered(scorecard)
 
@@ -94,16 +97,39 @@ def _clause(clause: ClauseScore) -> Iterator[str]:
     if finding is None:
         yield f"- why: {cell(clause_reason(clause))}"
     else:
-        yield f"- found: {cell(finding.what)}"
-        for word, said in (("expected", finding.expected), ("observed", finding.observed)):
-            if said:
-                yield f"- {word}: {cell(said)}"
+        yield from _finding(finding)
     for scenario in dict.fromkeys(evidence.scenario for evidence in clause.evidence):
         yield f"- judged by `{scenario}`"
-    if finding and finding.operations:
+    if finding:
+        yield from _operations(finding)
+    yield ""
+
+
+def _load(scorecard: Scorecard) -> Iterator[str]:
+    if not scorecard.load:
+        return
+    yield "## Load"
+    yield ""
+    for score in scorecard.load:
+        yield f"**{cell(score.profile)}** is {score.verdict}: {cell(load_line(score))}"
+        yield ""
+        if score.finding:
+            yield from _finding(score.finding)
+            yield from _operations(score.finding)
+            yield ""
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"- found: {cell(finding.what)}"
+    for word, said in (("expected", finding.expected), ("observed", finding.observed)):
+        if said:
+            yield f"- {word}: {cell(said)}"
+
+
+def _operations(finding: Finding) -> Iterator[str]:
+    if finding.operations:
         yield ""
         yield from _fenced(finding.operations)
-    yield ""
 
 
 def _not_asked(scorecard: Scorecard) -> Iterator[str]:

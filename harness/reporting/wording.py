@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, Scorecard
+from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, LoadScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
 
@@ -59,11 +59,19 @@ def brief(gap: GapScore) -> str:
 
 
 def tally(scorecard: Scorecard) -> str:
-    """`6 gaps: 5 closed, 1 open`."""
+    """`6 gaps: 5 closed, 1 open`; of a run that judged nothing but load, its profiles."""
+    if not scorecard.gaps and scorecard.load:
+        return ", ".join(f"load {score.profile}: {score.verdict}" for score in scorecard.load)
     counted = [(verdict, len(scorecard.with_verdict(verdict))) for verdict in Verdict]
     words = ", ".join(f"{n} {verdict.value}" for verdict, n in counted if n)
     noun = "gap" if len(scorecard.gaps) == 1 else "gaps"
     return f"{len(scorecard.gaps)} {noun}: {words}" if words else "no gaps"
+
+
+def load_line(score: LoadScore) -> str:
+    """What came of a load profile: its summary, and why it is not closed."""
+    reason = "" if score.verdict is Verdict.CLOSED else score.reason
+    return "; ".join(part for part in (reason, score.summary) if part)
 
 
 def heading(scorecard: Scorecard) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from harness.catalog.model import Clause, Gap
 from harness.catalog.selection import Selection
@@ -15,6 +14,7 @@ from harness.verdicts.scorecard import (
     ClauseScore,
     Evidence,
     GapScore,
+    LoadScore,
     Run,
     ScenarioScore,
     Scorecard,
@@ -57,7 +57,7 @@ def assemble(
     aborted: str = "",
     canary: Canary | None = None,
     errors: Sequence[str] = (),
-    load: Sequence[Mapping[str, Any]] = (),
+    load: Sequence[LoadScore] = (),
     now: datetime | None = None,
 ) -> Scorecard:
     """The scorecard of a run so far. Of several results for a clause the worst counts.
@@ -73,7 +73,7 @@ def assemble(
         aborted: why not, for an aborted run.
         canary: what became of it.
         errors: what failed outside any scenario.
-        load: results of load profiles.
+        load: what came of load profiles.
         now: the end of the run, or of what there is of it; default the present.
     """
     ran = tuple(ran)

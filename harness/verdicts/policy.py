@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -65,13 +65,15 @@ class Policy(_Table):
     Args:
         rules: what stops it.
         minimum_judged: how many gaps must be known to be closed or open.
-        canary: the run must have judged a canary, and found it open.
+        canary: a run that judges gaps must have judged a canary, and found it open.
+        load: the verdicts of load profiles that stop it.
         waivers: gaps that are let through for a time.
     """
 
     rules: tuple[Rule, ...] = (Rule(priority="P0-P1", stop=(Verdict.OPEN, Verdict.INCONCLUSIVE)),)
     minimum_judged: Annotated[int, Field(ge=0)] = 1
     canary: bool = True
+    load: tuple[Verdict, ...] = (Verdict.OPEN, Verdict.INCONCLUSIVE)
     waivers: tuple[Waiver, ...] = ()
 
     @classmethod
@@ -121,6 +123,15 @@ class Decision:
     def satisfied(self) -> bool:
         return self.exit_code is ExitCode.SATISFIED
 
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "satisfied": self.satisfied,
+            "exit_code": int(self.exit_code),
+            "sentence": self.sentence,
+            "stopping": list(self.stopping),
+            "waived": list(self.waived),
+        }
+
 
 def decide(scorecard: Scorecard, policy: Policy, *, on: date | None = None, whole: bool = False) -> Decision:
     """Whether a run satisfies a policy. Where several things stop it, open gaps speak first.
@@ -157,9 +168,10 @@ def _reasons(
     uncovered = [gap for gap in stopping if gap.verdict is Verdict.NOT_COVERED]
     if opened:
         found.append((ExitCode.OPEN, _named(opened)))
+    found += _load(scorecard, policy, Verdict.OPEN, ExitCode.OPEN)
     if not scorecard.complete:
         found.append((ExitCode.INCONCLUSIVE, f"the run was not completed: {scorecard.aborted or 'aborted'}"))
-    if policy.canary and scorecard.canary is None:
+    if policy.canary and scorecard.canary is None and scorecard.gaps:
         found.append((ExitCode.INCONCLUSIVE, "no canary was judged, so the run proves nothing"))
     elif scorecard.canary and not scorecard.canary.sings:
         canary = scorecard.canary
@@ -171,6 +183,7 @@ def _reasons(
         )
     if doubtful:
         found.append((ExitCode.INCONCLUSIVE, _named(doubtful)))
+    found += _load(scorecard, policy, Verdict.INCONCLUSIVE, ExitCode.INCONCLUSIVE)
     if uncovered:
         found.append((ExitCode.TOO_FEW, _named(uncovered)))
     if scorecard.run.shard and scorecard.run.shard.missing:
@@ -191,6 +204,13 @@ def _stopping(gaps: Sequence[GapScore], policy: Policy, on: date) -> tuple[list[
     ]
     held = {waiver.gap for waiver in policy.waivers if on <= waiver.until}
     return [gap for gap in stopping if gap.id not in held], tuple(g.id for g in stopping if g.id in held)
+
+
+def _load(
+    scorecard: Scorecard, policy: Policy, verdict: Verdict, code: ExitCode
+) -> list[tuple[ExitCode, str]]:
+    loads = [score for score in scorecard.load if score.verdict is verdict and verdict in policy.load]
+    return [(code, f"load profile {score.profile} is {verdict}: {score.reason}") for score in loads]
 
 
 def _named(gaps: Sequence[GapScore]) -> str:

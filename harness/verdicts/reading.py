@@ -21,6 +21,7 @@ from harness.verdicts.scorecard import (
     ClauseScore,
     Evidence,
     GapScore,
+    LoadScore,
     Run,
     ScenarioScore,
     Scorecard,
@@ -108,7 +109,7 @@ def _scorecard(data: Mapping[str, Any]) -> Scorecard:
         narrowed=data["narrowed"],
         aborted=data["aborted"],
         errors=tuple(data["errors"]),
-        load=tuple(data["load"]),
+        load=tuple(_load(row) for row in data["load"]),
     )
 
 
@@ -149,6 +150,11 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
         finding=Finding.from_dict(data["finding"]) if data["finding"] else None,
         duration_s=data["duration_s"],
     )
+
+
+def _load(data: Mapping[str, Any]) -> LoadScore:
+    finding = Finding.from_dict(data["finding"]) if data["finding"] else None
+    return LoadScore(**{**data, "verdict": Verdict(data["verdict"]), "finding": finding})
 
 
 def _scenario(data: Mapping[str, Any], receipts: Mapping[tuple[str, int], list[Receipt]]) -> ScenarioScore:

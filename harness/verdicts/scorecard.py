@@ -11,81 +11,25 @@ from datetime import datetime
 from typing import Any
 
 from harness.verdicts.evidence import Finding, Receipt
+from harness.verdicts.run import Canary, Run, Shard
 from harness.verdicts.verdict import Verdict
+
+__all__ = [
+    "NOT_ASKED",
+    "SCHEMA_VERSION",
+    "Canary",
+    "ClauseScore",
+    "Evidence",
+    "GapScore",
+    "LoadScore",
+    "Run",
+    "ScenarioScore",
+    "Scorecard",
+    "Shard",
+]
 
 SCHEMA_VERSION = 1
 NOT_ASKED = "not asked"
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Which part of a suite a run was: the `index`-th (from 1) of `of`; merged: every index there is."""
-
-    of: int
-    present: tuple[int, ...]
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """The parts nobody has handed in."""
-        return tuple(index for index in range(1, self.of + 1) if index not in self.present)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"of": self.of, "present": list(self.present), "missing": list(self.missing)}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a run was, before anything was judged.
-
-    Args:
-        id: its name, also its folder's.
-        started_at: when, aware.
-        seed: the one seed of everything random.
-        profile: the profile's name.
-        stack: the kind of stack: `embedded`, `containers` or `external`.
-        versions: of everything that ran, by name.
-        mutant: the seeded defect that was switched on; None: the system as it is.
-        target: the name of the system under test.
-        workers: how many scenarios ran side by side.
-        shard: which part of a suite; None: the whole.
-    """
-
-    id: str
-    started_at: datetime
-    seed: int
-    profile: str
-    stack: str
-    versions: Mapping[str, str] = field(default_factory=dict)
-    mutant: str | None = None
-    target: str = ""
-    workers: int = 1
-    shard: Shard | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Canary:
-    """The mutant that must come out open, or the run proves nothing."""
-
-    mutant: str
-    verdict: Verdict
-    opened: tuple[str, ...] = ()
-    reason: str = ""
-    duration_s: float = 0.0
-
-    @property
-    def sings(self) -> bool:
-        """Whether it came out open, as it must."""
-        return self.verdict is Verdict.OPEN
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "mutant": self.mutant,
-            "verdict": self.verdict.value,
-            "ok": self.sings,
-            "opened": list(self.opened),
-            "reason": self.reason,
-            "duration_s": round(self.duration_s, 3),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +175,40 @@ class ScenarioScore:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadScore:
+    """What came of one load profile.
+
+    Args:
+        profile: its name, e.g. `smoke`.
+        verdict: closed: objectives and invariants held; inconclusive: the load itself was invalid.
+        reason: why it is not closed.
+        summary: what was done and measured, in one line.
+        figures: everything measured, JSON-compatible.
+        finding: the objective or invariant that did not hold.
+        duration_s: how long it took.
+    """
+
+    profile: str
+    verdict: Verdict
+    reason: str = ""
+    summary: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    finding: Finding | None = None
+    duration_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "summary": self.summary,
+            "figures": dict(self.figures),
+            "finding": self.finding.as_dict() if self.finding else None,
+            "duration_s": round(self.duration_s, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Scorecard:
     """All verdicts of one run.
 
@@ -244,7 +222,7 @@ class Scorecard:
         narrowed: somebody chose the gaps; it is not the whole catalog.
         aborted: why it is not complete.
         errors: what failed outside any scenario, one line each.
-        load: results of load profiles, as their runner states them.
+        load: what came of load profiles.
     """
 
     run: Run
@@ -256,7 +234,7 @@ class Scorecard:
     narrowed: bool = False
     aborted: str = ""
     errors: tuple[str, ...] = ()
-    load: tuple[Mapping[str, Any], ...] = ()
+    load: tuple[LoadScore, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -307,5 +285,5 @@ class Scorecard:
                 for receipt in scenario.receipts
             ],
             "errors": list(self.errors),
-            "load": [dict(result) for result in self.load],
+            "load": [score.as_dict() for score in self.load],
         }

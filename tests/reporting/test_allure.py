@@ -13,7 +13,17 @@ from allure_commons.types import Severity
 from harness.reporting.allure import environment, write_allure
 from harness.reporting.folder import CannotWrite
 from harness.verdicts.scorecard import Scorecard
-from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, RUN, result, scenario, scorecard
+from tests.verdicts.samples import (
+    CLOSED,
+    INCONCLUSIVE,
+    LOAD,
+    NOT_COVERED,
+    OPEN,
+    RUN,
+    result,
+    scenario,
+    scorecard,
+)
 
 CATEGORIES = Path(__file__).parents[2] / "reports/allure/categories.json"
 
@@ -160,3 +170,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(CannotWrite, match="taken"):
         write_allure(mixed(), tmp_path / "taken")
+
+
+def test_a_load_profile_is_a_result_with_its_figures(tmp_path):
+    row = results(scorecard(load=[LOAD]), tmp_path)["load smoke"]
+    conforms(row, model2.TestResult)
+    assert row["status"] == "failed"
+    assert row["stop"] - row["start"] == 20_000
+    assert labels(row, "feature") == ["load"]
+    figures = json.loads((tmp_path / row["attachments"][0]["source"]).read_text())
+    assert figures["figures"]["arrivals"] == 400

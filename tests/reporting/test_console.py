@@ -9,11 +9,12 @@ from rich.console import Console, RenderableType
 from harness.reporting.console import gap_evidence, gap_line, print_scorecard
 from harness.reporting.terminal import show
 from harness.verdicts.policy import Policy, decide
-from harness.verdicts.scorecard import Canary, Scorecard
+from harness.verdicts.scorecard import Canary, LoadScore, Scorecard
 from tests.verdicts.samples import (
     CLOSED,
     FINDING,
     INCONCLUSIVE,
+    LOAD,
     NOT_COVERED,
     OPEN,
     RUN,
@@ -148,3 +149,19 @@ def test_markup_in_what_a_system_said_is_not_obeyed():
     text = printed(card)
     assert "[red]2[/red] :smile: bookings" in text
     assert "[b]x" in text
+
+
+def test_a_load_profile_is_a_line_with_what_it_broke():
+    lines = [" ".join(line.split()) for line in printed(scorecard(load=[LOAD])).splitlines()]
+    place = lines.index("OPEN load smoke never more bookings than capacity; 400 of 400 arrivals sent 20.0 s")
+    assert lines[place + 1 : place + 4] == [
+        "broken never more bookings than capacity",
+        "expected at most 1 booking",
+        "observed 2 bookings",
+    ]
+
+
+def test_a_run_of_nothing_but_load_sums_that_up():
+    card = replace(scorecard(), gaps=(), load=(LoadScore("smoke", CLOSED, summary="400 arrivals"),))
+    assert printed(card).splitlines()[-1].startswith("load smoke: closed.  Gate: ")
+    assert "closed          load smoke   400 arrivals" in printed(card)

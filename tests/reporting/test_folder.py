@@ -10,7 +10,7 @@ import pytest
 from harness.errors import ExitCode, UsageError
 from harness.reporting.folder import CannotWrite, RunFolder, find_scorecard, load_scorecard
 from harness.verdicts.reading import BadScorecard
-from tests.verdicts.samples import CLOSED, scorecard
+from tests.verdicts.samples import CLOSED, LOAD, scorecard
 
 
 def test_every_run_has_a_folder_of_its_own(tmp_path):
@@ -115,7 +115,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path):
         load_scorecard(file)
 
 
-def test_text_that_json_has_no_word_for_is_written_as_text(tmp_path):
-    card = scorecard({"T-2.a": CLOSED})
-    odd = replace(card, load=({"path": Path("x")},))
-    assert load_scorecard(RunFolder(tmp_path).write(odd)).load == ({"path": "x"},)
+def test_what_json_has_no_word_for_is_written_as_text(tmp_path):
+    odd = replace(LOAD, figures={"path": Path("x")})
+    read = load_scorecard(RunFolder(tmp_path).write(scorecard(load=[odd])))
+    assert read.load[0].figures == {"path": "x"}

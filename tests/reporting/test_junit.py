@@ -10,7 +10,7 @@ import pytest
 
 from harness.reporting.junit import junit_xml
 from harness.verdicts.scorecard import Scorecard
-from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, OPEN, RUN, result, scenario, scorecard
+from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, LOAD, OPEN, RUN, result, scenario, scorecard
 
 # Element -> (attributes that must be there, those that may, children that may, in order).
 SHAPE: dict[str, tuple[set[str], set[str], list[str]]] = {
@@ -122,3 +122,13 @@ def test_what_xml_cannot_write_is_replaced():
     assert failure is not None
     assert failure.text is not None
     assert "a\ufffdb\ufffd[31m \ufffd <&>" in failure.text
+
+
+def test_load_profiles_are_a_suite():
+    card = scorecard(load=[LOAD, replace(LOAD, profile="soak", verdict=INCONCLUSIVE, finding=None)])
+    root = ET.fromstring(junit_xml(card))
+    check(root)
+    suite = root[-1]
+    assert suite.attrib["name"] == "load"
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["errors"]) == ("2", "1", "1")
+    assert suite.attrib["time"] == "40.000"

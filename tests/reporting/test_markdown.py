@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from harness.reporting.markdown import scorecard_markdown
 from harness.verdicts.policy import Policy, decide
-from harness.verdicts.scorecard import Scorecard
-from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, OPEN, result, scenario, scorecard
+from harness.verdicts.scorecard import LoadScore, Scorecard
+from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, LOAD, OPEN, result, scenario, scorecard
 
 
 def mixed() -> Scorecard:
@@ -81,3 +81,11 @@ def test_a_run_that_judged_nothing_has_no_table():
     text = scorecard_markdown(scorecard())
     assert "| verdict |" not in text
     assert "no scenario judges it (2): T-1, T-2" in text
+
+
+def test_load_has_a_section():
+    text = scorecard_markdown(scorecard(load=[LOAD, LoadScore("soak", CLOSED, summary="fine")]))
+    assert (
+        "**smoke** is open: never more bookings than capacity; 400 of 400 arrivals sent\n\n- found:" in text
+    )
+    assert "**soak** is closed: fine\n" in text

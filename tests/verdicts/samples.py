@@ -10,7 +10,7 @@ from harness.catalog import Catalog, Clause, Gap, Means, Mutant, Priority
 from harness.profiles import load_profile
 from harness.verdicts.assembly import ScenarioRun, assemble
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
-from harness.verdicts.scorecard import Canary, Run, Scorecard
+from harness.verdicts.scorecard import Canary, LoadScore, Run, Scorecard
 from harness.verdicts.verdict import Verdict
 
 CLOSED, OPEN, INCONCLUSIVE, NOT_COVERED = (
@@ -101,6 +101,15 @@ def scenario(*results: ClauseResult, name: str = "", **more: Any) -> ScenarioRun
     )
 
 
+LOAD = LoadScore(
+    "smoke",
+    OPEN,
+    reason=FINDING.what,
+    summary="400 of 400 arrivals sent",
+    figures={"arrivals": 400, "p99_ms": 210.5},
+    finding=FINDING,
+    duration_s=20.0,
+)
 RUN = Run(
     id="3f9c",
     started_at=STARTED,

@@ -9,7 +9,7 @@ from harness.catalog import Catalog
 from harness.errors import ConfigError, ExitCode, UnknownGap
 from harness.verdicts.policy import Policy, decide
 from harness.verdicts.scorecard import Canary, Shard
-from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, RUN, scorecard
+from tests.verdicts.samples import CLOSED, INCONCLUSIVE, LOAD, NOT_COVERED, OPEN, RUN, scorecard
 
 ALL_CLOSED = {"T-1.b": CLOSED, "T-1.c": CLOSED, "T-2.a": CLOSED}
 
@@ -127,6 +127,16 @@ def test_many_gaps_that_stop_it_are_counted():
     assert decision.sentence.endswith("T-1 is open (P0) and 3 more")
 
 
+# -- load ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verdict", "expected"), [(OPEN, 1), (INCONCLUSIVE, 3), (CLOSED, 0)])
+def test_a_load_profile_that_failed_blocks_also_where_nothing_else_was_judged(verdict, expected):
+    card = replace(scorecard(gaps=("T-1",), canary=None), gaps=(), load=(replace(LOAD, verdict=verdict),))
+    assert code(card) == expected
+    assert code(card, "load = []") == 0
+
+
 # -- waivers -------------------------------------------------------------------------------------
 
 WAIVED = '[[waivers]]\ngap = "T-1"\nuntil = 2025-11-30\nreason = "accepted"\n'
@@ -179,6 +189,16 @@ def test_a_policy_that_is_none_is_refused(text: str, message: str):
 def test_a_policy_for_what_the_catalog_does_not_have_is_refused(text: str):
     with pytest.raises(UnknownGap):
         policy(text).check(Catalog.load())
+
+
+def test_a_decision_is_json():
+    assert decide(scorecard({**ALL_CLOSED, "T-1.c": OPEN}), policy()).as_dict() == {
+        "satisfied": False,
+        "exit_code": 1,
+        "sentence": "blocked, T-1 is open (P0)",
+        "stopping": ["T-1"],
+        "waived": [],
+    }
 
 
 def test_an_uncovered_gap_is_told_from_an_inconclusive_one():

@@ -10,10 +10,11 @@ from jsonschema import Draft202012Validator
 
 from harness.errors import ExitCode
 from harness.verdicts.reading import BadScorecard, parse_scorecard, schema, scorecard_of
-from harness.verdicts.scorecard import SCHEMA_VERSION, Canary, Scorecard, Shard
+from harness.verdicts.scorecard import SCHEMA_VERSION, Canary, LoadScore, Scorecard, Shard
 from tests.verdicts.samples import (
     CLOSED,
     INCONCLUSIVE,
+    LOAD,
     OPEN,
     RUN,
     TOOTHLESS,
@@ -40,7 +41,7 @@ def full() -> Scorecard:
         complete=False,
         aborted="interrupted",
         errors=["the disk was slow"],
-        load=[{"profile": "smoke", "requests": 400}],
+        load=[LOAD, LoadScore("smoke", CLOSED)],
         canary=Canary("T-1.1", INCONCLUSIVE, (), "the stack died", 2.0),
     )
 
@@ -91,7 +92,7 @@ def test_the_document_is_explained():
     """docs/scorecard.md names every field of the document and of a gap, a clause and evidence."""
     text = (Path(__file__).parents[2] / "docs/scorecard.md").read_text()
     fields = set(schema()["properties"])
-    for part in ("canary", "gap", "clause", "evidence", "finding", "scenario", "receipt"):
+    for part in ("canary", "gap", "clause", "evidence", "finding", "scenario", "receipt", "load"):
         fields |= set(schema()["$defs"][part]["properties"])
     assert not [field for field in fields if f"`{field}`" not in text]
 
