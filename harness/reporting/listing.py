@@ -18,6 +18,8 @@ from harness.reporting.console import STYLES
 from harness.reporting.wording import clause_reason, shout
 from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 
+LEGEND = "clauses: with a scenario / asked by the profile / all; mutants: that the target has / all"
+
 
 @dataclass(frozen=True, slots=True)
 class ClauseState:
@@ -163,6 +165,7 @@ def states_table(states: Sequence[GapState], catalog: Catalog | None = None) -> 
         rows = [state for state in states if state.gap.theme == theme]
         if rows:
             parts += [Text(theme, style="bold"), _rows(rows)]
+    parts.append(Text(LEGEND, style="dim"))
     counted: dict[str, int] = {}
     for state in states:
         counted[state.state] = counted.get(state.state, 0) + 1

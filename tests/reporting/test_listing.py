@@ -46,7 +46,7 @@ def test_clauses_are_counted_as_covered_asked_and_all():
 
 def test_the_table_is_one_line_a_gap_by_theme_and_a_count():
     lines = text(states_table(states(), catalog())).splitlines()
-    assert [line.split()[0] for line in lines] == ["revenue", "not", "no", "time", "not", "3"]
+    assert [line.split()[0] for line in lines] == ["revenue", "not", "no", "time", "not", "clauses:", "3"]
     first = "not run T-1 P0 Last place sold twice 2/2/3 clauses, 1/3 mutants"
     assert " ".join(lines[1].split()) == first
     assert lines[-1] == "3 gaps: 1 not run, 1 no scenario, 1 not asked"
