@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.bookkeeping.clerk import Clerk
     from harness.bookkeeping.keeper import StackFactory, StackKeeper
     from harness.explore.bursts import Races
+    from harness.faults.toolbox import Faults
     from harness.journeys.personas import People
     from harness.profiles import Budget
     from harness.stacks.protocol import Stack
@@ -92,15 +93,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """A worker that was told to end has closed its stack by now and must not linger."""
-    if hasattr(config, "workerinput"):
+    """A worker has closed its stack by now; if it was told to end, it must not linger."""
+    if "overbooked_controller" in getattr(config, "workerinput", {}):
         from harness.bookkeeping import interrupts  # noqa: PLC0415
+        from harness.stacks.guard import dispose_all  # noqa: PLC0415
 
-        if interrupts.requested:
-            from harness.stacks.guard import dispose_all  # noqa: PLC0415
-
-            dispose_all()
-            os._exit(2)
+        dispose_all()
+        interrupts.dismiss()
 
 
 # -- one scenario -------------------------------------------------------------------------------
@@ -261,3 +260,15 @@ async def races(request: pytest.FixtureRequest, system: System, judge: Judge) ->
         yield races
     finally:
         await races.close()
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest, stack: Stack, judge: Judge) -> Faults:
+    """What can be done to the links and processes of this scenario's stack."""
+    import time  # noqa: PLC0415
+
+    from harness.faults.toolbox import Faults  # noqa: PLC0415
+
+    started = time.monotonic()
+    allow = clerk_of(request.config).settings.stack.allow_hosts
+    return Faults(stack, judge.receive, lambda: time.monotonic() - started, allow=allow)

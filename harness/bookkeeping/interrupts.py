@@ -77,6 +77,14 @@ def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def dismiss() -> None:
+    """Nothing is left to clean up: end now if that was asked, else at once when it is."""
+    if requested:
+        os._exit(2)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Hold SIGINT back, here and in processes that are started meanwhile, until `obey` lets it in."""

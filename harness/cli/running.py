@@ -105,7 +105,9 @@ class RunBook:
             if result.trial.variant == CANARY:
                 opened = tuple(r.clause for r in result.results if r.verdict is Verdict.OPEN)
                 verdict = Verdict.OPEN if opened else worst(r.verdict for r in result.results)
-                reason = "" if opened else "; ".join(r.reason for r in result.results if r.reason)
+                reason = (
+                    "" if opened else "; ".join(dict.fromkeys(r.reason for r in result.results if r.reason))
+                )
                 return Canary(self.canary, verdict, opened, reason, result.duration_s)
         if not complete:
             return None
