@@ -45,6 +45,17 @@ def sold_at_most(
         )
 
 
+def never_oversold(capacity: int, booked: int, *, slot: Slot | str) -> None:
+    """A slot has no more confirmed bookings than places, as the database counts both."""
+    if booked > capacity:
+        raise GapFound(
+            "more bookings than capacity",
+            expected=f"at most {capacity} confirmed bookings on the slot",
+            observed=f"{booked} in the database",
+            details={"slot": slot.id if isinstance(slot, Slot) else slot},
+        )
+
+
 def confirmed(state: DurableState, slot: Slot | str | None = None) -> list[BookingRow]:
     """The confirmed bookings, of one slot where it is named."""
     wanted = slot.id if isinstance(slot, Slot) else slot

@@ -1,0 +1,85 @@
+"""SYS-03: customers race for the last place of a slot; it is sold once, and who loses is told so."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import gap
+from harness.explore.bursts import Races
+from harness.explore.rounds import Played, Round
+from harness.faults.toolbox import Faults
+from harness.oracles.answers import losers_are_told
+from harness.oracles.linearizability import linearizable
+from harness.oracles.places import never_oversold, sold_at_most
+from harness.profiles.budget import Budget
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+
+# The chance that one round shows the hardest of this gap's mutants, as measured on the reference
+# system; it decides how many rounds are enough and is noted as evidence.
+_SEEN_IN_ONE_ROUND = 0.5
+
+
+@gap("SYS-03.c", "SYS-03.e")
+async def test_the_last_place_is_sold_once(
+    system: System, races: Races, faults: Faults, judge: Judge, budget: Budget
+) -> None:
+    crowd = await system.customers(budget.burst)
+
+    for size in budget.bursts:
+
+        async def race(_: int, size: int = size) -> Round:
+            slot = await system.open_slot(capacity=1)
+            return Round(actions=[who.books(slot) for who in crowd[:size]], slots=[slot])
+
+        async def one_wins(played: Played) -> None:
+            (slot,) = played.slots
+            with judge("SYS-03.c"):
+                sold_at_most(1, played.answers, state=await system.state(slots=[slot]))
+                losers_are_told(played.answers, 409)
+            with judge("SYS-03.e"):
+                linearizable(played.history, [slot])
+
+        # The window between look and leap is as wide as a statement takes: make statements slow.
+        async with faults.latency("app->postgres", ms=2, jitter_ms=2):
+            await races.rounds(_rounds(budget, size), race, one_wins, detects=_SEEN_IN_ONE_ROUND)
+
+
+@gap("SYS-03.d", "SYS-03.e")
+@pytest.mark.parametrize("shrinks", [False, True], ids=["grows", "shrinks"])
+async def test_no_mix_of_changes_oversells_a_slot(
+    system: System, races: Races, faults: Faults, judge: Judge, budget: Budget, shrinks: bool
+) -> None:
+    crowd = await system.customers(budget.burst)
+    ana, ben, cem, *others = crowd
+
+    async def everything_at_once(_: int) -> Round:
+        slot, elsewhere = await system.open_slot(capacity=4), await system.open_slot(capacity=1)
+        booked = [await system.booking(who, slot) for who in (ana, ben, cem)]
+        changes = [
+            ana.cancels(booked[0]),
+            ana.cancels(booked[0]),
+            ben.reschedules(booked[1], elsewhere),
+            system.resize(slot, 3 if shrinks else 5),
+            others[0].books(elsewhere),
+        ]
+        return Round(
+            actions=[*changes, *(who.books(slot) for who in others[len(changes) :])],
+            slots=[slot, elsewhere],
+        )
+
+    async def all_places_add_up(played: Played) -> None:
+        with judge("SYS-03.d"):
+            for slot in played.slots:
+                never_oversold(*await system.places(slot), slot=slot)
+            losers_are_told(played.answers, 409)
+        with judge("SYS-03.e"):
+            linearizable(played.history, played.slots)
+
+    async with faults.latency("app->postgres", ms=2, jitter_ms=2):
+        await races.rounds(budget.rounds, everything_at_once, all_places_add_up, detects=_SEEN_IN_ONE_ROUND)
+
+
+def _rounds(budget: Budget, size: int) -> int:
+    """Small bursts are cheap and large ones tell more."""
+    return budget.rounds if size == budget.burst else 2 * budget.rounds
