@@ -35,9 +35,7 @@ def linearizable(
         HarnessError: the search ran out of time; nothing is known.
     """
     capacities = {slot.id: slot.capacity for slot in slots}
-    concerned = History(
-        tuple(op for op in history.only(*VERBS) if op.args.get("slot") in {None, *capacities})
-    )
+    concerned = _concerning(set(capacities), bookings or {}, history)
     checked = check(SlotModel(capacities, bookings), concerned, deadline_s=deadline_s)
     if checked.verdict is Linearizability.UNKNOWN:
         raise HarnessError(

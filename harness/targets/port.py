@@ -169,14 +169,17 @@ class ChargeRow:
         return self.captured_minor - self.refunded_minor - self.refund_pending_minor
 
 
-# The states of a payment, in groups of equal rank: a payment may stay or go on, never back.
-PAYMENT_STATES: tuple[frozenset[str], ...] = (
-    frozenset({"created"}),
-    frozenset({"authorized"}),
-    frozenset({"failed", "voided"}),
-    frozenset({"captured"}),
-    frozenset({"partially_refunded"}),
-    frozenset({"refunded"}),
+# The states of a payment in their order: it may stay or go on, never back. A "failed" one may still
+# be captured (the failure was told late); "voided" ends it, also one recorded as captured that the
+# provider never captured: its captured amount is written off then.
+PAYMENT_STATES: tuple[str, ...] = (
+    "created",
+    "authorized",
+    "failed",
+    "captured",
+    "partially_refunded",
+    "refunded",
+    "voided",
 )
 
 

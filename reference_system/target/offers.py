@@ -131,7 +131,7 @@ class Offers(Wiring):
         await self._as_operator("PUT", f"/services/{place.service}/price", {"base_price_minor": minor})
 
     async def _slot(self, place: Place, capacity: int, price: Money, *, own_price: bool) -> Slot:
-        starts_at = self._now() + 30 * DAY_S
+        starts_at = self._now() + 60 * DAY_S
         made = await self._as_operator(
             "POST",
             "/slots",

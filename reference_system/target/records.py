@@ -34,19 +34,22 @@ WHERE ($1::uuid[] IS NULL AND $2::uuid[] IS NULL) OR slot_id = ANY($1) OR checko
 ORDER BY id
 """
 PAYMENTS = """
-SELECT id, intent_id, checkout_id, state, currency, captured_minor, refunded_minor FROM payments
-WHERE $1::uuid[] IS NULL OR checkout_id = ANY($1)
+SELECT id, intent_id, coalesce(checkout_id, surplus_of) AS checkout_id, state, currency, captured_minor,
+    refunded_minor
+FROM payments
+WHERE $1::uuid[] IS NULL OR checkout_id = ANY($1) OR surplus_of = ANY($1)
 ORDER BY id
 """
 LEDGER = """
-SELECT t.id, t.kind, p.checkout_id, p.intent_id, t.reverses, r.id AS reversed_by,
+SELECT t.id, t.kind, coalesce(p.checkout_id, p.surplus_of) AS checkout_id, p.intent_id, t.reverses,
+    r.id AS reversed_by,
     array(SELECT e.account FROM ledger_entries AS e WHERE e.transaction_id = t.id ORDER BY e.id) AS accounts,
     array(SELECT e.amount_minor FROM ledger_entries AS e WHERE e.transaction_id = t.id ORDER BY e.id)
         AS amounts
 FROM ledger_transactions AS t
 LEFT JOIN payments AS p ON p.id = t.payment_id
 LEFT JOIN ledger_transactions AS r ON r.reverses = t.id
-WHERE $1::uuid[] IS NULL OR p.checkout_id = ANY($1)
+WHERE $1::uuid[] IS NULL OR p.checkout_id = ANY($1) OR p.surplus_of = ANY($1)
 ORDER BY t.created_at, t.id
 """
 DEAD_LETTERS = """
