@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import FrameType
 
 _live: dict[str, tuple[int, Callable[[], None]]] = {}
-_installed = False
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def protect(stack_id: str, dispose: Callable[[], None]) -> None:
@@ -39,13 +39,10 @@ def dispose_all() -> None:
 
 
 def _install() -> None:
-    global _installed  # noqa: PLW0603 - once in a process
-    if _installed:
-        return
-    atexit.register(dispose_all)
+    atexit.unregister(dispose_all)
+    atexit.register(dispose_all)  # after whatever was registered before: so it runs first
     if threading.current_thread() is threading.main_thread():
-        _installed = True
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             if signal.getsignal(number) is signal.SIG_DFL:  # somebody else's handler is left alone
                 signal.signal(number, _on_signal)
 

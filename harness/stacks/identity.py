@@ -43,6 +43,14 @@ def _boot() -> str:
         return "unknown"
 
 
+def namespace() -> str:
+    """The boot and pid namespace in which our pids mean anything; empty where there are none."""
+    try:
+        return f"{_boot()}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
 def own_identity() -> str:
     """The identity of this very process."""
     return identity(os.getpid()) or ""

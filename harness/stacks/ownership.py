@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.stacks.identity import identity, is_running, own_identity, wait_until_gone
+from harness.stacks.identity import identity, is_running, namespace, own_identity, wait_until_gone
 from harness.stacks.paths import explained
 from harness.stacks.shared_memory import forget_segment
 
@@ -71,7 +71,7 @@ class Ownership:
 
     def _save(self) -> None:
         record = {
-            "owner": {"pid": os.getpid(), "identity": own_identity()},
+            "owner": {"pid": os.getpid(), "identity": own_identity(), "namespace": namespace()},
             "processes": list(self._processes.values()),
         }
         with explained():
@@ -128,7 +128,7 @@ def _orphans(stacks: Path) -> Iterator[Leftover]:
         if record is None:
             continue  # not a stack's folder, or gone meanwhile
         owner = record["owner"]
-        if is_running(owner["pid"], owner["identity"]):
+        if is_running(owner["pid"], owner["identity"]) or _elsewhere(owner["namespace"]):
             continue
         if marked is None:
             marked = _marked()
@@ -142,13 +142,23 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         owner = found["owner"]
-        int(owner["pid"]), str(owner["identity"])
+        found["owner"] = {
+            "pid": int(owner["pid"]),
+            "identity": str(owner["identity"]),
+            "namespace": str(owner["namespace"]),
+        }
         found["processes"] = [
             {"pid": int(p["pid"]), "identity": str(p["identity"])} for p in found["processes"]
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return dict(found)
+
+
+def _elsewhere(theirs: str) -> bool:
+    """Whether the owner's pids are those of another container on this machine: not ours to judge."""
+    boot, _, _ = namespace().partition("/")
+    return theirs != namespace() and theirs.partition("/")[0] == boot
 
 
 def _marked() -> dict[str, list[int]]:

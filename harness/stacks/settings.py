@@ -65,6 +65,8 @@ class StackSettings(BaseModel):
     redis_server: Path | None = None
     # auto: a local toxiproxy-server when one is found, else ours; or the path of one.
     toxiproxy: str = "auto"
+    # Seed of our server's randomness (toxicity, jitter); a run sets it. The real one's is dead.
+    toxiproxy_seed: int | None = None
 
     # Hosts and networks (CIDR) other than loopback that faults, kills and bursts may be aimed at.
     allow_hosts: tuple[str, ...] = ()

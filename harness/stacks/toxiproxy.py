@@ -21,11 +21,12 @@ from harness.stacks.settings import StackSettings
 _TIMEOUT_S = 5.0
 
 
-def server_command(binary: Path | None, host: str, port: int) -> list[str]:
-    """The command of a real toxiproxy-server, or of ours when there is none."""
+def server_command(binary: Path | None, host: str, port: int, seed: int | None = None) -> list[str]:
+    """The command of a real toxiproxy-server, or of ours when there is none; only ours takes a seed."""
     if binary:
         return [str(binary), "-host", host, "-port", str(port)]
-    return [sys.executable, "-m", "harness.faults.server", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "harness.faults.server", "--host", host, "--port", str(port)]
+    return command if seed is None else [*command, "--seed", str(seed)]
 
 
 def toxiproxy_process(
@@ -39,7 +40,7 @@ def toxiproxy_process(
     host, port = address
     return LocalProcess(
         "toxiproxy",
-        server_command(find_toxiproxy(settings), host, port),
+        server_command(find_toxiproxy(settings), host, port, settings.toxiproxy_seed),
         ownership=ownership,
         log=ownership.directory / "logs" / "toxiproxy.log",
         probe=http_probe(host, port, "/version"),
