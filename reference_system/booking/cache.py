@@ -43,8 +43,7 @@ class Cache:
             # A pooled connection may have been closed since: one fresh one, no waiting.
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             protocol=2,
-            lib_name=None,
-            lib_version=None,
+            driver_info=None,
         )
 
     async def get(self, key: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -30,7 +31,7 @@ class Runtime:
         self.database = Database(settings)
         self.cache = Cache(settings.redis_url, timeout_s=settings.redis_timeout_s)
         self.clock = Clock(self.database, controlled=settings.control)
-        self.ready = not settings.operator_email
+        self._ready = asyncio.Event()
         self._resources: dict[str, Any] = {}
         self._exits = AsyncExitStack()
         self._exits.push_async_callback(self.database.close)
@@ -43,6 +44,18 @@ class Runtime:
             self._resources[name] = made
             self._exits.push_async_callback(close, made)
         return cast(T, self._resources[name])
+
+    @property
+    def ready(self) -> bool:
+        """Whether what a start has to see to is done."""
+        return self._ready.is_set()
+
+    def is_ready(self) -> None:
+        """Say that it is."""
+        self._ready.set()
+
+    async def until_ready(self) -> None:
+        await self._ready.wait()
 
     async def close(self) -> None:
         await self._exits.aclose()

@@ -37,16 +37,19 @@ async def register(uow: UnitOfWork, *, email: str, name: str, password_hash: str
 
 
 async def ensure_operator(runtime: Runtime) -> None:
-    """Add the operator that the settings name, unless he is there; sets `runtime.ready`.
+    """Add the operator that the settings name, unless he is there; then the runtime is ready.
 
     Tries until the database answers: the service starts without it and is not ready before.
     """
     settings = runtime.settings
+    if not settings.operator_email:
+        runtime.is_ready()
+        return
     password_hash = await passwords.hashed(settings.operator_password, cost=settings.argon2_cost)
     while not runtime.ready:
         try:
             await _add_operator(runtime, password_hash)
-            runtime.ready = True
+            runtime.is_ready()
         except DatabaseFailed as error:
             _log.warning("operator-not-added-yet", error=str(error))
             await asyncio.sleep(RETRY_OPERATOR_S)

@@ -1,0 +1,90 @@
+"""A PostgreSQL with the service's schema, and a Redis, for tests of the reference system alone."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.stacks import binaries, guard
+from harness.stacks.database import SUPERUSER
+from harness.stacks.embedded_database import EmbeddedDatabase
+from harness.stacks.ownership import Ownership, sweep
+from harness.stacks.paths import places
+from harness.stacks.placeholders import direct_dsns
+from harness.stacks.ports import PortLeases
+from harness.stacks.process import LocalProcess
+from harness.stacks.redis_server import redis_process
+from harness.stacks.settings import StackSettings
+from harness.targets.descriptor import Descriptor, load
+
+DESCRIPTOR = Path(__file__).parents[2] / "reference_system" / "target" / "system.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where they are: `dsns` by role ("owner", "app", "observer", "admin")."""
+
+    dsns: dict[str, str]
+    redis_url: str
+    postgres: LocalProcess
+    redis: LocalProcess
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Servers]:
+    """Both servers, from the harness's embedded stack, with a fresh clone of the migrated database."""
+    settings = StackSettings()
+    descriptor: Descriptor = load(DESCRIPTOR)
+    assert descriptor.database is not None
+    where = places(settings)
+    sweep(where.stacks)
+    ownership = Ownership.found(where.stacks)
+    leases = PortLeases()
+    parts: list[LocalProcess] = []
+    database = EmbeddedDatabase(
+        descriptor,
+        descriptor.database,
+        settings,
+        cache=where.cache,
+        ownership=ownership,
+        port=leases.take("postgres"),
+    )
+
+    def dispose() -> None:
+        for part in parts:
+            part.stop(signal.SIGQUIT) if part.name == "postgres" else part.kill()
+        database.forget()
+        leases.release()
+        ownership.remove()
+
+    guard.protect(ownership.id, dispose)
+    try:
+        password = secrets.token_hex(8)
+        redis_port = leases.take("redis")
+        redis = redis_process(
+            binaries.find_redis(settings),
+            ownership.directory / "redis",
+            port=redis_port,
+            password=password,
+            ownership=ownership,
+            log=ownership.directory / "redis.log",
+            timeout_s=30,
+        )
+        await database.prepare()
+        assert database.process is not None
+        parts += [database.process, redis]
+        await database.start()
+        await redis.start()
+        yield Servers(
+            direct_dsns(descriptor.database, database.credentials, database.address, SUPERUSER),
+            f"redis://:{password}@127.0.0.1:{redis_port}/0",
+            database.process,
+            redis,
+        )
+    finally:
+        dispose()
+        guard.unprotect(ownership.id)
