@@ -91,6 +91,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         clerk_of(session.config).announce(session.items)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """From here on a worker cleans up anyway: being told to end must not disturb it."""
+    if "overbooked_controller" in getattr(session.config, "workerinput", {}):
+        from harness.bookkeeping import interrupts  # noqa: PLC0415
+
+        interrupts.note_only()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """A worker has closed its stack by now; if it was told to end, it must not linger."""

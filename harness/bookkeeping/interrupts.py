@@ -77,12 +77,25 @@ def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def note_only() -> None:
+    """Take note of being told to end and go on: what is going on is the cleaning up."""
+
+    def note(_signum: int, _frame: FrameType | None) -> None:
+        global requested  # noqa: PLW0603
+        requested = True
+
+    for number in _SIGNALS:
+        signal.signal(number, note)
+
+
 def dismiss() -> None:
     """Nothing is left to clean up: end now if that was asked, else at once when it is."""
     if requested:
         os._exit(2)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    if requested:  # it came in between
+        os._exit(2)
 
 
 @contextmanager

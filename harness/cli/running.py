@@ -18,7 +18,7 @@ from harness.reporting.console import canary_text, gap_evidence, gap_line, headi
 from harness.reporting.folder import RunFolder
 from harness.verdicts.assembly import ScenarioRun, assemble
 from harness.verdicts.scorecard import Canary, GapScore, Run, Scorecard
-from harness.verdicts.verdict import Verdict, worst
+from harness.verdicts.verdict import Verdict
 
 
 @dataclass
@@ -104,10 +104,8 @@ class RunBook:
         for result in self._results.values():
             if result.trial.variant == CANARY:
                 opened = tuple(r.clause for r in result.results if r.verdict is Verdict.OPEN)
-                verdict = Verdict.OPEN if opened else worst(r.verdict for r in result.results)
-                reason = (
-                    "" if opened else "; ".join(dict.fromkeys(r.reason for r in result.results if r.reason))
-                )
+                reasons = dict.fromkeys(r.reason for r in result.results if r.reason)
+                verdict, reason = (Verdict.OPEN, "") if opened else (result.verdict, "; ".join(reasons))
                 return Canary(self.canary, verdict, opened, reason, result.duration_s)
         if not complete:
             return None
