@@ -239,11 +239,12 @@ class Connection:
         if self._client.transport.is_closing():
             self._upstream.transport.abort()
             return
-        self.open = True
         for toxic in self.proxy.toxics:
             self.meet(toxic, self.number + toxic.rank_offset)
             if toxic.kind.resets:
                 self._reset_on_close()
+        # Only now: what came early must find every toxic in its place.
+        self.open = True
         for direction, flow in enumerate(self._flows):
             flow.count_into(self.proxy.count(direction))
             flow.open()

@@ -123,16 +123,14 @@ def fields(value: Any, shape: Shape) -> dict[str, Any]:
     Raises:
         ApiError: a value of the wrong type; the first in the order they were written.
     """
-    return _struct(value, shape, shape, ())
-
-
-def _struct(value: Any, shape: Shape, root: Shape, path: tuple[str, ...]) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Pairs):
-        if path:
-            raise _mismatch(kind_of(value), root, path, shape.value)
         raise bad_body(f"json: cannot unmarshal {kind_of(value)} into Go value of type {shape.value}")
+    return _struct(value, shape, ())
+
+
+def _struct(value: Pairs, shape: Shape, path: tuple[str, ...]) -> dict[str, Any]:
     known = {name.lower(): name for name in shape.fields}
     found: dict[str, Any] = {}
     for key, item in value.pairs:
@@ -141,15 +139,17 @@ def _struct(value: Any, shape: Shape, root: Shape, path: tuple[str, ...]) -> dic
             continue
         kind = shape.fields[name]
         inner = (*path, name)
-        if isinstance(kind, Shape):
+        if not isinstance(kind, Shape):
+            found[name] = _plain(item, kind, shape, inner)
+        elif isinstance(item, Pairs):
             # A struct met twice is read twice into the same place.
-            found[name] = {**found.get(name, {}), **_struct(item, kind, kind, inner)}
+            found[name] = {**found.get(name, {}), **_struct(item, kind, inner)}
         else:
-            found[name] = _plain(item, kind, root, inner)
+            raise _mismatch(kind_of(item), shape, inner, kind.value)
     return found
 
 
-def _plain(item: Any, kind: str, root: Shape, path: tuple[str, ...]) -> Any:
+def _plain(item: Any, kind: str, shape: Shape, path: tuple[str, ...]) -> Any:
     if kind == "string" and isinstance(item, str):
         return item
     if kind == "bool" and isinstance(item, bool):
@@ -160,8 +160,8 @@ def _plain(item: Any, kind: str, root: Shape, path: tuple[str, ...]) -> Any:
         if kind in ("int", "int64") and re.fullmatch(r"-?\d+", item.text) and int(item.text) in _INT64:
             return int(item.text)
         if kind in ("int", "int64", "float32"):
-            raise _mismatch(f"number {item.text}", root, path, kind)
-    raise _mismatch(kind_of(item), root, path, kind)
+            raise _mismatch(f"number {item.text}", shape, path, kind)
+    raise _mismatch(kind_of(item), shape, path, kind)
 
 
 def kind_of(value: Any) -> str:
@@ -175,8 +175,8 @@ def kind_of(value: Any) -> str:
     return "object" if isinstance(value, Pairs) else "array"
 
 
-def _mismatch(what: str, root: Shape, path: tuple[str, ...], kind: str) -> ApiError:
-    field = f"{root.name}.{'.'.join(path)}"
+def _mismatch(what: str, shape: Shape, path: tuple[str, ...], kind: str) -> ApiError:
+    field = f"{shape.name}.{'.'.join(path)}"
     return bad_body(f"json: cannot unmarshal {what} into Go struct field {field} of type {kind}")
 
 

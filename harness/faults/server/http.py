@@ -92,7 +92,9 @@ async def _read(head: bytes, reader: asyncio.StreamReader, writer: asyncio.Strea
             body = await reader.readexactly(length)
     except ValueError as error:
         raise _Malformed from error
-    return Request(method, unquote(urlsplit(target).path), headers, body)
+    # A path may begin with two slashes, which is no host here.
+    path = target.partition("?")[0] if target.startswith("/") else urlsplit(target).path
+    return Request(method, unquote(path), headers, body)
 
 
 async def _chunked(reader: asyncio.StreamReader) -> bytes:

@@ -1,0 +1,49 @@
+"""Finds the real toxiproxy-server, building it once when there is Go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import filelock
+import platformdirs
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_BUILD_TIMEOUT_S = 300
+
+
+def real_server() -> Path:
+    """The binary, or the test is skipped; with OVERBOOKED_REQUIRE_TOXIPROXY=1 it fails."""
+    named = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
+    if named:
+        if not os.access(named, os.X_OK):
+            pytest.fail(f"TOXIPROXY_SERVER={named} cannot be executed")
+        return Path(named)
+    cache = platformdirs.user_cache_path("overbooked") / "toxiproxy-2.12.0"
+    binary = cache / "toxiproxy-server"
+    if binary.exists():
+        return binary
+    if shutil.which("go") is None:
+        _go_without("neither toxiproxy-server nor Go to build it with")
+    cache.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(cache / "lock", timeout=_BUILD_TIMEOUT_S):
+        if not binary.exists():
+            built = subprocess.run(
+                [_ROOT / "ci/build-toxiproxy.sh", cache],
+                capture_output=True,
+                text=True,
+                timeout=_BUILD_TIMEOUT_S,
+                check=False,
+            )
+            if built.returncode != 0:
+                _go_without(f"toxiproxy-server cannot be built: {built.stderr.strip()[-300:]}")
+    return binary
+
+
+def _go_without(why: str) -> None:
+    if os.environ.get("OVERBOOKED_REQUIRE_TOXIPROXY") == "1":
+        pytest.fail(why)
+    pytest.skip(why)
