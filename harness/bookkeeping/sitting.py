@@ -18,6 +18,10 @@ class NotConclusive(HarnessError):
     """The scenario came to its end but showed nothing; see the reason of its clauses."""
 
 
+class RuledOpen(GapFound):
+    """The scenario came to its end, and its judge has ruled a clause open."""
+
+
 @dataclass(slots=True)
 class Sitting:
     """Collects what a trial raised in its phases and what its stack logged, and concludes it.
@@ -42,7 +46,7 @@ class Sitting:
 
     def raised(self, error: BaseException, trace: str = "") -> None:
         """Take what a phase raised; the system's death speaks loudest, else the first counts."""
-        if isinstance(error, NotConclusive):
+        if isinstance(error, NotConclusive | RuledOpen):
             return
         if self._raised is None or (
             isinstance(error, SystemDied) and not isinstance(self._raised, SystemDied)
@@ -61,7 +65,7 @@ class Sitting:
         if opened:
             finding = opened[0].finding
             others = "".join(f"; {r.clause}: {r.reason}" for r in opened[1:])
-            return GapFound(
+            return RuledOpen(
                 f"{opened[0].clause}: {opened[0].reason}{others}",
                 expected=finding.expected if finding else "",
                 observed=finding.observed if finding else "",

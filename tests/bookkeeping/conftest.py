@@ -15,6 +15,9 @@ from harness.bookkeeping.result import PROPERTY, TrialResult
 
 pytest_plugins = ["pytester"]
 
+# Those of this environment that scenarios need; each session would load all of them anew.
+PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
+
 CONFTEST = """
 from pathlib import Path
 import pytest
@@ -41,23 +44,28 @@ class Court:
             run="toy", directory=None, root=self.pytester.path, settings={}, seed=7, variants=variants, **plan
         ).write(file)  # type: ignore[arg-type]
         self.diary.write_text("")
-        result = self.pytester.inline_run(f"--overbooked-plan={file}", "-p", "no:cacheprovider", *options)
+        result = self.pytester.inline_run(f"--overbooked-plan={file}", *PLUGINS, *options)
         results = [
             TrialResult.decode(value)
             for call in result.getcalls("pytest_runtest_logreport")
             for name, value in call.report.user_properties
             if name == PROPERTY and call.report.when == "teardown"
         ]
-        outcomes = result.countoutcomes()
-        return Session(results, self.diary.read_text().splitlines(), outcomes, result)
+        ids = [
+            call.report.nodeid
+            for call in result.getcalls("pytest_runtest_logreport")
+            if call.report.when == "setup"
+        ]
+        return Session(results, self.diary.read_text().splitlines(), ids, result.countoutcomes(), result)
 
 
 @dataclass
 class Session:
     results: list[TrialResult]
     diary: list[str]
+    ids: list[str]
     outcomes: list[int]  # passed, skipped, failed (errors included)
-    raw: object
+    raw: pytest.HookRecorder
 
     def verdicts(self) -> dict[str, str]:
         """Verdict by `trial clause`."""
@@ -70,6 +78,7 @@ class Session:
 
 @pytest.fixture
 def court(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Court:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     return Court(pytester, tmp_path / "diary")
 
