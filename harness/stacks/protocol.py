@@ -21,6 +21,7 @@ class Traffic:
     bytes_up: int = 0
     bytes_down: int = 0
     resets: int = 0
+    closes: int = 0  # connections that have ended, resets among them
 
     def since(self, before: Traffic) -> Traffic:
         """What crossed after `before` was read."""
@@ -31,6 +32,7 @@ class Traffic:
             self.bytes_up - before.bytes_up,
             self.bytes_down - before.bytes_down,
             self.resets - before.resets,
+            self.closes - before.closes,
         )
 
 

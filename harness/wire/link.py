@@ -23,12 +23,19 @@ class Counts:
     bytes_up: int = 0
     bytes_down: int = 0
     resets: int = 0
+    closes: int = 0
     trip_at: float = math.inf
 
     def snapshot(self) -> Traffic:
         """An immutable copy."""
         return Traffic(
-            self.connections, self.messages, self.replies, self.bytes_up, self.bytes_down, self.resets
+            self.connections,
+            self.messages,
+            self.replies,
+            self.bytes_up,
+            self.bytes_down,
+            self.resets,
+            self.closes,
         )
 
 

@@ -203,9 +203,10 @@ class _Pair:
             if side.transport is not None and not side.transport.is_closing():
                 _reset(side.transport)
 
-
     def _let_go(self) -> None:
-        self.door.pairs.discard(self)
+        if self in self.door.pairs:
+            self.door.pairs.discard(self)
+            self.door.counts.closes += 1
         if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
             self.dialling.cancel()
 
