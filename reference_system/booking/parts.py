@@ -13,6 +13,9 @@ ROUTES: tuple[str, ...] = (
     f"{_BOOKING}.venues.routes",
     f"{_BOOKING}.pricing.routes",
     f"{_BOOKING}.bookings.routes",
+    f"{_BOOKING}.checkout.routes",
+    f"{_BOOKING}.ledger.routes",
+    f"{_BOOKING}.dead_letters.routes",
     f"{_BOOKING}.audit.routes",
     f"{_BOOKING}.health.routes",
 )
@@ -25,4 +28,6 @@ CONTROL_ROUTES: tuple[str, ...] = (
 JOBS: tuple[str, ...] = (
     # Importing each registers its jobs.
     f"{_BOOKING}.holds.jobs",
+    f"{_BOOKING}.checkout.recovery",
+    f"{_BOOKING}.outbox.jobs",
 )

@@ -1,0 +1,1 @@
+"""What leaves the service after a commit: announcements, and the refunds it owes."""

@@ -1,0 +1,1 @@
+"""Payments: the provider's client, what is recorded of each payment, and refunds."""

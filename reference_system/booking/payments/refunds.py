@@ -1,0 +1,211 @@
+"""Refunds: owed in the transaction that decides it, sent afterwards, counted when they succeed.
+
+A refund row is the promise. It is written `pending` with whatever makes the money owed, and sent
+by the outbox job under a key of its own until the provider has taken it; so a crash at any point
+sends it later, and never twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Row
+
+from reference_system.booking.audit import store as audit
+from reference_system.booking.db import UnitOfWork
+from reference_system.booking.dead_letters import store as dead_letters
+from reference_system.booking.ledger import service as ledger
+from reference_system.booking.payments import client, store
+from reference_system.booking.payments.client import ProviderRefused
+from reference_system.booking.payments.intents import Intent, ProviderRefund
+from reference_system.booking.runtime import Runtime
+
+BY_HAND = "made at the provider"
+
+_log = structlog.get_logger(__name__)
+
+
+async def owe(
+    uow: UnitOfWork, payment: Row[Any], *, left_minor: int, reason: str, now: datetime
+) -> UUID | None:
+    """Owe back what is left of a captured payment; None when nothing is.
+
+    `left_minor` is what the provider says is left there: less, when some went back by hand.
+    """
+    amount_minor = min(
+        left_minor,
+        payment.captured_minor - payment.refunded_minor - await store.open_refunds_minor(uow, payment.id),
+    )
+    if amount_minor <= 0:
+        return None
+    refund_id = uuid4()
+    await store.add_refund(
+        uow,
+        refund_id=refund_id,
+        payment_id=payment.id,
+        provider_refund_id=None,
+        amount_minor=amount_minor,
+        state="pending",
+        reason=reason,
+        now=now,
+    )
+    await _audit(
+        uow, "owed", refund_id, now=now, payment=payment.id, amount_minor=amount_minor, reason=reason
+    )
+    return refund_id
+
+
+async def record(uow: UnitOfWork, payment: Row[Any], refund: ProviderRefund, *, now: datetime) -> bool:
+    """What the provider says of one refund of a (locked) payment; whether that was news.
+
+    A success is counted once, by the refund and not by how often it is told. A refund made by hand
+    there has no row of ours yet and gets one.
+    """
+    row = await store.find_refund(
+        uow, payment_id=payment.id, provider_refund_id=refund.id, refund_id=refund.refund_id
+    )
+    if row is None:
+        if refund.status == "failed":
+            return False
+        refund_id = uuid4()
+        await store.add_refund(
+            uow,
+            refund_id=refund_id,
+            payment_id=payment.id,
+            provider_refund_id=refund.id,
+            amount_minor=refund.amount_minor,
+            state="sent",
+            reason=BY_HAND,
+            now=now,
+        )
+    else:
+        if is_settled(row) or (refund.status == "pending" and row.provider_refund_id == refund.id):
+            return False
+        refund_id = row.id
+    match refund.status:
+        case "succeeded":
+            await _count(uow, payment, refund_id, refund, now=now)
+        case "failed":
+            await _fail(uow, payment, refund_id, refund.id, "the provider could not pay it out", now=now)
+        case _:
+            await store.set_refund(uow, refund_id=refund_id, state="sent", provider_refund_id=refund.id)
+    return True
+
+
+def is_settled(row: Row[Any]) -> bool:
+    """Whether a refund row has come to its end, and later news of it changes nothing."""
+    return row.state in ("succeeded", "failed")
+
+
+async def send(runtime: Runtime, refund_id: UUID) -> str:
+    """Send one refund to the provider and record what it says; returns the refund's new state.
+
+    Safe to repeat and to run in several processes: the key makes it one refund. Raises
+    ProviderUnreachable when it is unknown whether the provider took it; it stays pending then.
+    """
+    row = await store.read_refund(runtime.database, refund_id)
+    if row is None or row.intent_id is None:
+        return "unknown"
+    provider = client.of(runtime)
+    try:
+        sent = await provider.refund(
+            refund_id=refund_id,
+            intent_id=row.intent_id,
+            amount_minor=row.amount_minor,
+            currency=row.currency,
+        )
+    except ProviderRefused as refused:
+        if refused.code not in ("amount_too_large", "not_found"):
+            raise
+        return await _refused(runtime, row, refused.intent)
+    now = await runtime.clock.now()
+
+    async def work(uow: UnitOfWork) -> str:
+        payment = await store.lock_payment_by_id(uow, row.payment_id)
+        await acknowledge(uow, payment, refund_id, sent, now=now)
+        return sent.status
+
+    return await runtime.database.run(work)
+
+
+async def acknowledge(
+    uow: UnitOfWork, payment: Row[Any], refund_id: UUID, sent: ProviderRefund, *, now: datetime
+) -> None:
+    """The provider has taken a refund of ours. One that was on our books as succeeded before it
+    was sent only learns its id there."""
+    row = await store.read_refund(uow, refund_id)
+    assert row is not None
+    if row.state == "succeeded":
+        if row.provider_refund_id != sent.id:
+            await store.set_refund(uow, refund_id=refund_id, state="succeeded", provider_refund_id=sent.id)
+        return
+    await record(uow, payment, sent, now=now)
+
+
+async def _refused(runtime: Runtime, row: Row[Any], intent: Intent | None) -> str:
+    """The provider has less left than the refund: what went back by hand took its place, or a
+    person must look."""
+    now = await runtime.clock.now()
+    gone = intent is not None and intent.is_captured and intent.left_minor == 0
+
+    async def work(uow: UnitOfWork) -> str:
+        payment = await store.lock_payment_by_id(uow, row.payment_id)
+        now_row = await store.read_refund(uow, row.id)
+        assert now_row is not None
+        if is_settled(now_row):
+            return str(now_row.state)
+        if gone:
+            await store.set_refund(uow, refund_id=row.id, state="failed", provider_refund_id=None)
+            await _audit(uow, "not-needed", row.id, now=now, payment=payment.id)
+        else:
+            await _fail(uow, payment, row.id, None, "the provider has less left to refund", now=now)
+        return "failed"
+
+    return await runtime.database.run(work)
+
+
+async def _count(
+    uow: UnitOfWork, payment: Row[Any], refund_id: UUID, refund: ProviderRefund, *, now: datetime
+) -> None:
+    await store.set_refund(uow, refund_id=refund_id, state="succeeded", provider_refund_id=refund.id)
+    await store.count_refund(uow, payment_id=payment.id, amount_minor=refund.amount_minor)
+    await ledger.post_refund(
+        uow,
+        payment_id=payment.id,
+        refund_id=refund_id,
+        amount_minor=refund.amount_minor,
+        currency=payment.currency,
+        now=now,
+    )
+    await _audit(uow, "succeeded", refund_id, now=now, payment=payment.id, amount_minor=refund.amount_minor)
+
+
+async def _fail(
+    uow: UnitOfWork,
+    payment: Row[Any],
+    refund_id: UUID,
+    provider_refund_id: str | None,
+    reason: str,
+    *,
+    now: datetime,
+) -> None:
+    await store.set_refund(uow, refund_id=refund_id, state="failed", provider_refund_id=provider_refund_id)
+    await dead_letters.put(
+        uow,
+        source="outbox",
+        subject=str(refund_id),
+        reason=reason,
+        payload={"payment": payment.id, "checkout": payment.checkout_id or payment.surplus_of},
+        now=now,
+    )
+    await _audit(uow, "failed", refund_id, now=now, payment=payment.id, reason=reason)
+    _log.warning("refund-failed", refund=str(refund_id), reason=reason)
+
+
+async def _audit(uow: UnitOfWork, action: str, refund_id: UUID, *, now: datetime, **detail: Any) -> None:
+    await audit.record(
+        uow, at=now, actor=audit.SYSTEM, action=action, entity="refund", entity_id=refund_id, **detail
+    )

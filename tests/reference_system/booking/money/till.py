@@ -1,0 +1,125 @@
+"""Buying, and looking at what came of it, in a line each."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from tests.reference_system.house import House, Person
+from tests.reference_system.provider.process import WEBHOOK_SECRET, Provider
+
+CARD = {"method": "card", "token": "tok_visa"}
+DECLINED = {"method": "card", "token": "tok_declined"}
+BANK = {"method": "bank", "token": "tok_iban"}
+
+BOOKS = """
+SELECT posted.kind, sum(entry.amount_minor) AS balance,
+    sum(entry.amount_minor) FILTER (WHERE entry.amount_minor > 0) AS amount
+FROM ledger_transactions AS posted
+JOIN ledger_entries AS entry ON entry.transaction_id = posted.id
+JOIN payments AS payment ON payment.id = posted.payment_id
+WHERE payment.checkout_id = :checkout OR payment.surplus_of = :checkout
+GROUP BY posted.id ORDER BY posted.created_at, posted.id
+"""
+
+
+@dataclass(slots=True)
+class Begun:
+    """A checkout somebody has begun."""
+
+    id: str
+    who: Person
+    slot: str
+    amount_minor: int
+
+
+@dataclass(slots=True)
+class Till:
+    """The service, in the test's process, and the provider, in its own."""
+
+    house: House
+    provider: Provider
+
+    async def begin(self, *, who: Person | None = None, slot: str | None = None) -> Begun:
+        """A checkout up to where it is paid for."""
+        who = who or await self.house.person()
+        slot = slot or await self.house.slot()
+        quote = await self.house.quote(who, slot)
+        answer = await self.house.http.post(
+            "/checkouts", json={"price_lock_id": quote["id"], "slot_id": slot}, headers=who.headers
+        )
+        assert answer.status_code == 201, answer.text
+        return Begun(answer.json()["id"], who, slot, answer.json()["amount_minor"])
+
+    async def pay(
+        self,
+        begun: Begun,
+        *,
+        key: str | None = None,
+        how: Mapping[str, str] = CARD,
+        who: Person | None = None,
+    ) -> httpx.Response:
+        headers = (who or begun.who).headers | {"Idempotency-Key": key or uuid4().hex}
+        return await self.house.http.post(f"/checkouts/{begun.id}/payment", json=how, headers=headers)
+
+    async def bought(self) -> Begun:
+        """A checkout that is paid for and booked."""
+        begun = await self.begin()
+        answer = await self.pay(begun)
+        assert answer.status_code == 201, answer.text
+        return begun
+
+    async def read(self, begun: Begun) -> dict[str, Any]:
+        answer = await self.house.http.get(f"/checkouts/{begun.id}", headers=begun.who.headers)
+        assert answer.status_code == 200, answer.text
+        checkout: dict[str, Any] = answer.json()
+        return checkout
+
+    async def charge(self, begun: Begun) -> dict[str, Any]:
+        """The only charge of a checkout at the provider."""
+        (charge,) = await self.provider.charges(begun.id)
+        return charge
+
+    async def books(self, begun: Begun) -> list[tuple[str, int]]:
+        """Kind and amount of every ledger transaction of a checkout; each balances."""
+        rows = await self.house.runtime.database.all(BOOKS, checkout=UUID(begun.id))
+        assert all(row.balance == 0 for row in rows)
+        return [(row.kind, int(row.amount)) for row in rows]
+
+    async def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await self.house.runtime.database.all(sql, **parameters)]
+
+    async def move_clock(self, offset_s: float) -> None:
+        """Both clocks."""
+        await self.house.move_clock(offset_s)
+        await self.provider.control("/clock", offset_s=offset_s)
+
+    # -- webhooks ------------------------------------------------------------------------------
+
+    async def deliver(self, event: Mapping[str, Any], **signing: Any) -> httpx.Response:
+        """What the provider would send, signed."""
+        body = json.dumps({name: event[name] for name in ("id", "type", "created", "data")}).encode()
+        headers = {"Content-Type": "application/json", "Provider-Signature": signature(body, **signing)}
+        return await self.house.http.post("/webhooks/provider", content=body, headers=headers)
+
+    async def deliver_all(self, begun: Begun) -> None:
+        """Every event of a checkout's charges, in order."""
+        for charge in await self.provider.charges(begun.id):
+            for event in await self.provider.events(charge["id"]):
+                answer = await self.deliver(event)
+                assert answer.status_code == 200, answer.text
+
+
+def signature(body: bytes, *, at: float | None = None, secret: str = WEBHOOK_SECRET) -> str:
+    """As the provider signs; `at` defaults to now."""
+    timestamp = int(time.time() if at is None else at)
+    mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+    return f"t={timestamp},v1={mac.hexdigest()}"
