@@ -6,14 +6,15 @@ from harness.targets.port import Capability
 from reference_system.target.bookings import Bookings
 from reference_system.target.checkouts import Checkouts
 from reference_system.target.events import Events
-from reference_system.target.offers import Offers
 from reference_system.target.operation import Operation
-from reference_system.target.people import People
 from reference_system.target.reconciling import Reconciling
 from reference_system.target.records import Records
 
 
-class ReferenceAdapter(People, Offers, Bookings, Checkouts, Operation, Events, Reconciling, Records):
-    """Satisfies `harness.targets.port.Adapter` and every group of verbs beside it."""
+class ReferenceAdapter(Bookings, Checkouts, Operation, Events, Reconciling, Records):
+    """Satisfies `harness.targets.port.Adapter` and every group of verbs beside it.
+
+    `Reconciling` brings people and offers along: it plants what it is tried on.
+    """
 
     capabilities = frozenset(Capability)

@@ -44,6 +44,7 @@ class Direct:
         body: Any = None,
         *,
         token: str = "",
+        key: str = "",
         query: Mapping[str, str] | None = None,
     ) -> Any:
         """The JSON of a successful answer; None for an empty one.
@@ -51,7 +52,9 @@ class Direct:
         Raises:
             TargetFailed: no answer, or one of 400 and above.
         """
-        headers = {"Authorization": f"Bearer {token}"} if token else None
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if key:
+            headers["Idempotency-Key"] = key
         try:
             response = await self._client.request(method, path, json=body, headers=headers, params=query)
         except httpx.HTTPError as error:

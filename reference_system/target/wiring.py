@@ -62,8 +62,9 @@ class Wiring:
             {"Authorization": f"Bearer {self._setting('provider_key')}"},
         )
         self._observer = Database("observer", surroundings.dsns.get("observer", ""))
-        self._owner = Database("owner", surroundings.dsns.get("owner", ""))
-        self._open = [*self._apps, self._provider, self._observer, self._owner]
+        # Only a superuser may switch off what keeps the books in order.
+        self._forger = Database("admin", surroundings.dsns.get("admin", ""))
+        self._open = [*self._apps, self._provider, self._observer, self._forger]
         await asyncio.gather(
             self._read_clock(), self._provider.call("POST", "/_control/deliveries", {"mode": "auto"})
         )
