@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import logging
+
 import psycopg
 import pytest
+import structlog
 
 from tests.reference_system import house as houses
 from tests.reference_system import servers as running
 from tests.reference_system.house import House
 from tests.reference_system.servers import Servers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """Only what is worth a look when a test fails."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Booking, cancelling and rescheduling.
 
-Locks are taken in one order everywhere: the booking, then its payment, then slots by their ids.
+Locks are taken in one order everywhere: checkout, booking, slots by their ids, payment, refund.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from sqlalchemy import Row
 
 from reference_system.booking.accounts.authentication import Caller
 from reference_system.booking.audit import store as audit
-from reference_system.booking.bookings import refunds, store
+from reference_system.booking.bookings import store
 from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.payments import refunds
+from reference_system.booking.payments import store as payments
 from reference_system.booking.problems import NOT_FOUND, Kind, Problem
 from reference_system.booking.venues import places
 from reference_system.booking.venues import store as slots
@@ -58,14 +60,11 @@ async def cancel(uow: UnitOfWork, *, booking_id: UUID, by: Caller, now: datetime
 async def cancel_locked(
     uow: UnitOfWork, *, booking_id: UUID, actor: UUID | str, reason: str, now: datetime
 ) -> Row[Any]:
-    """Cancel a booking that this transaction has locked, owing back what was paid for it."""
-    booking = await store.read_booking(uow, booking_id)
-    owed: list[UUID] = []
-    if booking is not None and booking.checkout_id is not None:
-        owed = await refunds.owe(uow, checkout_id=booking.checkout_id, reason=reason, now=now)
+    """Cancel a booking that this transaction has locked, its checkout too, owing back what was paid."""
     cancelled = await store.cancel_booking(uow, booking_id=booking_id, now=now)
     if cancelled is None:
         raise Problem(ALREADY_CANCELLED)
+    owed = await owe_back(uow, cancelled.checkout_id, reason=reason, now=now) if cancelled.checkout_id else []
     await audit.record(
         uow,
         at=now,
@@ -77,6 +76,17 @@ async def cancel_locked(
         refunds=owed,
     )
     return cancelled
+
+
+async def owe_back(uow: UnitOfWork, checkout_id: UUID, *, reason: str, now: datetime) -> list[UUID]:
+    """Owe back everything that is left of a checkout's payments; returns the refunds."""
+    owed = []
+    for payment in await payments.lock_payments_of_checkout(uow, checkout_id):
+        left_minor = payment.captured_minor - payment.refunded_minor
+        refund_id = await refunds.owe(uow, payment, left_minor=left_minor, reason=reason, now=now)
+        if refund_id is not None:
+            owed.append(refund_id)
+    return owed
 
 
 async def reschedule(

@@ -30,10 +30,18 @@ BOOKING_OF_CHECKOUT = """
 SELECT id, slot_id, customer_id, checkout_id, status, created_at, cancelled_at, version FROM bookings
 WHERE checkout_id = :checkout_id
 """
+# The checkout that paid for it is locked first: whoever handles a payment begins there.
 LOCK_BOOKING = """
-SELECT id, slot_id, customer_id, checkout_id, status, created_at, cancelled_at, version FROM bookings
-WHERE id = :booking_id
-FOR UPDATE
+WITH paid AS MATERIALIZED (
+    SELECT id FROM checkouts
+    WHERE id = (SELECT checkout_id FROM bookings WHERE id = :booking_id)
+    FOR UPDATE
+)
+SELECT booking.id, booking.slot_id, booking.customer_id, paid.id AS checkout_id, booking.status,
+    booking.created_at, booking.cancelled_at, booking.version
+FROM bookings AS booking LEFT JOIN paid ON true
+WHERE booking.id = :booking_id
+FOR UPDATE OF booking
 """
 CANCEL_BOOKING = """
 UPDATE bookings SET status = 'cancelled', cancelled_at = :now, version = version + 1
@@ -80,7 +88,7 @@ async def booking_of_checkout(source: UnitOfWork | Database, checkout_id: UUID) 
 
 
 async def lock_booking(uow: UnitOfWork, booking_id: UUID) -> Row[Any] | None:
-    """The booking, its row locked until the commit."""
+    """The booking, its row locked until the commit, and before it its checkout's, where it has one."""
     return await uow.first(LOCK_BOOKING, booking_id=booking_id)
 
 

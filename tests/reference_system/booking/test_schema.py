@@ -21,7 +21,8 @@ Connection = psycopg.AsyncConnection[Any]
 async def add_booking(sql: Connection, slot: str, customer: str) -> str:
     booking = str(uuid4())
     await sql.execute(
-        "INSERT INTO bookings (id, slot_id, customer_id, status, created_at) VALUES (%s, %s, %s, 'confirmed', %s)",
+        "INSERT INTO bookings (id, slot_id, customer_id, status, created_at)"
+        " VALUES (%s, %s, %s, 'confirmed', %s)",
         (booking, slot, customer, NOW),
     )
     return booking
@@ -76,7 +77,8 @@ async def add_transaction(sql: Connection, entries: list[tuple[int, str]]) -> st
 
 async def add_entry(sql: Connection, transaction: str, amount: int, currency: str = "EUR") -> None:
     await sql.execute(
-        "INSERT INTO ledger_entries (transaction_id, account, amount_minor, currency) VALUES (%s, 'x', %s, %s)",
+        "INSERT INTO ledger_entries (transaction_id, account, amount_minor, currency)"
+        " VALUES (%s, 'x', %s, %s)",
         (transaction, amount, currency),
     )
 
