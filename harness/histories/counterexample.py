@@ -87,7 +87,7 @@ def _shortest_prefix(
     low, high = 0, len(returns) - 1  # the prefix up to returns[high] is illegal
     while low < high and clock() < until:
         middle = (low + high) // 2
-        for cut in model.prepare(_up_to(operations, returns[middle])):
+        for cut in model.prepare(_up_to(operations, returns[middle]), apart=True):
             illegal = _illegal(model, cut)
             if illegal is not None:
                 best, search, high = cut, illegal, middle

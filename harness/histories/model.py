@@ -19,11 +19,23 @@ M = TypeVar("M", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[M]):
-    """An operation with its move; an `optional` one may also have had no effect at all."""
+    """An operation with its move and the interval in which it took effect.
+
+    `returned_at` is None when the operation may take effect at any later moment or never. An `optional`
+    entry may also have had no effect at all.
+    """
 
     operation: Operation
     move: M
+    called_at: float
+    returned_at: float | None
     optional: bool = False
+
+    @classmethod
+    def of(cls, operation: Operation, move: M) -> Entry[M]:
+        """The entry of an operation by itself: unknown has no return, whenever its client gave up."""
+        returned_at = None if operation.unknown else operation.completed_at
+        return cls(operation, move, operation.invoked_at, returned_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,12 @@ class Partition(Generic[S, M]):
 class Model(Protocol[S, M]):
     """A sequential specification; every method is a pure function."""
 
-    def prepare(self, history: History) -> Sequence[Partition[S, M]]:
-        """Split a history; raises BadHistory for a verb or argument it cannot read."""
+    def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[S, M]]:
+        """Split a history; raises BadHistory for a verb or argument it cannot read.
+
+        With `apart` the entries stand for themselves: each may be made optional without making another
+        one say something else. Without, a model may draw on the whole history to say it shorter.
+        """
 
     def step(self, state: S, move: M) -> tuple[S, ...]:
         """The states the move can lead to with the outcome it had; none when it could not have it.

@@ -25,10 +25,12 @@ class RegisterModel:
     A refused `cas` found another value; a refused read or write says nothing and is left out.
     """
 
-    def prepare(self, history: History) -> Sequence[Partition[Any, Move]]:
+    def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[Any, Move]]:
         return [
             Partition(
-                key, None, tuple(Entry(op, _register_move(op)) for op in operations if _tells_something(op))
+                key,
+                None,
+                tuple(Entry.of(op, _register_move(op)) for op in operations if _tells_something(op)),
             )
             for key, operations in _by_key(history).items()
         ]
@@ -49,10 +51,6 @@ class RegisterModel:
         return move[0] in {"read", "cas refused"}
 
 
-def _tells_something(operation: Operation) -> bool:
-    return operation.verb == "cas" or not operation.refused
-
-
 def _register_move(operation: Operation) -> Move:
     match operation.verb:
         case "read":
@@ -69,9 +67,11 @@ def _register_move(operation: Operation) -> Move:
 class KeyValueModel:
     """`get -> value`, `put(value)`, `append(value)` on strings; every `key` is empty at first."""
 
-    def prepare(self, history: History) -> Sequence[Partition[str, Move]]:
+    def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[str, Move]]:
         return [
-            Partition(key, "", tuple(Entry(op, _key_value_move(op)) for op in operations if not op.refused))
+            Partition(
+                key, "", tuple(Entry.of(op, _key_value_move(op)) for op in operations if not op.refused)
+            )
             for key, operations in _by_key(history).items()
         ]
 

@@ -60,11 +60,11 @@ class Search(Generic[S, M]):
         self._entries: list[Entry[M]] = [
             entry
             for entry in partition.entries
-            if not ((entry.operation.unknown or entry.optional) and model.observes(entry.move))
+            if not ((entry.returned_at is None or entry.optional) and model.observes(entry.move))
         ]
         self._lay_out()
         self._observer = [model.observes(entry.move) for entry in self._entries]
-        self._left = sum(not entry.operation.unknown for entry in self._entries)
+        self._left = sum(entry.returned_at is not None for entry in self._entries)
         self._state: S = partition.initial
         self._placed = 0  # bit i: operation i is linearized
         self._order: list[int] = []
@@ -83,11 +83,9 @@ class Search(Generic[S, M]):
         """Calls and returns in order of time as a doubly linked list of event numbers from 1."""
         events: list[tuple[float, int, int]] = []
         for i, entry in enumerate(self._entries):
-            operation = entry.operation
-            events.append((operation.invoked_at, 0, i))
-            if not operation.unknown:
-                assert operation.completed_at is not None
-                events.append((operation.completed_at, 1, i))
+            events.append((entry.called_at, 0, i))
+            if entry.returned_at is not None:
+                events.append((entry.returned_at, 1, i))
         events.sort()
         self._tail = len(events) + 1
         self._next = [*range(1, len(events) + 2), self._tail]
@@ -160,7 +158,7 @@ class Search(Generic[S, M]):
         for i in sorted(earliest.values(), key=lambda i: -returns[i]):
             entry = entries[i]
             self.steps += 1
-            unknown = entry.operation.unknown
+            unknown = entry.returned_at is None
             # An unknown operation without effect is as good as left out.
             after = [new for new in step(state, entry.move) if not (unknown and new == state)]
             if entry.optional and not unknown and state not in after:
