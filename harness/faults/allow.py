@@ -1,7 +1,8 @@
-"""Where faults may be aimed: loopback, the stack's own networks and names, what the settings allow."""
+"""Where faults may be aimed: loopback, the stack's own network, and what the settings allow."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from harness.errors import FaultError
@@ -20,7 +21,7 @@ class Aim:
 
     def __init__(self, stack: Stack, allow: Sequence[str] = ()) -> None:
         self._stack = stack
-        self._allow = (*allow, *getattr(stack, "networks", ()))
+        self._allow = allow
 
     def link(self, name: str) -> Link:
         """The link of that name.
@@ -30,9 +31,10 @@ class Aim:
             HostNotAllowed: it does not start where we may do harm.
         """
         if name not in self._stack.links:
-            raise FaultError(f"no link {name!r}; the stack has {', '.join(sorted(self._stack.links))}")
+            there = ", ".join(sorted(self._stack.links)) or "none"
+            raise FaultError(f"no link {name!r}; the stack has {there}")
         link = self._stack.links[name]
-        ensure_allowed(link.address[0], self._allow, purpose=f"a fault on {name}")
+        self._check(link.address[0], f"a fault on {name}")
         return link
 
     def server(self, host: str) -> None:
@@ -41,7 +43,7 @@ class Aim:
         Raises:
             HostNotAllowed: naming it.
         """
-        ensure_allowed(host, self._allow, purpose="a toxic")
+        self._check(host, "a toxic")
 
     def upstream(self, proxy: ProxyState) -> None:
         """Check where a proxy leads: who stands behind it is hurt too.
@@ -49,7 +51,19 @@ class Aim:
         Raises:
             HostNotAllowed: naming it.
         """
-        host = proxy.upstream.rpartition(":")[0].strip("[]")
-        if self._stack.kind == "containers" and host in self._stack.processes:
-            return  # a name in the network that the stack made, which only its containers have
-        ensure_allowed(host, self._allow, purpose=f"a toxic on {proxy.name}")
+        self._check(proxy.upstream.rpartition(":")[0].strip("[]"), f"a toxic on {proxy.name}")
+
+    def _check(self, host: str, purpose: str) -> None:
+        if self._stack.kind != "containers" or not self._in_its_network(host):
+            ensure_allowed(host, self._allow, purpose=purpose)
+
+    def _in_its_network(self, host: str) -> bool:
+        """Whether a stack of containers has it in the network that it made for itself.
+
+        It put every relay, proxy and server there: a name is one of its containers', an address a
+        private one.
+        """
+        try:
+            return ipaddress.ip_address(host).is_private
+        except ValueError:
+            return host in self._stack.processes

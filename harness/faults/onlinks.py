@@ -12,7 +12,7 @@ from harness.faults.allow import Aim
 from harness.faults.client import ToxiproxyClient
 from harness.faults.described import ToxicState
 from harness.faults.inforce import Fault, Observed
-from harness.faults.toxics import LimitData, ResetPeer, Stream, Timeout
+from harness.faults.toxics import LimitData, ResetPeer, SlowClose, Stream, Timeout
 from harness.stacks.protocol import Link, Traffic
 from harness.verdicts.evidence import Receipt
 
@@ -70,6 +70,7 @@ class OnLink(Fault):
             "connections": seen.connections,
             "replies": seen.replies,
             "resets": seen.resets,
+            "closes": seen.closes,
         }
         crossed = seen.messages + seen.replies
         return Observed(crossed, seen.bytes_up + seen.bytes_down, effect, self.touched(seen))
@@ -112,7 +113,7 @@ class ToxicOnLink(OnLink):
         return Observed(seen.messages, seen.bytes, effect, seen.bit)
 
     async def settled(self, before: Observed) -> Observed:
-        """A reply that arrives when the toxic goes had been held back by it."""
+        """A reply or an end that arrives when the toxic goes had been held back by it."""
         if before.bit or not self._may_be_held():
             return before
         deadline = time.monotonic() + _RELEASE_S
@@ -123,7 +124,10 @@ class ToxicOnLink(OnLink):
             await asyncio.sleep(_POLL_S)
 
     def _may_be_held(self) -> bool:
-        return self.wanted.stream is Stream.DOWNSTREAM and self.traffic().messages > 0
+        seen = self.traffic()
+        if isinstance(self.wanted.toxic, SlowClose):
+            return seen.messages + seen.replies + seen.connections > 0
+        return self.wanted.stream is Stream.DOWNSTREAM and seen.messages > 0
 
     def touched(self, seen: Traffic) -> bool:
         passed = seen.replies if self.wanted.stream is Stream.DOWNSTREAM else seen.messages
@@ -135,6 +139,8 @@ class ToxicOnLink(OnLink):
             met = seen.messages > 0 and moved >= self.wanted.toxic.limit_bytes
         elif isinstance(self.wanted.toxic, ResetPeer):
             met = seen.messages > 0 and seen.resets > 0
+        elif isinstance(self.wanted.toxic, SlowClose):
+            met = seen.closes > seen.resets
         else:
             met = passed > 0
         missed = (1 - self.wanted.toxicity) ** seen.connections
