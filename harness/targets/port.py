@@ -50,7 +50,8 @@ class Answer:
 
     `facts` are domain words, e.g. `booking`, `price`, `checkout`; which ones each verb yields is
     said on the adapter's methods. An UNKNOWN answer has `status` None and `problem` says why;
-    a 5xx is UNKNOWN too (its effect may have happened) and keeps its status.
+    a 5xx is UNKNOWN too (its effect may have happened) and keeps its status, and so is a refusal
+    that only says that another attempt with the same idempotency key is still under way.
     """
 
     outcome: Outcome

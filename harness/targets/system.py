@@ -146,6 +146,7 @@ class System(Verbs):
         facts: Mapping[str, Any] | None = None,
         since: str | None = None,
         until: str | None = None,
+        replica: int | None = None,
     ) -> Walk:
         """Do the steps one after the other, each built from what those before it brought.
 
@@ -155,6 +156,7 @@ class System(Verbs):
             facts: what is known already, e.g. from the first part of the walk.
             since: begin with this step.
             until: stop before this step.
+            replica: which replica serves it, from 0; default the first.
 
         Raises:
             ValueError: there is no such step.
@@ -162,7 +164,7 @@ class System(Verbs):
         known = dict(facts or {})
         answers: dict[str, Answer] = {}
         for step in part(steps, since=since, until=until):
-            answer = await self.do(step.build(known))
+            answer = await self.do(step.build(known), replica=replica)
             answers[step.name] = answer
             known.update(answer.facts)
             if not answer.ok:

@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.targets.port import Action, Answer, Customer, HttpRequest, HttpResponse, Money, Outcome
 
+UNDER_WAY = "in-progress"
+
 Facts = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -40,13 +42,17 @@ def action(
 
 
 def reader(facts: Facts) -> Callable[[HttpResponse], Answer]:
-    """How an answer below 500 is read: 2xx is OK, anything else is refused with its problem."""
+    """How an answer below 500 is read: 2xx is OK, anything else is refused with its problem.
+
+    That the first request with a key is still running tells its client nothing yet.
+    """
 
     def read(response: HttpResponse) -> Answer:
         document = json.loads(response.body) if response.body else {}
         if response.status < 400:
             return Answer(Outcome.OK, response.status, facts(document))
-        return Answer(Outcome.REFUSED, response.status, problem_facts(document), slug(document))
+        outcome = Outcome.UNKNOWN if slug(document) == UNDER_WAY else Outcome.REFUSED
+        return Answer(outcome, response.status, problem_facts(document), slug(document))
 
     return read
 
