@@ -261,7 +261,8 @@ class Discrepancy:
     """A difference planted between the provider's records and the service's.
 
     `kind` is one of `DISCREPANCIES`; `subject` is what a report must name to have found it.
-    `facts` say what the adapter knows of it (checkout, charge, amounts), for the oracle.
+    `facts` are for the oracle: `slot`, the id of a slot with one place on which nothing else is
+    going on; `price_minor`; `checkout`, where there is one; `surplus`, the later of two charges.
     """
 
     kind: str
@@ -498,8 +499,17 @@ class ReconciliationVerbs(Protocol):
     async def agree(self, n: int) -> None:
         """Add `n` payments on which both sides agree (in bulk, bypassing HTTP)."""
 
+    async def delay_refunds(self, delayed: bool) -> None:
+        """Have the provider keep the refunds it is sent from now on pending, or pay them out at once.
+
+        What is pending is paid out by `recover` and `settle`.
+        """
+
     async def reconcile(self) -> ReconciliationReport:
-        """Run reconciliation once, to its end; repairs included."""
+        """Run reconciliation once, to its end; repairs included.
+
+        Raises TargetFailed when the system did not get to the end.
+        """
 
     async def last_reconciliation(self) -> ReconciliationReport: ...
 

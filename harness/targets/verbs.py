@@ -185,8 +185,12 @@ class Verbs:
         """Add `n` payments on which both sides agree."""
         await self._reconciliation().agree(n)
 
+    async def delay_refunds(self, delayed: bool = True) -> None:
+        """Have the provider keep refunds pending, or pay them out at once again."""
+        await self._reconciliation().delay_refunds(delayed)
+
     async def reconcile(self) -> ReconciliationReport:
-        """Run reconciliation once, to its end."""
+        """Run reconciliation once, to its end; TargetFailed when the system did not get there."""
         return await self._reconciliation().reconcile()
 
     async def last_reconciliation(self) -> ReconciliationReport:

@@ -18,18 +18,19 @@ UPDATE checkouts SET state = 'paying', pay_key = 'left', method = 'card', lease_
 """
 
 PAYMENT_OF_CHARGE = "SELECT id, captured_minor, currency FROM payments WHERE intent_id = $1"
-# The refund of a cancelled booking, on the books as done though nobody told the provider.
-REFUND_DONE = "UPDATE refunds SET state = 'succeeded' WHERE payment_id = $1 RETURNING id"
-PAYMENT_REFUNDED = """
-UPDATE payments SET state = 'refunded', refunded_minor = captured_minor WHERE id = $1
+# Part of the price given back on the books as done, though nobody told the provider.
+REFUND_DONE = """
+INSERT INTO refunds (id, payment_id, amount_minor, state, reason, created_at)
+VALUES ($1, $2, $3, 'succeeded', 'goodwill', $4)
 """
+PAYMENT_REFUNDED = "UPDATE payments SET state = 'partially_refunded', refunded_minor = $2 WHERE id = $1"
 POST = """
 INSERT INTO ledger_transactions (id, kind, reference, payment_id, created_at) VALUES ($1, $2, $3, $4, $5)
 """
-# The accounts of the payment's own capture, in the same direction ($2 = 1) or back ($2 = -1).
+# On the accounts of the payment's own capture: $2 minor units in the same direction or, negative, back.
 POST_LIKE_CAPTURE = """
 INSERT INTO ledger_entries (transaction_id, account, amount_minor, currency)
-SELECT $1, entry.account, $2::bigint * entry.amount_minor, entry.currency
+SELECT $1, entry.account, $2::bigint * sign(entry.amount_minor)::bigint, entry.currency
 FROM ledger_entries AS entry
 WHERE entry.transaction_id = (
     SELECT id FROM ledger_transactions WHERE payment_id = $3 AND kind = 'capture' ORDER BY created_at LIMIT 1

@@ -26,6 +26,12 @@ NO_REPAIR = frozenset({"", "none", "reported", "dead-lettered"})
 class Reconciling(Planting):
     """The rest of Capability.RECONCILIATION."""
 
+    async def delay_refunds(self, delayed: bool) -> None:
+        """Pending refunds are paid out by `recover` and `settle`."""
+        await self._provider.call(
+            "POST", "/_control/refunds/mode", {"mode": "pending" if delayed else "instant"}
+        )
+
     async def reconcile(self) -> ReconciliationReport:
         """Run the job once, repairs included."""
         report = await self._app.call("POST", "/_control/jobs/reconcile")

@@ -66,7 +66,9 @@ class Wiring:
         self._forger = Database("admin", surroundings.dsns.get("admin", ""))
         self._open = [*self._apps, self._provider, self._observer, self._forger]
         await asyncio.gather(
-            self._read_clock(), self._provider.call("POST", "/_control/deliveries", {"mode": "auto"})
+            self._read_clock(),
+            self._provider.call("POST", "/_control/deliveries", {"mode": "auto"}),
+            self._provider.call("POST", "/_control/refunds/mode", {"mode": "instant"}),
         )
         await self._log_operator_in()
 
