@@ -6,8 +6,8 @@ import importlib
 from dataclasses import dataclass
 
 from harness.errors import StackError
-from harness.stacks.embedded import EmbeddedStack
 from harness.stacks.docker_socket import find_engine
+from harness.stacks.embedded import EmbeddedStack
 from harness.stacks.external import ExternalStack
 from harness.stacks.protocol import Stack
 from harness.stacks.settings import Kind, StackSettings

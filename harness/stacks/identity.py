@@ -6,12 +6,14 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 _POLL_S = 0.002
+_STANDING = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
 def identity(pid: int) -> str | None:
@@ -41,6 +43,36 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return "unknown"
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process that `pid` started, directly or not, parents before their children."""
+    try:
+        found = [
+            int(child)
+            for tasks in Path(f"/proc/{pid}/task").iterdir()
+            for child in (tasks / "children").read_text(encoding="ascii").split()
+        ]
+    except OSError:
+        return _searched(pid)
+    return [one for child in found for one in (child, *descendants(child))]
+
+
+def _searched(pid: int) -> list[int]:
+    """The slow way, for kernels that keep no list of children."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def wait_until_stopped(pids: Iterable[int], timeout_s: float) -> None:
+    """Wait until SIGSTOP has arrived everywhere, or the deadline passes (a process deep in the kernel)."""
+    deadline = time.monotonic() + timeout_s
+    for pid in pids:
+        with suppress(psutil.Error):
+            while psutil.Process(pid).status() not in _STANDING and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
 
 
 def namespace() -> str:

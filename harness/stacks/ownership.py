@@ -21,7 +21,14 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.stacks.identity import identity, is_running, namespace, own_identity, wait_until_gone
+from harness.stacks.identity import (
+    descendants,
+    identity,
+    is_running,
+    namespace,
+    own_identity,
+    wait_until_gone,
+)
 from harness.stacks.paths import explained
 from harness.stacks.shared_memory import forget_segment
 
@@ -133,7 +140,7 @@ def _orphans(stacks: Path) -> Iterator[Leftover]:
         if marked is None:
             marked = _marked()
         pids = {p["pid"] for p in record["processes"] if is_running(p["pid"], p["identity"])}
-        pids |= {child.pid for handle in _handles(pids) for child in _children(handle)}
+        pids |= {child for pid in pids for child in descendants(pid)}
         pids |= set(marked.get(directory.name, ()))
         yield Leftover(directory.name, directory, tuple(sorted(pids - {os.getpid()})))
 
@@ -169,21 +176,6 @@ def _marked() -> dict[str, list[int]]:
             if stack := process.environ().get(MARKER):
                 found.setdefault(stack, []).append(process.pid)
     return found
-
-
-def _handles(pids: set[int]) -> list[psutil.Process]:
-    found = []
-    for pid in pids:
-        with suppress(psutil.Error):
-            found.append(psutil.Process(pid))
-    return found
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def _remove(directory: Path) -> None:

@@ -18,11 +18,12 @@ import psutil
 from harness.errors import StackError
 from harness.stacks import trampoline
 from harness.stacks.health import Probe, quoted, wait_until_ready
-from harness.stacks.identity import identity, wait_until_gone
+from harness.stacks.identity import descendants, identity, wait_until_gone, wait_until_stopped
 from harness.stacks.ownership import MARKER, Ownership
 from harness.stacks.paths import explained
 
 _DEATH_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 1.0
 _TAIL_BYTES = 64 * 1024
 _POLL_S = 0.02
 
@@ -115,9 +116,10 @@ class LocalProcess:
     def memory_bytes(self) -> int:
         """Resident set size of the process and its descendants now; 0 when it does not run."""
         total = 0
-        for process in self._tree():
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
+        if self._child is not None and self.alive():
+            for pid in (self._child.pid, *descendants(self._child.pid)):
+                with contextlib.suppress(psutil.Error):
+                    total += psutil.Process(pid).memory_info().rss
         return total
 
     def log_tail(self, lines: int = 40) -> list[str]:
@@ -211,12 +213,11 @@ class LocalProcess:
         if child is None or not self.alive():
             return  # what ended on its own stays on record as such
         self._taken_down = True
-        descendants = self._tree()[1:]
-        identities = {process.pid: identity(process.pid) or "" for process in descendants}
-        self._signal_group(signal.SIGKILL)
-        for process in descendants:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        # Frozen first: the moment is exact, and it starts nothing more while we look whom it has started.
+        self._send(signal.SIGSTOP, [child.pid])
+        others = descendants(child.pid)
+        identities = {pid: identity(pid) or "" for pid in others}
+        self._send(signal.SIGKILL, [child.pid, *others])
         try:
             child.wait(_DEATH_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
@@ -243,33 +244,27 @@ class LocalProcess:
         self._ownership.forget(child.pid)
 
     def pause(self) -> None:
-        """SIGSTOP it and all it started."""
-        if not self.alive():
+        """SIGSTOP it and all it started; returns when they stand still."""
+        if self._child is None or not self.alive():
             return
         self._paused = True
-        for process in self._tree():  # the parent first: it starts no more
-            with contextlib.suppress(psutil.Error):
-                process.suspend()
+        pid = self._child.pid
+        self._send(signal.SIGSTOP, [pid])  # the parent first: it starts no more
+        wait_until_stopped([pid], _STOP_TIMEOUT_S)
+        others = descendants(pid)
+        self._send(signal.SIGSTOP, others)
+        wait_until_stopped(others, _STOP_TIMEOUT_S)
 
     def resume(self) -> None:
         """SIGCONT it and all it started; without effect on one that is not paused."""
         if not self._paused:
             return
         self._paused = False
-        for process in self._tree():
-            with contextlib.suppress(psutil.Error):
-                process.resume()
+        if self._child is not None and self.alive():
+            self._send(signal.SIGCONT, [*descendants(self._child.pid), self._child.pid])
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        if self._child is not None:
+    @staticmethod
+    def _send(number: signal.Signals, pids: Sequence[int]) -> None:
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._child.pid, number)
-
-    def _tree(self) -> list[psutil.Process]:
-        if self._child is None or not self.alive():
-            return []
-        try:
-            parent = psutil.Process(self._child.pid)
-            return [parent, *parent.children(recursive=True)]
-        except psutil.Error:
-            return []
+                os.kill(pid, number)

@@ -93,7 +93,7 @@ def test_root_has_a_copy_that_everybody_can_read(tmp_path: Path) -> None:
 def test_redis_of_a_setting_goes_before_the_wheel(tmp_path: Path) -> None:
     server = program(tmp_path, "redis-server") / "redis-server"
     assert binaries.find_redis(StackSettings(redis_server=server)) == server
-    with pytest.raises(ConfigError, match="redis_server = .* cannot be executed"):
+    with pytest.raises(ConfigError, match=r"redis_server = .* cannot be executed"):
         binaries.find_redis(StackSettings(redis_server=tmp_path / "none"))
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,7 +29,7 @@ EXTERNAL = {"urls": {"app": "http://127.0.0.1:1"}}
 class Engine(BaseHTTPRequestHandler):
     """Knows every image but those named `absent`."""
 
-    version: dict[str, str] | None = {"Version": "27.1"}
+    version: ClassVar[dict[str, str] | None] = {"Version": "27.1"}
 
     def do_GET(self) -> None:
         if self.path == "/version":

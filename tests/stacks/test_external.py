@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -66,7 +65,7 @@ async def test_a_link_listens_where_the_owner_expects_it(running, settings: Stac
     url, _ = running
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        listen = "127.0.0.1:{}".format(free.getsockname()[1])
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
     links = {"app->provider": {"listen": listen, "upstream": url.removeprefix("http://")}}
     async with ExternalStack(outside(url, links=links), settings) as stack:
         assert await get(f"http://{listen}/health") == "well"
@@ -77,9 +76,11 @@ async def test_a_link_listens_where_the_owner_expects_it(running, settings: Stac
 async def test_a_dead_toxiproxy_is_noticed_and_healed(running, settings: StackSettings) -> None:
     url, _ = running
     async with ExternalStack(outside(url), settings) as stack:
-        assert stack._toxiproxy and stack._toxiproxy._child
-        stack._toxiproxy._child.kill()
-        stack._toxiproxy._child.wait()
+        assert stack._toxiproxy is not None
+        child = stack._toxiproxy._child
+        assert child is not None
+        child.kill()
+        child.wait()
         with pytest.raises(StackError, match="toxiproxy was ended by SIGKILL on its own"):
             await stack.check()
         await stack.heal()
@@ -162,7 +163,7 @@ def test_settings_go_before_the_descriptor(settings: StackSettings) -> None:
 
 
 async def test_an_address_that_is_no_url_is_refused(settings: StackSettings) -> None:
-    with pytest.raises(ConfigError, match="'127.0.0.1:80' is no http or https URL"):
+    with pytest.raises(ConfigError, match=r"'127\.0\.0\.1:80' is no http or https URL"):
         await ExternalStack(outside("127.0.0.1:80"), settings).start()
 
 
@@ -171,11 +172,9 @@ async def test_an_occupied_listening_address_leaves_nothing(running, settings: S
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        links = {
-            "app->redis": {"listen": "127.0.0.1:{}".format(other.getsockname()[1]), "upstream": "127.0.0.1:1"}
-        }
+        links = {"app->redis": {"listen": f"127.0.0.1:{other.getsockname()[1]}", "upstream": "127.0.0.1:1"}}
         assert settings.state_dir
-        before = set(Path(settings.state_dir / "stacks").glob("*")) if settings.state_dir.exists() else set()
+        before = set((settings.state_dir / "stacks").glob("*"))
         with pytest.raises(StackError, match=r"relay of app->redis cannot listen"):
             await ExternalStack(outside(url, links=links), settings).start()
         assert set((settings.state_dir / "stacks").glob("*")) == before

@@ -38,7 +38,7 @@ def test_without_a_usable_home_the_temporary_folder_serves(
     ground: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (ground / "no-home").touch()
-    monkeypatch.setattr(paths.os, "geteuid", lambda: os.getuid())
+    monkeypatch.setattr(paths.os, "geteuid", os.getuid)
     for name in ("user_state_path", "user_cache_path", "site_cache_path"):
         monkeypatch.setattr(platformdirs, name, lambda _: ground / "no-home" / "x")
     monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: str(ground / "temporary"))
@@ -69,9 +69,9 @@ def test_too_little_space_is_said_with_numbers(ground: Path) -> None:
 
 
 def test_a_full_disk_is_told_in_one_line_whoever_notices() -> None:
-    with pytest.raises(StackError, match=r"no disk space: writing at /x failed \(No space left on device\)"):
-        with explained():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x")
+    said = r"no disk space: writing at /x failed \(No space left on device\)"
+    with pytest.raises(StackError, match=said), explained():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x")
 
 
 def test_any_other_failure_stays_what_it_is() -> None:

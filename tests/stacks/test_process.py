@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import StackError
 from harness.stacks import process as module
+from harness.stacks import trampoline
 from harness.stacks.health import Probe, wait_until_ready
 from harness.stacks.identity import identity, wait_until_gone
 from harness.stacks.ownership import MARKER, Ownership
@@ -149,9 +150,9 @@ async def test_memory_counts_the_whole_tree(make: Maker) -> None:
 
 async def test_a_stop_in_order_is_a_signal_it_may_answer(make: Maker) -> None:
     process = make(
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('farewell'), sys.exit(0)))\n"
-        "print('up', flush=True); time.sleep(60)"
+        "import signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+        "print('up', flush=True); signal.sigwait({signal.SIGTERM}); print('farewell')"
     )
     process._probe = says(process, "up")
     await process.start()
@@ -163,7 +164,8 @@ async def test_a_stop_in_order_is_a_signal_it_may_answer(make: Maker) -> None:
 
 async def test_one_that_will_not_stop_is_killed(make: Maker) -> None:
     process = make(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('up', flush=True); time.sleep(60)"
     )
     process._probe = says(process, "up")
     await process.start()
@@ -277,3 +279,63 @@ async def test_a_probe_that_hangs_is_a_probe_that_failed(monkeypatch: pytest.Mon
     monkeypatch.setattr(health, "_PROBE_TIMEOUT_S", 0.05)
     with pytest.raises(StackError, match=r"no answer within 0\.05 s"):
         await wait_until_ready("part", hang, timeout_s=0.1)
+
+
+# -- the trampoline -----------------------------------------------------------------------------
+
+
+class Became(Exception):
+    pass
+
+
+@pytest.fixture
+def deeds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
+    """What the trampoline did, in order, without doing it."""
+    done: list[tuple[str, object]] = []
+    for name in ("setgroups", "setgid", "setuid"):
+        monkeypatch.setattr(trampoline.os, name, lambda value, name=name: done.append((name, value)))
+
+    class Libc:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def prctl(self, option: int, number: int, *_: int) -> None:
+            done.append(("prctl", (option, number)))
+
+    def become(file: str, command: list[str]) -> None:
+        done.append(("exec", command))
+        raise Became
+
+    monkeypatch.setattr(trampoline.ctypes, "CDLL", Libc)
+    monkeypatch.setattr(trampoline.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(trampoline.os, "execvp", become)
+    return done
+
+
+def test_the_death_signal_is_set_after_root_was_given_up(deeds: list[tuple[str, object]]) -> None:
+    with pytest.raises(Became):
+        trampoline.main([str(os.getppid()), "7", "8", "3", "program", "argument"])
+    assert deeds == [
+        ("setgroups", []),
+        ("setgid", 8),
+        ("setuid", 7),
+        ("prctl", (1, 3)),
+        ("exec", ["program", "argument"]),
+    ]
+
+
+def test_nobody_is_become_when_the_parent_died_meanwhile(deeds: list[tuple[str, object]]) -> None:
+    trampoline.main(["1", "-1", "-1", "9", "program"])
+    assert deeds == [("prctl", (1, 9))]
+
+
+def test_a_program_that_does_not_exist_ends_127(
+    deeds: list[tuple[str, object]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(trampoline.os, "execvp", fail)
+    with pytest.raises(SystemExit) as caught:
+        trampoline.main([str(os.getppid()), "-1", "-1", "9", "program"])
+    assert caught.value.code == 127
+    assert capsys.readouterr().err == "program: No such file or directory\n"

@@ -155,7 +155,7 @@ def test_an_adapter_is_loaded_from_beside_its_descriptor(
 
 
 def test_an_adapter_that_does_not_exist_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="'a.b:C' of small cannot be loaded"):
+    with pytest.raises(ConfigError, match=r"'a\.b:C' of small cannot be loaded"):
         Descriptor.model_validate(MINIMAL).load_adapter()
 
 
