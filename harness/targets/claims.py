@@ -26,7 +26,13 @@ PROMISES: Mapping[Capability, tuple[str, ...]] = {
         "deliver",
         "bad_event",
     ),
-    Capability.RECONCILIATION: ("plant", "agree", "reconcile", "last_reconciliation"),
+    Capability.RECONCILIATION: (
+        "plant",
+        "agree",
+        "delay_refunds",
+        "reconcile",
+        "last_reconciliation",
+    ),
     Capability.DURABLE_STATE: ("state",),
 }
 

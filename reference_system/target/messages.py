@@ -63,10 +63,13 @@ def slug(document: Mapping[str, Any]) -> str:
 
 
 def problem_facts(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a refusal tells beside its kind: the price that holds now, where there is a new one."""
+    """What a refusal tells beside its kind: the price that holds now, the checkout that has the lock."""
+    facts: dict[str, Any] = {}
     if "amount_minor" in document and "currency" in document:
-        return {"price": price(document)}
-    return {}
+        facts["price"] = price(document)
+    if "checkout_id" in document:
+        facts["checkout"] = str(document["checkout_id"])
+    return facts
 
 
 def price(document: Mapping[str, Any]) -> Money:
