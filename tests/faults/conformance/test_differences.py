@@ -1,0 +1,186 @@
+"""Where ours differs on purpose, each shown on both: the table in docs/toxiproxy.md, kept true."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from harness.faults.server.toxics import KINDS
+from tests.faults.conformance.api import Api
+from tests.faults.realserver import real_server
+from tests.faults.servers import ours, process, real
+from tests.faults.upstreams import Client, Upstream, echo, upstream
+
+CRASHING = [
+    ("slicer", {}),
+    ("slicer", {"average_size": 0, "size_variation": 0}),
+    ("slicer", {"average_size": 10, "size_variation": 400}),
+    ("bandwidth", {"rate": -1}),
+]
+
+
+@pytest.mark.parametrize(("type_", "attributes"), CRASHING)
+def test_ours_refuses_what_crashes_the_original(type_: str, attributes: dict[str, int]) -> None:
+    with ours() as url, upstream(echo) as behind:
+        api = Api(url, "ours")
+        address = api.proxy(behind.address)
+        answer = api.post("/proxies/p/toxics", {"type": type_, "attributes": attributes})
+        assert answer.status == 400
+        assert answer.error.startswith("bad request body: ")
+        with Client(address) as client:
+            client.exchange(b"alive")
+
+
+def test_ours_refuses_an_update_that_would_crash_the_original() -> None:
+    with ours() as url:
+        api = Api(url, "ours")
+        api.proxy("127.0.0.1:1")
+        path = api.toxic("slicer", average_size=10)
+        assert api.patch(path, {"attributes": {"average_size": 0}}).status == 400
+        assert api.get(path).json["attributes"]["average_size"] == 10
+
+
+@pytest.mark.toxiproxy
+@pytest.mark.parametrize(("type_", "attributes"), CRASHING)
+def test_the_original_dies_of_them(type_: str, attributes: dict[str, int]) -> None:
+    with (
+        upstream(echo) as behind,
+        process([str(real_server())], ["-host", "127.0.0.1", "-port"]) as (url, child),
+    ):
+        api = Api(url, "real")
+        address = api.proxy(behind.address)
+        assert api.post("/proxies/p/toxics", {"type": type_, "attributes": attributes}).status == 200
+        with Client(address) as client:
+            client.send(b"x" * 1000)
+            client.ending()
+        try:
+            assert child.wait(30) != 0
+        except subprocess.TimeoutExpired:  # pragma: no cover - it would be news
+            pytest.fail("it lived: the guard may go")
+
+
+@pytest.fixture(params=["ours", pytest.param("real", marks=pytest.mark.toxiproxy)])
+def metered(request: pytest.FixtureRequest) -> Iterator[Api]:
+    with ExitStack() as stack:
+        if request.param == "ours":
+            url = stack.enter_context(ours(proxy_metrics=True))
+        else:
+            url = stack.enter_context(real(real_server(), "-proxy-metrics"))
+        api = Api(url, request.param)
+        yield api
+        api.close()
+
+
+def _counts(api: Api) -> dict[str, float]:
+    """Counts by name and direction."""
+    found = {}
+    for line in api.get("/metrics").text.splitlines():
+        if line.startswith("toxiproxy_"):
+            series, value = line.rsplit(" ", 1)
+            name, labels = series.split("{", 1)
+            direction = labels.split('direction="')[1].split('"')[0]
+            found[f"{name} {direction}"] = float(value)
+    return found
+
+
+def test_byte_metrics_are_of_this_moment_in_ours_and_of_ended_connections_in_the_original(
+    metered: Api,
+) -> None:
+    api = metered
+    with upstream(echo) as behind:
+        api_address = api.proxy(behind.address)
+        with Client(api_address) as client:
+            client.exchange(b"x" * 1000)
+            assert (_counts(api) != {}) is (api.kind == "ours")
+        behind.await_until(lambda: behind.endings != [])
+        wanted = {
+            f"toxiproxy_proxy_{way}_bytes_total {direction}": 1000.0
+            for way in ("received", "sent")
+            for direction in ("upstream", "downstream")
+        }
+        _await_counts(api, wanted)
+        labels = f'proxy="p",upstream="{behind.address}"'
+        assert f'listener="{api_address}",{labels}' in api.get("/metrics").text
+
+
+def _await_counts(api: Api, wanted: dict[str, float]) -> None:
+    import time
+
+    deadline = time.monotonic() + 10
+    while _counts(api) != wanted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _counts(api) == wanted
+
+
+def test_metrics_count_what_a_toxic_swallows_as_received_only(metered: Api) -> None:
+    with upstream(echo) as behind, Client(metered.proxy(behind.address)) as client:
+        client.exchange(b"before")
+        metered.toxic("limit_data", "upstream", bytes=0)
+        client.send(b"swallowed")
+        assert client.receive(1) == b""
+        client.sock.close()
+        name = "toxiproxy_proxy_{}_bytes_total upstream"
+        import time
+
+        deadline = time.monotonic() + 10
+        while _counts(metered).get(name.format("received")) != 15 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        counts = _counts(metered)
+        assert (counts[name.format("received")], counts[name.format("sent")]) == (15, 6)
+
+
+def test_a_failed_update_of_a_toxic_leaves_ours_as_it_was_and_the_original_half_changed(server: Api) -> None:
+    try:
+        server.proxy("127.0.0.1:1")
+        path = server.toxic("latency", latency=1, jitter=1)
+        body = {"attributes": {"jitter": "7", "latency": 3}}
+        assert server.patch(path, body).status == 400
+        found = server.get(path).json["attributes"]
+        assert found == {"latency": 3 if server.kind == "real" else 1, "jitter": 1}
+    finally:
+        server.clear()
+
+
+def test_taking_a_reset_away_while_it_waits_resets_at_once_in_ours(server: Api, echoing: Upstream) -> None:
+    try:
+        address = server.proxy(echoing.address)
+        path = server.toxic("reset_peer", timeout=300 if server.kind == "real" else 60_000)
+        with Client(address) as client:
+            client.send(b"x")
+            echoing.await_until(lambda: echoing.received == b"x")
+            assert server.delete(path).status == 204
+            assert client.ending() == "reset"
+    finally:
+        server.clear()
+
+
+def test_only_ours_says_what_its_chance_follows(server: Api) -> None:
+    assert server.get("/version").headers.get("X-Overbooked-Seed") == ("1" if server.kind == "ours" else None)
+
+
+def test_ours_has_the_originals_toxics_and_no_others() -> None:
+    from tests.faults.conformance.test_toxics import EVERY_KIND
+
+    assert set(KINDS) == set(EVERY_KIND)
+
+
+def test_ours_answers_a_request_that_is_none_with_400() -> None:
+    import socket
+
+    with ours() as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        for rubbish in (
+            b"rubbish\r\n\r\n",
+            b"GET / SPDY/3\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ):
+            with socket.create_connection((host, int(port)), 10) as sock:
+                sock.sendall(rubbish)
+                assert sock.recv(1000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert httpx.get(f"{url}/version", trust_env=False).status_code == 200
