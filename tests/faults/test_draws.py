@@ -83,9 +83,11 @@ def _passed(clients: list[Client], behind: Upstream, before: int) -> set[int]:
     if before:
         behind.await_until(lambda: len(behind.received) >= start + before)
     # Whoever is not spared says nothing: a while of silence must do.
-    with behind.news:
-        while behind.news.wait_for(lambda n=len(behind.received): len(behind.received) > n, QUIET_S):  # type: ignore[misc]
-            pass
+    seen = -1
+    while len(behind.received) > seen:
+        seen = len(behind.received)
+        with behind.news:
+            behind.news.wait_for(lambda seen=seen: len(behind.received) > seen, QUIET_S)  # type: ignore[misc]
     return set(behind.received[start:])
 
 
