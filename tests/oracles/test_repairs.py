@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import GapFound, HarnessError
+from harness.oracles.repairs import LEFT_TO_A_PERSON, POLICY, dealt_with, repaired
+from harness.targets.port import DISCREPANCIES, DeadLetter, Discrepancy, DurableState
+
+from .books import PAID, booking, charge, hold, payment, posted
+
+PRICE = 2500
+UNBOOKED = DurableState(charges=(charge(),))
+LETTER = DeadLetter("d1", "reconciliation", "c1", "amount differs")
+REVERSED = (
+    posted(reversed_by=None),
+    posted("t2", reversed_by="t3"),
+    posted("t3", kind="reversal", amount=-PRICE, reverses="t2"),
+)
+PART_REFUNDED = replace(
+    PAID,
+    charges=(charge(refunded=1000),),
+    payments=(payment(state="partially_refunded", refunded=1000),),
+    ledger=(posted(), posted("t2", kind="refund", amount=1000)),
+)
+# How each kind looks when it is planted, and when it is repaired.
+REPAIRS: dict[str, tuple[DurableState, DurableState]] = {
+    "captured there, unknown here": (replace(UNBOOKED, holds=(hold(),)), PAID),
+    "captured there, unknown here, place taken": (
+        replace(UNBOOKED, bookings=(booking("b9", checkout=None),)),
+        DurableState(
+            bookings=(booking("b9", checkout=None),),
+            charges=(charge(refunded=PRICE),),
+            payments=(payment(state="refunded", refunded=PRICE),),
+            ledger=(posted(), posted("t2", kind="refund")),
+        ),
+    ),
+    "booked here, not captured there": (replace(PAID, charges=(charge(captured=0),)), PAID),
+    "booked here, authorisation lapsed": (
+        replace(PAID, charges=(charge(captured=0),)),
+        DurableState(
+            bookings=(booking(status="cancelled"),),
+            charges=(charge(captured=0),),
+            payments=(payment(state="voided", captured=0),),
+            ledger=(posted("t2", reversed_by="t3"), posted("t3", kind="reversal", reverses="t2")),
+        ),
+    ),
+    "refunded there only": (replace(PAID, charges=(charge(refunded=1000),)), PART_REFUNDED),
+    "refunded here only": (replace(PART_REFUNDED, charges=(charge(),)), PART_REFUNDED),
+    "captured twice there": (
+        replace(PAID, charges=(charge(), charge("ch2"))),
+        replace(
+            PAID,
+            charges=(charge(), charge("ch2", refunded=PRICE)),
+            payments=(payment(), payment("p2", charge="ch2", state="refunded", refunded=PRICE)),
+            ledger=(posted(), posted("t2", charge="ch2"), posted("t3", kind="refund", charge="ch2")),
+        ),
+    ),
+    "recorded twice here": (replace(PAID, ledger=(posted(), posted("t2"))), replace(PAID, ledger=REVERSED)),
+    "ledger pair missing": (replace(PAID, ledger=()), PAID),
+    "hold orphaned": (DurableState(holds=(hold(),)), DurableState(holds=(hold(live=False),))),
+}
+KINDS = sorted(REPAIRS)
+
+
+def planted(kind: str) -> Discrepancy:
+    facts = {"slot": "s1", "price_minor": PRICE, "surplus": "ch2"}
+    return Discrepancy(kind, "c1", facts if kind == "hold orphaned" else {**facts, "checkout": "c1"})
+
+
+def test_every_discrepancy_is_repaired_by_a_policy_or_left_to_a_person() -> None:
+    assert set(POLICY) | LEFT_TO_A_PERSON == set(DISCREPANCIES)
+    assert not set(POLICY) & LEFT_TO_A_PERSON
+    with pytest.raises(HarnessError, match="no policy for 'eclipse'"):
+        repaired(planted("eclipse"), PAID, PAID)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_repaired_as_the_policy_says_is_no_gap(kind: str) -> None:
+    before, after = REPAIRS[kind]
+    dealt_with(planted(kind), before, after)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_left_as_it_was_is_a_gap(kind: str) -> None:
+    before, _ = REPAIRS[kind]
+    with pytest.raises(GapFound, match=f"^{kind}: ") as gap:
+        dealt_with(planted(kind), before, before)
+    assert gap.value.details["subject"] == "c1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_person_is_not_troubled_with_what_is_repaired(kind: str) -> None:
+    before, after = REPAIRS[kind]
+    with pytest.raises(GapFound, match="a person is troubled"):
+        dealt_with(planted(kind), before, replace(after, dead_letters=(LETTER,)))
+
+
+def test_what_lies_elsewhere_is_nothing_to_it() -> None:
+    stray = booking("b7", checkout="c7")
+    elsewhere = replace(
+        REPAIRS["hold orphaned"][1],
+        bookings=(replace(stray, slot="s7"),),
+        holds=(replace(hold("h7"), slot="s7"),),
+        charges=(charge("ch7", checkout="c7"),),
+        dead_letters=(replace(LETTER, subject="c7"),),
+    )
+    dealt_with(planted("hold orphaned"), REPAIRS["hold orphaned"][0], elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "word"),
+    [
+        # repaired twice
+        ("refunded here only", replace(PART_REFUNDED, charges=(charge(refunded=2000),)), "money"),
+        ("booked here, not captured there", replace(PAID, charges=(charge(captures=2),)), "money"),
+        ("recorded twice here", replace(PAID, ledger=()), "in the ledger"),
+        ("ledger pair missing", replace(PAID, ledger=(posted(), posted("t2"))), "in the ledger"),
+        # the wrong way round
+        ("captured twice there", replace(PAID, charges=(charge(refunded=PRICE), charge("ch2"))), "money"),
+        ("captured there, unknown here", REPAIRS["captured there, unknown here, place taken"][1], "booking"),
+        ("refunded there only", PAID, "money"),
+        # a half
+        ("refunded there only", replace(PART_REFUNDED, ledger=(posted(),)), "take effect"),
+        ("captured there, unknown here", replace(PAID, holds=(hold(),)), "hold is left"),
+        (
+            "captured there, unknown here, place taken",
+            replace(PAID, bookings=(booking(), booking("b9", checkout=None))),
+            "more bookings than capacity",
+        ),
+        (
+            "booked here, authorisation lapsed",
+            replace(
+                REPAIRS["booked here, authorisation lapsed"][1],
+                payments=(payment("p2", charge="ch9"), payment(state="voided", captured=0)),
+            ),
+            "provider knows nothing",
+        ),
+    ],
+)
+def test_another_end_than_the_policy_wants_is_a_gap(kind: str, wrong: DurableState, word: str) -> None:
+    with pytest.raises(GapFound, match=word):
+        dealt_with(planted(kind), REPAIRS[kind][0], wrong)
+
+
+def test_a_charge_that_came_or_went_is_a_gap() -> None:
+    before, after = REPAIRS["ledger pair missing"]
+    with pytest.raises(GapFound, match="no such charge"):
+        dealt_with(planted("ledger pair missing"), before, replace(after, charges=()))
+    with pytest.raises(GapFound, match="charge ch2"):
+        dealt_with(planted("ledger pair missing"), before, replace(after, charges=(charge(), charge("ch2"))))
+
+
+def test_what_only_a_person_may_decide_is_reported_and_changes_nothing() -> None:
+    one, before = planted("amount differs"), replace(PAID, charges=(charge(captured=2600),))
+    dealt_with(one, before, replace(before, dead_letters=(LETTER,)))
+    with pytest.raises(GapFound, match="not put before a person"):
+        dealt_with(one, before, before)
+    with pytest.raises(GapFound, match="payments changed"):
+        dealt_with(one, before, replace(before, payments=(payment(captured=2600),), dead_letters=(LETTER,)))
