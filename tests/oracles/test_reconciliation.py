@@ -15,6 +15,11 @@ def test_a_report_of_exactly_what_was_planted_is_no_gap() -> None:
     finds_exactly([], ReconciliationReport("r1", ()))
 
 
+def test_what_was_there_before_may_be_named_again() -> None:
+    finds_exactly(PLANTED[:1], ReconciliationReport("r1", BOTH), known=BOTH[1:])
+    finds_exactly(PLANTED[:1], ReconciliationReport("r1", BOTH[:1]), known=BOTH[1:])
+
+
 @pytest.mark.parametrize(
     ("found", "word"),
     [
