@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.histories.counterexample import Counterexample, shrink
 from harness.histories.history import History
-from harness.histories.model import M, Model, Partition, S
+from harness.histories.model import M, Model, S
 from harness.histories.search import Linearizability, Search
 
 FIRST_TURN_STEPS = 2_000
@@ -62,8 +62,7 @@ def check(
         BadHistory: the model cannot read the history.
     """
     started = clock()
-    partitions = {partition.key: partition for partition in model.prepare(history)}
-    searches = sorted((Search(model, p) for p in partitions.values()), key=lambda search: search.size)
+    searches = sorted((Search(model, p) for p in model.prepare(history)), key=lambda search: search.size)
     waiting = list(searches)
     turn = FIRST_TURN_STEPS
     illegal: Search[S, M] | None = None
@@ -89,8 +88,11 @@ def check(
                 break
         turn *= TURN_GROWTH
 
+    searched_s = clock() - started
+    counterexample = None
     if illegal is not None:
         verdict = Linearizability.ILLEGAL
+        counterexample = shrink(model, history, illegal, until=clock() + shrink_s, clock=clock)
     else:
         verdict = Linearizability.UNKNOWN if waiting else Linearizability.OK
     return Checked(
@@ -98,9 +100,9 @@ def check(
         operations=len(history),
         partitions=len(searches),
         steps=spent(),
-        elapsed_s=clock() - started,
+        elapsed_s=searched_s,
         undecided=tuple(search.key for search in waiting),
-        counterexample=_explain(model, partitions, illegal, shrink_s, clock) if illegal else None,
+        counterexample=counterexample,
     )
 
 
@@ -110,13 +112,3 @@ def _take_turn(search: Search[S, M], steps: int, exhausted: Callable[[], bool]) 
         steps -= STEPS_PER_LOOK
         if exhausted():
             return
-
-
-def _explain(
-    model: Model[S, M],
-    partitions: dict[str, Partition[S, M]],
-    illegal: Search[S, M],
-    shrink_s: float,
-    clock: Callable[[], float],
-) -> Counterexample:
-    return shrink(model, partitions[illegal.key], illegal, until=clock() + shrink_s, clock=clock)

@@ -45,28 +45,39 @@ class Counterexample:
 
 def shrink(
     model: Model[S, M],
-    partition: Partition[S, M],
+    history: History,
     found: Search[S, M],
     *,
     until: float,
     clock: Callable[[], float],
 ) -> Counterexample:
-    """Make an illegal partition small, until a moment of the clock.
+    """Make what a search found illegal small, until a moment of the clock.
 
     First the shortest failing prefix: linearizability is prefix-closed, so bisection finds it. Then
     operations are made optional (their effect may be missing), in ever smaller groups, as long as the
     rest stays illegal. Just dropping them would lie: without a cancellation that took place, two
     bookings one after the other look like an oversold slot.
     """
-    cut, search = _shortest_prefix(model, partition, found, until, clock)
-    prefix = tuple(entry.operation for entry in cut.entries)
-    weakened = _weaken(model, cut, until, clock)
-    if weakened is None:
-        return Counterexample(partition.key, prefix, search.order(), prefix)
-    entries, search = weakened
-    kept = tuple(entry.operation for entry in entries if not entry.optional)
-    placed = tuple(op for op in search.order() if op in kept)
-    return Counterexample(partition.key, kept, placed, prefix)
+    prefix, search = _shortest_prefix(model, _related(model, history, found), found, until, clock)
+    for apart in model.prepare(History.of(prefix), apart=True):
+        if clock() < until and _illegal(model, apart) is not None:
+            weakened = _weaken(model, apart, until, clock)
+            if weakened is not None:
+                entries, search = weakened
+                kept = tuple(entry.operation for entry in entries if not entry.optional)
+                placed = tuple(op for op in search.order() if op in kept)
+                return Counterexample(found.key, kept, placed, prefix)
+    return Counterexample(found.key, prefix, search.order(), prefix)
+
+
+def _related(model: Model[S, M], history: History, found: Search[S, M]) -> tuple[Operation, ...]:
+    """The operations needed to read those of a partition by themselves."""
+    one = found.operations[0]
+    for apart in model.prepare(history, apart=True):
+        operations = tuple(entry.operation for entry in apart.entries)
+        if any(op is one for op in operations):
+            return operations
+    return history.operations
 
 
 def _illegal(model: Model[S, M], partition: Partition[S, M]) -> Search[S, M] | None:
@@ -76,25 +87,25 @@ def _illegal(model: Model[S, M], partition: Partition[S, M]) -> Search[S, M] | N
 
 def _shortest_prefix(
     model: Model[S, M],
-    partition: Partition[S, M],
+    operations: tuple[Operation, ...],
     found: Search[S, M],
     until: float,
     clock: Callable[[], float],
-) -> tuple[Partition[S, M], Search[S, M]]:
-    operations = [entry.operation for entry in partition.entries]
+) -> tuple[tuple[Operation, ...], Search[S, M]]:
     returns = sorted(op.completed_at for op in operations if op.completed_at is not None and not op.unknown)
-    best, search = partition, found
+    prefix, search = operations, found
     low, high = 0, len(returns) - 1  # the prefix up to returns[high] is illegal
     while low < high and clock() < until:
         middle = (low + high) // 2
-        for cut in model.prepare(_up_to(operations, returns[middle]), apart=True):
+        known = _up_to(operations, returns[middle])
+        for cut in model.prepare(known):
             illegal = _illegal(model, cut)
             if illegal is not None:
-                best, search, high = cut, illegal, middle
+                prefix, search, high = known.operations, illegal, middle
                 break
         else:
             low = middle + 1
-    return best, search
+    return prefix, search
 
 
 def _up_to(operations: Sequence[Operation], moment: float) -> History:

@@ -26,14 +26,11 @@ class RegisterModel:
     """
 
     def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[Any, Move]]:
-        return [
-            Partition(
-                key,
-                None,
-                tuple(Entry.of(op, _register_move(op)) for op in operations if _tells_something(op)),
-            )
-            for key, operations in _by_key(history).items()
-        ]
+        partitions = []
+        for key, operations in _by_key(history).items():
+            telling = (op for op in operations if op.verb == "cas" or not op.refused)
+            partitions.append(Partition(key, None, tuple(Entry.of(op, _register_move(op)) for op in telling)))
+        return partitions
 
     def step(self, state: Any, move: Move) -> tuple[Any, ...]:
         match move:

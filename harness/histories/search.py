@@ -203,6 +203,11 @@ class Search(Generic[S, M]):
         if len(self._order) > len(self._best):
             self._best = list(self._order)
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What the search has to place."""
+        return tuple(entry.operation for entry in self._entries)
+
     def order(self) -> tuple[Operation, ...]:
         """The longest legal order found so far: of OK, a linearization of the whole partition."""
         return tuple(self._entries[i].operation for i in self._best)

@@ -92,9 +92,7 @@ class SlotModel:
             components.join(reading.slots)
         groups: dict[str, list[Reading]] = {}
         for reading in readings:
-            # What depends on no slot is judged with any.
-            slot = reading.slots[0] if reading.slots else next(iter(self.capacities))
-            groups.setdefault(components.of(slot), []).append(reading)
+            groups.setdefault(components.of(reading.slots[0]), []).append(reading)
         members = components.members()
         return [self._partition(members[name], group, reader) for name, group in groups.items()]
 
@@ -118,7 +116,7 @@ class SlotModel:
     def observes(self, move: Move) -> bool:
         return move[0] in {"places", "nothing", "never"} or str(move[0]).endswith(" refused")
 
-    def step(self, state: Places, move: Move) -> tuple[Places, ...]:
+    def step(self, state: Places, move: Move) -> tuple[Places, ...]:  # noqa: PLR0912
         match move:
             case ("book", slot, booking):
                 new = booking == UNTRACKED or state.where[booking] == NOT_MADE
@@ -182,7 +180,7 @@ class _Numbers:
 
     def __init__(self, slots: Sequence[str], readings: Sequence[Reading], reader: Reader) -> None:
         self.slots = {slot: number for number, slot in enumerate(slots)}
-        named = {name for reading in readings for name in reading.entry.move if isinstance(name, str)}
+        named = {name for reading in readings for name in reading.entry.move}
         self.bookings = {b: n for n, b in enumerate(b for b in reader.tracked if b in named)}
         self.keys = {key: n for n, key in enumerate(sorted(reader.repeated_keys & named))}
 

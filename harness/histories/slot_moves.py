@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from harness.histories.history import History
 from harness.histories.itinerary import Made, NamedMove, itinerary
@@ -19,6 +19,15 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "resize": ("slot", "capacity"),
     "places": ("slot",),
 }
+
+
+# An idempotency key names one intention; sent for another slot it is another.
+Key: TypeAlias = tuple[str, str]
+
+
+def _key(book: Operation) -> Key | None:
+    key = book.args.get("key")
+    return None if key is None else (book.args["slot"], key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +64,12 @@ class Reader:
         for operation in self._operations:
             self._validate(operation)
         books = [op for op in self._operations if op.verb == "book"]
-        attempts = Counter(op.args["key"] for op in books if op.args.get("key") is not None)
+        attempts = Counter(key for op in books if (key := _key(op)) is not None)
         self.repeated_keys = {key for key, times in attempts.items() if times > 1}
-        self._booking_of_key: dict[str, str] = {}
+        self._booking_of_key: dict[Key, str] = {}
         for op in books:
-            if op.result is not None and op.args.get("key") in self.repeated_keys:
-                self._booking_of_key.setdefault(op.args["key"], op.result)
+            if op.result is not None and (key := _key(op)) in self.repeated_keys:
+                self._booking_of_key.setdefault(key, op.result)
         self._makers = self._makers_among(books)
         self._users = self._users_of_bookings()
         self._anonymous = {} if apart else self._anonymous_entries()
@@ -71,7 +80,8 @@ class Reader:
         readings = []
         for number, operation in enumerate(self._operations):
             entry = self._anonymous.get(number) or Entry.of(operation, self._move(operation))
-            readings.append(Reading(entry, self._slots(entry.move)))
+            slots = self._slots(entry.move) or self._homes(operation.args["booking"])
+            readings.append(Reading(entry, slots))
         return readings
 
     # -- what refers to what -------------------------------------------------------------------
@@ -122,7 +132,7 @@ class Reader:
         makers = self._makers.get(booking, [])
         if booking in self._bookings:
             return None if makers else Made(self._bookings[booking], float("-inf"))
-        if len(makers) > 1 or makers[0].args.get("key") in self.repeated_keys:
+        if len(makers) > 1 or _key(makers[0]) in self.repeated_keys:
             return None
         if not makers[0].ok or makers[0].completed_at is None:
             return None
@@ -151,12 +161,12 @@ class Reader:
         return ("places", args["slot"], capacity, taken)
 
     def _book(self, op: Operation, suffix: str) -> NamedMove:
-        slot, key = op.args["slot"], op.args.get("key")
-        booking = op.result if op.result is not None else self._booking_of_key.get(key or "")
+        slot, key, booking = op.args["slot"], _key(op), op.result
+        if key in self.repeated_keys:
+            booking = self._booking_of_key.get(key) if booking is None else booking
+            return ("keyed", slot, key, op.outcome.value, booking)
         if booking not in self.tracked:
             booking = None
-        if key in self.repeated_keys:
-            return ("keyed", slot, key, op.outcome.value, booking)
         return ("book refused", slot) if suffix else ("book", slot, booking)
 
     def _slots(self, move: NamedMove) -> tuple[str, ...]:
