@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1.0.0",
         summary="Bookable places, sold once.",
         lifespan=_lifespan,
+        generate_unique_id_function=openapi.operation_id,
         responses=problems.responses(problems.INVALID_REQUEST, *problems.UNCERTAIN),
     )
     app.state.settings = settings

@@ -1,4 +1,7 @@
-"""One place where errors become answers: problems, bad requests, a database that fails, and bugs."""
+"""One place where errors become answers: problems, bad requests, a database that fails.
+
+A bug is none of these: `observing` answers it.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,11 @@ def refusal(error: ConstraintViolated) -> Problem | None:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem document."""
+    """Make `app` answer these errors with a problem document."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DatabaseFailed, _database)
-    app.add_exception_handler(Exception, _bug)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -65,13 +67,8 @@ async def _database(request: Request, error: Exception) -> Response:
     if isinstance(error, ConstraintViolated):
         problem = refusal(error)
         if problem is None:
-            return await _bug(request, error)
+            raise error
         return problem.response()
     _log.warning("database-failed", path=request.url.path, error=repr(error))
     kind = problems.OUTCOME_UNKNOWN if isinstance(error, OutcomeUnknown) else problems.UNAVAILABLE
     return Problem(kind, headers=RETRY_AFTER).response()
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    _log.error("unexpected-error", method=request.method, path=request.url.path, exc_info=error)
-    return Problem(problems.INTERNAL).response()

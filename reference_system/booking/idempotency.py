@@ -22,6 +22,7 @@ from reference_system.booking.db import Database, UnitOfWork
 from reference_system.booking.db_errors import ConstraintViolated
 from reference_system.booking.problems import Kind, Problem
 
+HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 MAX_KEY_LENGTH = 255
 CONCLUSIVE = frozenset({402, 409})

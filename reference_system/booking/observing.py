@@ -1,4 +1,4 @@
-"""Around every request: its id, its count, how long it took, and one line in the log."""
+"""Around every request: its id, its count, how long it took, one line in the log, and the last net."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reference_system.booking import problems
 from reference_system.booking.metrics import Metrics
+from reference_system.booking.problems import Problem
 
 REQUEST_ID = "X-Request-Id"
 MAX_REQUEST_ID = 100
@@ -30,11 +32,13 @@ class Observing:
             return
         request_id = Headers(scope=scope).get(REQUEST_ID, "")[:MAX_REQUEST_ID] or uuid4().hex
         status = 500
+        answering = False
         started = time.perf_counter()
 
         async def observed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
+                answering = True
                 status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
@@ -44,6 +48,12 @@ class Observing:
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, observed)
+        except Exception:
+            # A bug: whatever is meant to happen was translated before it came here.
+            _log.exception("unexpected-error", method=scope["method"], path=scope["path"])
+            if answering:
+                raise
+            await Problem(problems.INTERNAL).response()(scope, receive, observed)
         finally:
             self._metrics.in_flight.dec()
             self._finish(scope, status, time.perf_counter() - started)

@@ -70,7 +70,7 @@ async def book(
     caller: HasCaller,
     runtime: HasRuntime,
     now: HasNow,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(alias=idempotency.HEADER)] = None,
 ) -> Response:
     """Book a place that is paid for at the venue. With a key, a repeat gets the first answer."""
     key = idempotency.checked(idempotency_key, required=False)

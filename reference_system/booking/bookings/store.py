@@ -41,7 +41,7 @@ SELECT booking.id, booking.slot_id, booking.customer_id, paid.id AS checkout_id,
     booking.created_at, booking.cancelled_at, booking.version
 FROM bookings AS booking LEFT JOIN paid ON true
 WHERE booking.id = :booking_id
-FOR UPDATE OF booking
+FOR UPDATE
 """
 CANCEL_BOOKING = """
 UPDATE bookings SET status = 'cancelled', cancelled_at = :now, version = version + 1

@@ -15,6 +15,7 @@ import pytest
 from tests.reference_system.booking.test_schema import add_checkout, add_payment
 from tests.reference_system.house import House, Person
 from tests.reference_system.servers import Servers
+from tests.reference_system.waiting import until
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -227,9 +228,7 @@ class TestFiftyAtOnce:
                 asyncio.create_task((house, other_house)[i % 2].book(who, slot))
                 for i, who in enumerate(people)
             ]
-            async with asyncio.timeout(10):
-                while await self._waiting(servers) < len(people):
-                    await asyncio.sleep(0.01)
+            await until(lambda: self._all_wait(servers, len(people)))
             await side.rollback()
         answers = await asyncio.gather(*burst)
         assert Counter(map(what, answers)) == {(201, "confirmed"): 1, (409, "sold-out"): 9}
@@ -263,11 +262,11 @@ class TestFiftyAtOnce:
             assert taken <= capacity
 
     @staticmethod
-    async def _waiting(servers: Servers) -> int:
+    async def _all_wait(servers: Servers, n: int) -> bool:
         async with await psycopg.AsyncConnection.connect(servers.dsns["observer"]) as sql:
             found = await sql.execute(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
             )
             row = await found.fetchone()
-            return int(row[0]) if row else 0
+            return row == (n,)
