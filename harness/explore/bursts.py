@@ -14,9 +14,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from harness.errors import HarnessError, HostNotAllowed
+from harness.errors import HarnessError, HostNotAllowed, NotSupported
 from harness.explore.connections import Connection
 from harness.explore.rounds import Played, Round, odds
 from harness.histories.operation import Operation
@@ -52,6 +53,14 @@ def loopback_only(host: str) -> None:
             f"a burst was aimed at {host}, which is neither loopback nor allowed; "
             "name it in the allow-list if it is yours to burden"
         )
+
+
+class _Door(NamedTuple):
+    """Where a replica is reached; `prefix` goes before every path."""
+
+    host: str
+    port: int
+    prefix: str
 
 
 @dataclass(slots=True)
@@ -91,8 +100,8 @@ class Races:
         self._warm = HttpRequest("GET", warm_path)
         self._patience = patience or Patience()
         self._doors = [_door(url) for url in system.client.urls]
-        for host, _ in self._doors:
-            guard(host)
+        for door in self._doors:
+            guard(door.host)
         self._idle: list[deque[Connection]] = [deque() for _ in self._doors]
         self._spreads_us: list[float] = []
         self._largest = 0
@@ -143,11 +152,11 @@ class Races:
                 async with asyncio.timeout(self._patience.answer_s):
                     connection = await self._warmed(n)
                     held_at = time.monotonic()
-                    await connection.hold(action.request)
+                    await connection.hold(self._addressed(n, action.request))
                     return _Bay(connection, action, held_at)
             except (TransportFailed, TimeoutError) as error:
                 if not left:
-                    host, port = self._doors[n % len(self._doors)]
+                    host, port, _ = self._doors[n % len(self._doors)]
                     raise HarnessError(
                         f"a burst of connections to {host}:{port} could not be made ready: {error!r}; "
                         "is the service up, and its link without toxics?"
@@ -162,13 +171,17 @@ class Races:
             if connection.usable_until > time.monotonic() and connection.is_silent():
                 return connection
             connection.close()
-        host, port = self._doors[door]
-        connection = Connection(host, port, f"{host}:{port}")
+        host, port, _ = self._doors[door]
+        connection = Connection(host, port, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         await connection.open()
-        await connection.exchange(self._warm)
+        await connection.exchange(self._addressed(n, self._warm))
         if not connection.is_open:  # the server closes after each answer: take it as it is
             await connection.open()
         return connection
+
+    def _addressed(self, n: int, request: HttpRequest) -> HttpRequest:
+        prefix = self._doors[n % len(self._doors)].prefix
+        return replace(request, path=prefix + request.path) if prefix else request
 
     @staticmethod
     def _release(bays: Sequence[_Bay]) -> None:
@@ -276,8 +289,8 @@ class Races:
         return played
 
 
-def _door(url: str) -> tuple[str, int]:
+def _door(url: str) -> _Door:
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
-        raise HarnessError(f"bursts speak plain HTTP, the service is at {url}; give its link's address")
-    return parts.hostname, parts.port or 80
+        raise NotSupported(f"bursts speak plain HTTP, and the service is at {url}")
+    return _Door(parts.hostname, parts.port or 80, parts.path.rstrip("/"))

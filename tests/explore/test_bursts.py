@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from harness.errors import GapFound, HarnessError, HostNotAllowed
+from harness.errors import GapFound, HarnessError, HostNotAllowed, NotSupported
 from harness.explore.bursts import Races, loopback_only
 from harness.explore.connections import Connection
 from harness.explore.rounds import Played, Round
 from harness.oracles.places import sold_at_most
 from harness.targets.sending import Patience
 from harness.targets.system import System
+from harness.targets.transport import TransportFailed
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 from tests.targets.town import Call, Reply, Town, at
@@ -289,3 +290,61 @@ async def test_a_host_is_checked_before_anything_is_sent() -> None:
             Races(system, Judge(["SYS-03.c"], "race"), guard=guard)
     assert asked == ["127.0.0.1"]
     assert not town.calls
+
+
+async def test_a_service_below_a_path_is_raced_there() -> None:
+    async with Town() as town:
+        town.url += "/eu/"
+        async with racing(town) as (system, races, _):
+            (ana,) = await system.customers(1)
+            await races.burst([ana.books(await system.open_slot())])
+    assert [call.path for call in town.calls] == ["/eu/up", "/eu/book/s1"]
+
+
+async def test_a_service_behind_tls_is_not_raced() -> None:
+    async with Town() as town:
+        town.url = "https://127.0.0.1:1"
+        async with at(town) as system:
+            with pytest.raises(NotSupported, match="bursts speak plain HTTP"):
+                Races(system, Judge(["SYS-03.c"], "race"))
+
+
+async def test_a_connection_that_is_dropped_while_it_waits_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped = iter([True, False, False, False])
+    silent = Connection.is_silent
+    monkeypatch.setattr(Connection, "is_silent", lambda self: not next(dropped) and silent(self))
+    async with Town() as town, racing(town) as (system, races, _):
+        ana, ben = await system.customers(2)
+        slot = await system.open_slot(capacity=2)
+        answers = await races.burst([ana.books(slot), ben.books(await system.open_slot())])
+        assert town.connections == 3
+    assert [answer.ok for answer in answers] == [True, True]
+    assert sum(call.path.startswith("/book/") for call in town.calls) == 2
+
+
+async def test_a_connection_that_breaks_at_the_barrier_leaves_its_outcome_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(_self: Connection) -> float:
+        raise TransportFailed("broken pipe", stage="send")
+
+    async with Town() as town, racing(town) as (system, races, judge):
+        (ana,) = await system.customers(1)
+        await races.burst([ana.books(await system.open_slot())])
+        monkeypatch.setattr(Connection, "release", breaks)
+        (answer,) = await races.burst([ana.books(await system.open_slot())])
+        last = list(system.history)[-1]
+    assert (answer.unknown, answer.problem) == (True, "send: broken pipe")
+    assert last.unknown
+    assert judge.conclude(None)[0].counts["bursts"] == 2
+
+
+async def test_idle_connections_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.explore.bursts.KEEP_IDLE_S", -1)
+    async with Town() as town, racing(town) as (system, races, _):
+        (ana,) = await system.customers(1)
+        for _n in range(2):
+            await races.burst([ana.books(await system.open_slot())])
+        assert town.connections == 2
