@@ -284,8 +284,7 @@ class EmbeddedStack:
         links, services = self._started()
         if self.mutant:
             await services.prepare_mutant(self.mutant)
-        async with asyncio.timeout(self._settings.health_timeout_s):
-            await links.proxied.wait()
+        await links.proxied.wait()
         links.lead(_DATABASE_LINK)
 
     async def _start_redis(self) -> None:

@@ -18,6 +18,7 @@ from harness.errors import ConfigError, StackError
 from harness.stacks.settings import StackSettings
 
 _APP = "overbooked"
+_FULL = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,19 @@ def require_space(place: Path, wanted_mb: int) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn a full disk, wherever it is noticed, into one clear line."""
+    """Turn a full disk, whoever notices it (we, or a part in its log), into one clear line."""
     try:
         yield
+    except StackError as error:
+        told = next((line for line in (*error.log, *str(error).splitlines()) if _FULL in line), None)
+        if told is None or error.part == "disk":
+            raise
+        raise StackError(
+            f"no disk space: {error.part or 'the stack'} says {told.strip()!r}; free some, or point "
+            "[stack] state_dir and cache_dir elsewhere",
+            part="disk",
+            log=error.log,
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" at {error.filename}" if error.filename else ""

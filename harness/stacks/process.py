@@ -184,7 +184,8 @@ class LocalProcess:
         """Start it without waiting for it to be ready."""
         uid, gid = (self._account.uid, self._account.gid) if self._account else (-1, -1)
         before = [sys.executable, "-I", "-S", str(trampoline.__file__), str(os.getpid()), str(uid), str(gid)]
-        env = {**os.environ, **self.env, MARKER: self._ownership.id}
+        # Unbuffered, so that the last words of one that dies are in its log.
+        env = {"PYTHONUNBUFFERED": "1", **os.environ, **self.env, MARKER: self._ownership.id}
         with explained():
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:

@@ -315,7 +315,7 @@ async def test_a_command_that_does_not_exist_is_named(settings: StackSettings) -
     error = await failed_start(
         settings, database=None, redis=None, service=service(app={"command": ["no-such-command"]})
     )
-    assert "no-such-command: No such file or directory" in str(error)
+    assert "no-such-command: " in str(error)
 
 
 async def test_failing_migrations_are_shown(settings: StackSettings) -> None:

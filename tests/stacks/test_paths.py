@@ -74,6 +74,19 @@ def test_a_full_disk_is_told_in_one_line_whoever_notices() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x")
 
 
+def test_a_part_that_ran_out_of_space_is_told_by_its_log() -> None:
+    log = ["starting", "FATAL:  could not write to file: No space left on device"]
+    with pytest.raises(StackError, match=r"no disk space: postgres says 'FATAL:") as caught, explained():
+        raise StackError("postgres ended with exit code 1", part="postgres", log=log)
+    assert "\n" not in str(caught.value)
+    assert caught.value.part == "disk"
+
+
+def test_any_other_failure_of_a_part_stays_what_it_is() -> None:
+    with pytest.raises(StackError, match="^postgres ended$"), explained():
+        raise StackError("postgres ended", part="postgres", log=["FATAL: something else"])
+
+
 def test_any_other_failure_stays_what_it_is() -> None:
     with pytest.raises(FileNotFoundError), explained():
         raise FileNotFoundError(errno.ENOENT, "no such file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -19,8 +20,11 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 DEADLINE_S = 5.0
 
 
-@pytest.fixture
-def relays() -> Iterator[Relays]:
+@pytest.fixture(params=["uvloop", "asyncio"])
+def relays(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relays]:
+    """On both loops: uvloop is not everywhere, and the two differ in when they start to read."""
+    if request.param == "asyncio":
+        monkeypatch.setitem(sys.modules, "uvloop", None)
     made = Relays()
     yield made
     made.close()
