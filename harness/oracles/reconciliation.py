@@ -18,7 +18,7 @@ def finds_exactly(
     Args:
         known: what was named before anything was planted and is nobody's to repair; it may be named again.
     """
-    wanted = {(one.subject, one.kind) for one in planted}
+    wanted = {(one.subject, one.reported_as) for one in planted}
     named = [pair for pair in report.differences if pair not in known]
     found = set(named)
     if wanted != found or len(found) != len(named):
@@ -36,14 +36,19 @@ def finds_exactly(
         )
 
 
-def finds_nothing(report: ReconciliationReport) -> None:
-    """The run found and repaired nothing."""
-    if report.differences or report.repairs:
+def finds_nothing(report: ReconciliationReport, known: Collection[tuple[str, str]] = ()) -> None:
+    """The run found and repaired nothing.
+
+    Args:
+        known: what waits for a person already, as `(subject, kind)`; it may be named again.
+    """
+    found = [pair for pair in report.differences if pair not in known]
+    if found or report.repairs:
         raise GapFound(
             "a second reconciliation run is not without effect",
             expected="no difference and no repair",
-            observed=f"{len(report.differences)} differences, {len(report.repairs)} repairs",
-            operations=[f"{kind} ({subject})" for subject, kind in report.differences]
+            observed=f"{len(found)} differences, {len(report.repairs)} repairs",
+            operations=[f"{kind} ({subject})" for subject, kind in found]
             + [f"repaired {subject}: {action}" for subject, action in report.repairs],
         )
 

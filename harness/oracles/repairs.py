@@ -53,6 +53,8 @@ POLICY: Mapping[str, Policy] = {
 }
 # What is not in the policy is a person's to decide.
 LEFT_TO_A_PERSON = frozenset({"amount differs"})
+# Somebody else can have the place afterwards.
+FREES_ITS_PLACE = frozenset({"booked here, authorisation lapsed", "hold orphaned"})
 
 
 def dealt_with(one: Discrepancy, before: DurableState, after: DurableState) -> None:

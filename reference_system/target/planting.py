@@ -56,16 +56,15 @@ class Planting(Purchases):
     # -- money the service does not know of ----------------------------------------------------
 
     async def _captured_there(self) -> _Planted:
+        held = self._place_is_held = not self._place_is_held
         begun = await self._begins()
-        self._place_is_held = not self._place_is_held
-        if self._place_is_held:
+        if held:
             async with self._forging() as database:
                 await database.execute(sql.LEAVE_PAYING, UUID(begun.checkout), self._at(self._now() - HOUR_S))
         else:
             await self._given_up(begun)
         charge = await self._fabricated(begun.checkout)
-        place = "held" if self._place_is_held else "free"
-        return begun.checkout, {**_of(begun), "charge": charge, "place": place}
+        return begun.checkout, {**_of(begun), "charge": charge, "place": "held" if held else "free"}
 
     async def _captured_there_too_late(self) -> _Planted:
         begun = await self._begins()

@@ -20,6 +20,11 @@ def test_what_was_there_before_may_be_named_again() -> None:
     finds_exactly(PLANTED[:1], ReconciliationReport("r1", BOTH[:1]), known=BOTH[1:])
 
 
+def test_that_a_place_is_taken_is_no_difference_of_its_own() -> None:
+    late = Discrepancy("captured there, unknown here, place taken", "c9")
+    finds_exactly([late], ReconciliationReport("r1", (("c9", "captured there, unknown here"),)))
+
+
 @pytest.mark.parametrize(
     ("found", "word"),
     [
@@ -41,6 +46,12 @@ def test_a_second_run_finds_nothing() -> None:
         finds_nothing(ReconciliationReport("r2", BOTH[:1]))
     with pytest.raises(GapFound, match="0 differences, 1 repairs"):
         finds_nothing(ReconciliationReport("r2", (), (("c1", "refunded"),)))
+
+
+def test_what_waits_for_a_person_may_be_named_again_but_not_repaired() -> None:
+    finds_nothing(ReconciliationReport("r2", BOTH[:1]), known=BOTH[:1])
+    with pytest.raises(GapFound, match="0 differences, 1 repairs"):
+        finds_nothing(ReconciliationReport("r2", BOTH[:1], (("c1", "refunded"),)), known=BOTH[:1])
 
 
 def test_what_cannot_be_repaired_lies_before_a_person_once() -> None:
