@@ -14,13 +14,10 @@ from reference_system.target import forgeries as sql
 from reference_system.target.planting import Planting
 from reference_system.target.purchases import PRICE
 
-# The service's words for a difference, in the harness's.
-KINDS: Mapping[str, str] = {}
-
 LAST_RUN = "SELECT id, examined FROM reconciliation_runs ORDER BY started_at DESC, id DESC LIMIT 1"
 FINDINGS = "SELECT kind, subject, action FROM reconciliation_findings WHERE run_id = $1 ORDER BY id"
-# What a finding says was done when nothing was.
-NO_REPAIR = frozenset({"", "none", "reported", "dead-lettered"})
+# What a finding says was done where nothing may be. Its kinds are the harness's own words.
+LEFT_TO_A_PERSON = "dead-lettered"
 
 
 class Reconciling(Planting):
@@ -70,9 +67,9 @@ def _report(run: str, findings: Iterable[Mapping[str, Any]], examined: int) -> R
     found = list(findings)
     return ReconciliationReport(
         run=run,
-        differences=tuple((str(one["subject"]), KINDS.get(one["kind"], str(one["kind"]))) for one in found),
+        differences=tuple((str(one["subject"]), str(one["kind"])) for one in found),
         repairs=tuple(
-            (str(one["subject"]), str(one["action"])) for one in found if one["action"] not in NO_REPAIR
+            (str(one["subject"]), str(one["action"])) for one in found if one["action"] != LEFT_TO_A_PERSON
         ),
         examined=examined,
     )
