@@ -13,6 +13,9 @@ from harness.faults.inforce import Observed
 from harness.faults.onlinks import OnLink, Site
 from harness.stacks.protocol import Traffic, Tripwire
 
+# What a strike may take; a kill that is survived is given up after fifteen seconds.
+_STRIKE_S = 30.0
+
 
 class Strike:
     """What is done at the message, in the relay's thread, and undone at the end.
@@ -47,6 +50,9 @@ class AtMessage(OnLink):
         self._strike = strike
         self._wire: Tripwire | None = None
         self._struck = threading.Event()
+        # Of `_begun` and `_over`: a strike either happens whole before healing, or not at all.
+        self._turn = threading.Lock()
+        self._begun = self._over = False
         self._failed: BaseException | None = None
         self._measured: dict[str, object] = {}
         self._loop = asyncio.get_running_loop()
@@ -81,6 +87,10 @@ class AtMessage(OnLink):
 
     def _act(self) -> None:
         """In the relay's thread: the message waits until this returns."""
+        with self._turn:
+            if self._over:
+                return
+            self._begun = True
         started = time.perf_counter()
         try:
             self._measured = self._strike.act()
@@ -94,7 +104,11 @@ class AtMessage(OnLink):
     async def heal(self) -> None:
         if self._wire is not None:
             self._wire.disarm()
-        if self.fired:
+        with self._turn:
+            self._over = True
+        if self._begun:
+            if not await asyncio.to_thread(self._struck.wait, _STRIKE_S):
+                raise FaultError(f"{self.what} on {self.subject} has not ended after {_STRIKE_S:g} s")
             await self._strike.undo()
         self._complain()
 

@@ -12,7 +12,7 @@ from harness.faults.allow import Aim
 from harness.faults.client import ToxiproxyClient
 from harness.faults.described import ToxicState
 from harness.faults.inforce import Fault, Observed
-from harness.faults.toxics import LimitData, ResetPeer, SlowClose, Stream, Timeout
+from harness.faults.toxics import Bandwidth, Latency, LimitData, ResetPeer, Slicer, SlowClose, Stream, Timeout
 from harness.stacks.protocol import Link, Traffic
 from harness.verdicts.evidence import Receipt
 
@@ -127,7 +127,8 @@ class ToxicOnLink(OnLink):
         seen = self.traffic()
         if isinstance(self.wanted.toxic, SlowClose):
             return seen.messages + seen.replies + seen.connections > 0
-        return self.wanted.stream is Stream.DOWNSTREAM and seen.messages > 0
+        delays = isinstance(self.wanted.toxic, Latency | Bandwidth | Slicer)
+        return delays and self.wanted.stream is Stream.DOWNSTREAM and seen.messages > 0
 
     def touched(self, seen: Traffic) -> bool:
         passed = seen.replies if self.wanted.stream is Stream.DOWNSTREAM else seen.messages

@@ -21,7 +21,7 @@ class Traffic:
     bytes_up: int = 0
     bytes_down: int = 0
     resets: int = 0
-    closes: int = 0  # connections that have ended, resets among them
+    closes: int = 0  # connections that one side or the other has ended, resets among them
 
     def since(self, before: Traffic) -> Traffic:
         """What crossed after `before` was read."""

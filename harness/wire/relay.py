@@ -128,6 +128,7 @@ class _Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.ended = True
+        self._pair.ending()
         target = self.other.transport
         if target is not None and not target.is_closing():
             target.write_eof()
@@ -154,7 +155,7 @@ class _Side(asyncio.Protocol):
 class _Pair:
     """A client's connection and ours to the server."""
 
-    __slots__ = ("client", "dialling", "door", "early", "server")
+    __slots__ = ("_over", "client", "dialling", "door", "early", "server")
 
     def __init__(self, door: _Door) -> None:
         self.door = door
@@ -163,6 +164,7 @@ class _Pair:
         self.client.other, self.server.other = self.server, self.client
         self.dialling: asyncio.Task[None] | None = None
         self.early: list[bytes] = []
+        self._over = False
 
     def accepted(self, transport: asyncio.Transport) -> None:
         self.door.counts.connections += 1
@@ -203,10 +205,15 @@ class _Pair:
             if side.transport is not None and not side.transport.is_closing():
                 _reset(side.transport)
 
-    def _let_go(self) -> None:
-        if self in self.door.pairs:
-            self.door.pairs.discard(self)
+    def ending(self) -> None:
+        """One side, or we, have ended it."""
+        if not self._over:
+            self._over = True
             self.door.counts.closes += 1
+
+    def _let_go(self) -> None:
+        self.ending()
+        self.door.pairs.discard(self)
         if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
             self.dialling.cancel()
 
