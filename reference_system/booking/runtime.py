@@ -61,8 +61,8 @@ class Runtime:
         await self._exits.aclose()
 
 
-def of_request(request: Request) -> Runtime:
-    """The process's runtime, for routes."""
+async def of_request(request: Request) -> Runtime:
+    """The process's runtime, for routes. A coroutine: FastAPI sends functions to a thread."""
     return cast(Runtime, request.app.state.runtime)
 
 
