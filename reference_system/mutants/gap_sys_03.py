@@ -77,7 +77,7 @@ MUTANTS = (
     ),
     Mutant(
         id="SYS-03.3",
-        harm="The lock on a slot is given back before the booking is committed: the next in line books it too.",
+        harm="The slot is unlocked before the booking is committed: the next in line books the place too.",
         substitutions=(
             Edit(f"{_STORE}:LOCK_SLOT", "\nFOR UPDATE", ""),
             Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR UPDATE", ""),

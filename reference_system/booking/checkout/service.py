@@ -43,7 +43,7 @@ async def begin(
     committed. Raises Problem for every other: 404 for a lock that is not the caller's, 409.
     """
     lock = await price_locks.lock_price_lock(uow, price_lock_id)
-    if lock is None or not is_owner(lock, by):
+    if lock is None or not may_use(lock, by):
         raise Problem(NOT_FOUND, "There is no such price lock of yours.")
     if not is_for(lock, slot_id):
         raise Problem(refusals.PRICE_LOCK_MISMATCH)
@@ -132,9 +132,14 @@ def details_of(checkout: Row[Any]) -> dict[str, Any]:
 # -- rules, each by itself -------------------------------------------------------------------------
 
 
-def is_owner(owned: Row[Any], by: Caller) -> bool:
-    """A price lock or a checkout is its customer's and nobody else's."""
-    return bool(owned.customer_id == by.customer_id)
+def is_owner(checkout: Row[Any], by: Caller) -> bool:
+    """A checkout is its customer's and nobody else's."""
+    return bool(checkout.customer_id == by.customer_id)
+
+
+def may_use(lock: Row[Any], by: Caller) -> bool:
+    """A price lock is for whom it was quoted to."""
+    return bool(lock.customer_id == by.customer_id)
 
 
 def is_for(lock: Row[Any], slot_id: UUID) -> bool:
