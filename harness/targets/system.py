@@ -47,7 +47,7 @@ class System(Verbs):
         adapter: connected already.
         client: sends through the links.
         people: where new customers come from.
-        rng: where idempotency keys come from.
+        rng: where idempotency keys come from, and the order of a burst.
     """
 
     def __init__(self, adapter: Adapter, client: Client, people: Crowd, rng: random.Random) -> None:
@@ -55,7 +55,7 @@ class System(Verbs):
         self.client = client
         self.recorder = Recorder(time.monotonic)
         self._people = people
-        self._rng = rng
+        self.rng = rng
 
     async def close(self) -> None:
         """Let go of every connection; safe to repeat."""
@@ -97,7 +97,7 @@ class System(Verbs):
         people = []
         for one, customer in zip(met, customers, strict=True):
             customer.nick = one.nick
-            people.append(Person(one.nick, customer, self.adapter, self._rng, phone=one.phone))
+            people.append(Person(one.nick, customer, self.adapter, self.rng, phone=one.phone))
         return people
 
     # -- doing ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from harness.explore.rounds import Played, Round
 from harness.oracles.places import sold_at_most
 from harness.targets.sending import Patience
 from harness.targets.system import System
-from harness.targets.transport import TransportFailed
+from harness.targets.transport import TargetFailed, TransportFailed
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 from tests.targets.town import Call, Reply, Town, at
@@ -168,7 +168,7 @@ async def test_a_service_that_answers_too_early_is_timed_from_its_first_byte(
         return connection
 
     async with server, Town() as town, racing(town) as (system, races, _):
-        monkeypatch.setattr(races, "_warmed", cold)  # warming would be answered already
+        monkeypatch.setattr(races._volleys, "_warmed", cold)  # warming would be answered already
         (ana,) = await system.customers(1)
         (answer,) = await races.burst([ana.books(await system.open_slot())])
         (operation,) = system.history
@@ -312,9 +312,9 @@ async def test_a_service_behind_tls_is_not_raced() -> None:
 async def test_a_connection_that_is_dropped_while_it_waits_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dropped = iter([True, False, False, False])
+    dropped = iter([True])
     silent = Connection.is_silent
-    monkeypatch.setattr(Connection, "is_silent", lambda self: not next(dropped) and silent(self))
+    monkeypatch.setattr(Connection, "is_silent", lambda self: not next(dropped, False) and silent(self))
     async with Town() as town, racing(town) as (system, races, _):
         ana, ben = await system.customers(2)
         slot = await system.open_slot(capacity=2)
@@ -342,9 +342,36 @@ async def test_a_connection_that_breaks_at_the_barrier_leaves_its_outcome_unknow
 
 
 async def test_idle_connections_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.explore.bursts.KEEP_IDLE_S", -1)
+    monkeypatch.setattr("harness.explore.volleys.KEEP_IDLE_S", -1)
     async with Town() as town, racing(town) as (system, races, _):
         (ana,) = await system.customers(1)
         for _n in range(2):
             await races.burst([ana.books(await system.open_slot())])
         assert town.connections == 2
+
+
+async def test_the_order_of_release_and_the_replicas_follow_from_the_seed() -> None:
+    async def order() -> list[str]:
+        async with Town() as one, Town() as two, racing(one, two) as (system, races, _):
+            people = await system.customers(6)
+            await races.burst([p.books(await system.open_slot()) for p in people])
+            # At one server requests may overtake each other; which of the two serves it is drawn.
+            return sorted(call.path for call in one.calls if call.path != "/up")
+
+    first = await order()
+    assert first == await order()
+    assert first != ["/book/s1", "/book/s3", "/book/s5"]
+
+
+async def test_an_answer_the_adapter_cannot_read_ends_the_burst_once_all_have_answered() -> None:
+    async def babble(call: Call) -> Reply:
+        if call.path == "/book/s1":
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nwat"
+        return await town.books(call)
+
+    async with Town() as town, racing(town) as (system, races, _):
+        town.reply = babble
+        ana, ben = await system.customers(2)
+        with pytest.raises(TargetFailed, match="cannot read the answer"):
+            await races.burst([ana.books(await system.open_slot()), ben.books(await system.open_slot())])
+        assert [op.actor for op in system.history] == [ben.nick]
