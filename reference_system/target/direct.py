@@ -9,7 +9,7 @@ import httpx
 
 from harness.targets.transport import TargetFailed
 
-TIMEOUT_S = 30.0  # a reconciliation run over many records is one call
+TIMEOUT_S = 30.0
 SHOWN = 300
 
 
@@ -46,8 +46,12 @@ class Direct:
         token: str = "",
         key: str = "",
         query: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> Any:
         """The JSON of a successful answer; None for an empty one.
+
+        Args:
+            timeout_s: how long it may say nothing.
 
         Raises:
             TargetFailed: no answer, or one of 400 and above.
@@ -56,7 +60,9 @@ class Direct:
         if key:
             headers["Idempotency-Key"] = key
         try:
-            response = await self._client.request(method, path, json=body, headers=headers, params=query)
+            response = await self._client.request(
+                method, path, json=body, headers=headers, params=query, timeout=timeout_s
+            )
         except httpx.HTTPError as error:
             raise TargetFailed(f"{self.name} did not answer {method} {path}: {error!r}") from error
         if response.status_code >= 400:

@@ -16,6 +16,10 @@ from reference_system.target.purchases import PRICE
 
 LAST_RUN = "SELECT id, examined FROM reconciliation_runs ORDER BY started_at DESC, id DESC LIMIT 1"
 FINDINGS = "SELECT kind, subject, action FROM reconciliation_findings WHERE run_id = $1 ORDER BY id"
+# A run over a million records is one call.
+RUN_TIMEOUT_S = 900.0
+# So many payments are added in one go.
+BULK = 10_000
 # What a finding says was done where nothing may be. Its kinds are the harness's own words.
 LEFT_TO_A_PERSON = "dead-lettered"
 
@@ -31,7 +35,7 @@ class Reconciling(Planting):
 
     async def reconcile(self) -> ReconciliationReport:
         """Run the job once, repairs included."""
-        report = await self._app.call("POST", "/_control/jobs/reconcile")
+        report = await self._app.call("POST", "/_control/jobs/reconcile", timeout_s=RUN_TIMEOUT_S)
         return _report(str(report["run_id"]), report["findings"], int(report["examined"]))
 
     async def last_reconciliation(self) -> ReconciliationReport:
@@ -44,7 +48,11 @@ class Reconciling(Planting):
         return _report(str(run["id"]), [dict(one) for one in findings], int(run["examined"]))
 
     async def agree(self, n: int) -> None:
-        """Add `n` bookings of one slot, each paid, in a few statements on either side."""
+        """Add `n` bookings, each paid, in a few statements on either side."""
+        for done in range(0, n, BULK):
+            await self._agree(min(BULK, n - done))
+
+    async def _agree(self, n: int) -> None:
         prefix = secrets.token_hex(4)
         slot = UUID((await self.open_slot(capacity=n, price=PRICE)).id)
         (who,) = await self.customers([("Many Buyers", f"many.{prefix}@example.com")])
