@@ -14,8 +14,10 @@ ROUTES: tuple[str, ...] = (
     f"{_BOOKING}.pricing.routes",
     f"{_BOOKING}.bookings.routes",
     f"{_BOOKING}.checkout.routes",
+    f"{_BOOKING}.webhooks.routes",
     f"{_BOOKING}.ledger.routes",
     f"{_BOOKING}.dead_letters.routes",
+    f"{_BOOKING}.reconciliation.routes",
     f"{_BOOKING}.audit.routes",
     f"{_BOOKING}.health.routes",
 )
@@ -30,4 +32,5 @@ JOBS: tuple[str, ...] = (
     f"{_BOOKING}.holds.jobs",
     f"{_BOOKING}.checkout.recovery",
     f"{_BOOKING}.outbox.jobs",
+    f"{_BOOKING}.reconciliation.jobs",
 )

@@ -68,7 +68,7 @@ async def complete(uow: UnitOfWork, checkout: Row[Any], intent: Intent, *, now: 
     if payment.state == "voided":
         raise NeedsPerson(f"{intent.id} is captured, and was voided here")
     recorded = store.recorded_outcome(checkout.outcome)
-    if payment.captured_minor > 0 and checkout.state in ("booked", "failed") and recorded is not None:
+    if recorded is not None and await is_accounted_for(uow, payment, booking):
         return Ending(recorded)
     booking_id = await take_place(uow, checkout, booking, intent, now=now)
     if booking_id is not None:
@@ -123,13 +123,26 @@ async def pending(uow: UnitOfWork, checkout: Row[Any], intent: Intent, *, now: d
 async def return_surplus(uow: UnitOfWork, checkout: Row[Any], intent: Intent, *, now: datetime) -> Ending:
     """A second charge of one checkout: on the books, and owed back whole."""
     payment = await payments.record_capture(uow, intent, checkout_id=checkout.id, surplus=True, now=now)
-    refund_id = None
-    if payment.captured_minor == 0:
-        captured = await payment_rows.lock_payment_by_id(uow, payment.id)
-        refund_id = await refunds.owe(
-            uow, captured, left_minor=intent.left_minor, reason="charged twice", now=now
-        )
+    captured = await payment_rows.lock_payment_by_id(uow, payment.id)
+    refund_id = await refunds.owe(
+        uow, captured, left_minor=intent.left_minor, reason="charged twice", now=now
+    )
     return Ending(decided(checkout), refund_id)
+
+
+async def cancel_if_refunded(
+    uow: UnitOfWork, checkout_id: UUID, payment_id: UUID, *, actor: str, now: datetime
+) -> None:
+    """A booking whose whole price went back does not keep its place. The checkout is locked."""
+    payment = await payment_rows.lock_payment_by_id(uow, payment_id)
+    booking = await store.lock_booking(uow, checkout_id)
+    if (
+        payment.state == "refunded"
+        and payment.checkout_id == checkout_id
+        and booking is not None
+        and booking.status == "confirmed"
+    ):
+        await bookings.cancel_locked(uow, booking_id=booking.id, actor=actor, reason="refunded", now=now)
 
 
 # -- the pieces ------------------------------------------------------------------------------------
@@ -149,6 +162,17 @@ def is_surplus(intent: Intent, payments_of_checkout: Sequence[Row[Any]]) -> bool
     return any(
         row.captured_minor > 0 and row.checkout_id is not None and row.intent_id != intent.id
         for row in payments_of_checkout
+    )
+
+
+async def is_accounted_for(uow: UnitOfWork, payment: Row[Any], booking: Row[Any] | None) -> bool:
+    """Whether a payment that was captured before is booked, gone back, or on its way back."""
+    if payment.captured_minor == 0:
+        return False
+    owed_minor = await payment_rows.open_refunds_minor(uow, payment.id)
+    return bool(
+        (booking is not None and booking.status == "confirmed")
+        or payment.captured_minor - payment.refunded_minor - owed_minor <= 0
     )
 
 

@@ -20,7 +20,12 @@ from reference_system.booking.payments.intents import Intent
 
 
 async def note(uow: UnitOfWork, intent: Intent, *, checkout_id: UUID, surplus: bool = False) -> Row[Any]:
-    """The payment of an intent, recorded if it was not, its row locked."""
+    """The payment of an intent, recorded if it was not, its row locked.
+
+    `surplus`: another payment of the checkout is captured, and this one is to be as well.
+    """
+    if surplus:
+        await store.make_surplus(uow, intent.id)
     await store.add_payment(
         uow,
         payment_id=uuid4(),

@@ -16,6 +16,10 @@ INSERT INTO payments (id, checkout_id, surplus_of, intent_id, state, amount_mino
 VALUES (:id, :checkout_id, :surplus_of, :intent_id, 'created', :amount_minor, :currency)
 ON CONFLICT (intent_id) DO NOTHING
 """
+MAKE_SURPLUS = """
+UPDATE payments SET surplus_of = checkout_id, checkout_id = NULL
+WHERE intent_id = :intent_id AND checkout_id IS NOT NULL AND captured_minor = 0
+"""
 LOCK_PAYMENT = """
 SELECT id, checkout_id, surplus_of, intent_id, state, amount_minor, currency, captured_minor, refunded_minor
 FROM payments WHERE intent_id = :intent_id
@@ -115,6 +119,11 @@ async def add_payment(
         amount_minor=amount_minor,
         currency=currency,
     )
+
+
+async def make_surplus(uow: UnitOfWork, intent_id: str) -> None:
+    """A payment that is not captured yet turns out to be one too many."""
+    await uow.execute(MAKE_SURPLUS, intent_id=intent_id)
 
 
 async def lock_payment(uow: UnitOfWork, intent_id: str) -> Row[Any] | None:

@@ -144,7 +144,7 @@ CREATE CONSTRAINT TRIGGER ledger_balances AFTER INSERT ON ledger_entries
 
 GRANTS = """
 GRANT SELECT, INSERT ON payments, refunds, ledger_transactions, ledger_entries TO {app};
-GRANT UPDATE (intent_id, state, captured_minor, refunded_minor) ON payments TO {app};
+GRANT UPDATE (checkout_id, surplus_of, state, captured_minor, refunded_minor) ON payments TO {app};
 GRANT UPDATE (provider_refund_id, state) ON refunds TO {app};
 GRANT SELECT ON payments, refunds, ledger_transactions, ledger_entries TO {observer};
 """

@@ -1,0 +1,1 @@
+"""What the provider tells of its own accord: verified, taken once, applied forward only."""
