@@ -1,0 +1,48 @@
+"""How a payment provider may deliver its events: late, again, and in any order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery: of which event (its number, in the order they happened), so many days later.
+
+    `after_days` counts from the delivery before. `again` says that this event was delivered before.
+    """
+
+    event: int
+    after_days: int
+    again: bool
+
+
+@st.composite
+def deliveries(
+    draw: st.DrawFn, *, events: int, repeats: int = 3, most_days: int = 6, lossless: bool = True
+) -> tuple[Delivery, ...]:
+    """A sequence of deliveries of `events` events.
+
+    Args:
+        events: how many events there are.
+        repeats: how many deliveries more than one each there may be in all.
+        most_days: the longest time between two deliveries, in days.
+        lossless: each event is delivered at least once; otherwise some may never be.
+    """
+    if events < 1:
+        raise ValueError(f"wanted at least one event to deliver, found {events}")
+    each = list(range(events))
+    if not lossless:
+        each = draw(st.lists(st.sampled_from(each), min_size=1, max_size=events, unique=True))
+    extra = draw(st.lists(st.sampled_from(each), max_size=repeats))
+    order = draw(st.permutations([*each, *extra]))
+    seen: set[int] = set()
+    sequence = []
+    for event in order:
+        # Nothing shrinks better than no delay at all.
+        after_days = draw(st.integers(0, most_days)) if draw(st.booleans()) else 0
+        sequence.append(Delivery(event, after_days, event in seen))
+        seen.add(event)
+    return tuple(sequence)
