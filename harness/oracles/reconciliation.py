@@ -18,7 +18,7 @@ def finds_exactly(
     Args:
         known: what was named before anything was planted and is nobody's to repair; it may be named again.
     """
-    wanted = {(one.subject, one.reported_as) for one in planted}
+    wanted = {(one.subject, one.kind) for one in planted}
     named = [pair for pair in report.differences if pair not in known]
     found = set(named)
     if wanted != found or len(found) != len(named):

@@ -269,11 +269,6 @@ class Discrepancy:
     subject: str
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def reported_as(self) -> str:
-        """The kind a report names: that a place is taken decides the repair, not what differs."""
-        return self.kind.removesuffix(", place taken")
-
 
 DISCREPANCIES: tuple[str, ...] = (
     "captured there, unknown here",

@@ -20,11 +20,6 @@ def test_what_was_there_before_may_be_named_again() -> None:
     finds_exactly(PLANTED[:1], ReconciliationReport("r1", BOTH[:1]), known=BOTH[1:])
 
 
-def test_that_a_place_is_taken_is_no_difference_of_its_own() -> None:
-    late = Discrepancy("captured there, unknown here, place taken", "c9")
-    finds_exactly([late], ReconciliationReport("r1", (("c9", "captured there, unknown here"),)))
-
-
 @pytest.mark.parametrize(
     ("found", "word"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,12 +21,14 @@ from harness.oracles.effects import never_backwards, provider_and_records_agree
 from harness.oracles.holds import no_hold_left
 from harness.oracles.ledger import ledger_pairs, never_confirmed_without_ledger
 from harness.oracles.money import charged, charged_once, money_matches_bookings, nothing_charged
+from harness.oracles.reconciliation import finds_exactly, finds_nothing
+from harness.oracles.repairs import dealt_with
 from harness.stacks.embedded import EmbeddedStack
 from harness.stacks.protocol import Stack
 from harness.stacks.settings import StackSettings
 from harness.targets.descriptor import load
 from harness.targets.loading import bind
-from harness.targets.port import DurableState, Money, Outcome
+from harness.targets.port import DISCREPANCIES, DurableState, Money, Outcome
 from harness.targets.system import System
 from harness.targets.transport import TargetFailed
 
@@ -270,3 +273,51 @@ async def test_an_event_that_can_never_be_processed_is_refused_until_it_is_given
     after = await system.state(slots=[slot])
     assert [letter.subject for letter in after.dead_letters if letter not in before.dead_letters] == [bad.id]
     in_order(after)
+
+
+# -- reconciliation -----------------------------------------------------------------------------
+
+
+async def test_each_planted_difference_is_one_and_is_named_by_its_subject(system: System) -> None:
+    await system.settle()
+    known = (await system.reconcile()).differences
+    kinds = (*DISCREPANCIES, "captured there, unknown here")
+    planted = await asyncio.gather(*(system.plant(kind) for kind in kinds))
+    assert {one.facts["place"] for one in planted if one.kind == kinds[-1]} == {"held", "free"}
+    before = await system.state(slots=[str(one.facts["slot"]) for one in planted])
+    report = await system.reconcile()
+    after = await system.state(slots=[str(one.facts["slot"]) for one in planted])
+    finds_exactly(planted, report, known)
+    assert report == await system.last_reconciliation()
+    for one in planted:
+        dealt_with(one, before, after)
+    with pytest.raises(ValueError, match="not 'lost at sea'"):
+        await system.plant("lost at sea")
+
+
+async def test_payments_that_agree_are_examined_and_nothing_is_found(system: System) -> None:
+    await system.settle()
+    before, was = await system.reconcile(), await system.state()
+    await system.agree(40)
+    again, now = await system.reconcile(), await system.state()
+    assert again.examined == before.examined + 40
+    finds_nothing(again, before.differences)
+    for part in ("bookings", "charges", "payments", "ledger"):
+        assert len(getattr(now, part)) == len(getattr(was, part)) + 40
+    never_confirmed_without_ledger(now)
+    assert len({row.slot for row in now.bookings} - {row.slot for row in was.bookings}) == 1
+
+
+async def test_refunds_can_be_kept_pending(system: System) -> None:
+    slot = await system.open_slot()
+    (ana,) = await system.customers(1)
+    bought = await buys(system, ana, slot)
+    await system.delay_refunds()
+    accepted(await system.do(ana.cancels(str(bought.booking))))
+    await system.run_job("send_outbox")
+    (charge,) = (await system.state(slots=[slot])).charges
+    assert (charge.refunded_minor, charge.refund_pending_minor) == (0, 2500)
+    await system.delay_refunds(False)
+    await system.recover()
+    (charge,) = (await system.state(slots=[slot])).charges
+    assert (charge.refunded_minor, charge.refund_pending_minor) == (2500, 0)
