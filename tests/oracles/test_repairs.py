@@ -144,6 +144,14 @@ def test_another_end_than_the_policy_wants_is_a_gap(kind: str, wrong: DurableSta
         dealt_with(planted(kind), REPAIRS[kind][0], wrong)
 
 
+def test_money_on_its_way_back_counts_as_given_back_once() -> None:
+    one, (before, after) = planted("refunded here only"), REPAIRS["refunded here only"]
+    dealt_with(one, before, replace(after, charges=(charge(pending=1000),)))
+    for twice in (charge(pending=2000), charge(refunded=1000, pending=1000)):
+        with pytest.raises(GapFound, match="money"):
+            dealt_with(one, before, replace(after, charges=(twice,)))
+
+
 def test_a_charge_that_came_or_went_is_a_gap() -> None:
     before, after = REPAIRS["ledger pair missing"]
     with pytest.raises(GapFound, match="no such charge"):

@@ -1,0 +1,63 @@
+"""SYS-R5.g: a reconciliation run over very many records finds every difference, in no more memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from harness import gap
+from harness.errors import GapFound, HarnessError
+from harness.explore.memory import peak_memory
+from harness.oracles.reconciliation import finds_exactly
+from harness.profiles.budget import Budget
+from harness.stacks.protocol import Stack
+from harness.targets.port import DISCREPANCIES, Discrepancy, ReconciliationReport
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+
+MIB = 2**20
+# A run that keeps its records takes a kilobyte or more for each of tens of thousands of them.
+MAY_GROW_BYTES = 12 * MIB
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def roomy(stack: Stack) -> AsyncIterator[Stack]:
+    """A stack that is renewed afterwards: so many records would slow down whatever comes next."""
+    yield stack
+    await stack.renew(mutant=stack.mutant)
+
+
+@gap("SYS-R5.g")
+async def test_very_many_records_take_no_more_memory_than_few(
+    roomy: Stack, system: System, judge: Judge, budget: Budget
+) -> None:
+    await system.settle()
+    await system.agree(budget.records)
+    known = (await system.reconcile()).differences  # what only a first run takes, it has taken now
+
+    _, few, small_bytes = await run(system, roomy)
+    await system.agree(budget.records * (budget.growth - 1))
+    planted, many, large_bytes = await run(system, roomy)
+
+    grown_bytes = large_bytes - small_bytes
+    judge.count("records examined", many.examined)
+    judge.note("memory", {"few_bytes": small_bytes, "many_bytes": large_bytes, "records": few.examined})
+    if many.examined < budget.records * budget.growth:
+        raise HarnessError(f"of {budget.records * budget.growth} records it examined {many.examined}")
+    finds_exactly(planted, many, {*known, *few.differences})
+    if grown_bytes > MAY_GROW_BYTES:
+        raise GapFound(
+            "a reconciliation run takes memory for every record that there is",
+            expected=f"at most {MAY_GROW_BYTES // MIB} MiB more for {many.examined} records "
+            f"than for {few.examined}",
+            observed=f"{grown_bytes / MIB:.1f} MiB more, {grown_bytes // many.examined} bytes a record",
+        )
+
+
+async def run(system: System, stack: Stack) -> tuple[list[Discrepancy], ReconciliationReport, int]:
+    """What was planted, what a run over everything said, and the bytes its processes took at most."""
+    planted = [await system.plant(kind) for kind in DISCREPANCIES]
+    async with peak_memory([stack.processes[name] for name in stack.replicas]) as peak:
+        report = await system.reconcile()
+    return planted, report, peak.bytes
