@@ -461,7 +461,7 @@ class TimeAndJobs(Protocol):
         """Let recovery, expiry, delivery and reconciliation finish, as days of operation would."""
 
     async def recover(self) -> None:
-        """Let recovery and expiry finish, *without* reconciliation."""
+        """Let recovery, expiry, owed refunds and deliveries finish, *without* reconciliation."""
 
 
 class WebhookVerbs(Protocol):

@@ -32,7 +32,8 @@ def theatre(file: Path, *, locked: bool) -> Flask:
         if "books" not in g:
             g.books = sqlite3.connect(file, timeout=10, isolation_level=None)
             g.books.execute("PRAGMA synchronous = OFF")
-        return g.books
+        opened: sqlite3.Connection = g.books
+        return opened
 
     @app.teardown_appcontext
     def put_away(_error: BaseException | None) -> None:
