@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 
+from reference_system.booking.venues import places
 from tests.reference_system.booking.test_schema import add_checkout, add_payment
 from tests.reference_system.house import House, Person
 from tests.reference_system.servers import Servers
@@ -61,6 +62,17 @@ class TestBooking:
         assert (await house.http.get(path, headers=(await house.person()).headers)).status_code == 404
         mine = (await house.http.get("/bookings", headers=ana.headers)).json()
         assert [row["id"] for row in mine] == [booking]
+
+    async def test_that_only_the_schema_refuses_is_sold_out_and_no_failure(
+        self, house: House, ana: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(places, "has_place", lambda slot: True)
+        slot = await house.slot(capacity=0)
+        key = {"Idempotency-Key": uuid4().hex}
+        assert what(await house.book(ana, slot)) == (409, "sold-out")
+        first, again = await house.book(ana, slot, **key), await house.book(ana, slot, **key)
+        assert what(first) == (409, "sold-out")
+        assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
 
 
 class TestABookingWithAKey:

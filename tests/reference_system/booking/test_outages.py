@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from reference_system.booking import cache as caches
+from reference_system.booking.app import create_app
 from reference_system.booking.cache import Cache
+from reference_system.booking.health import routes as health
+from reference_system.booking.runtime import Runtime
 from tests.reference_system import house as houses
 from tests.reference_system import wire as wires
 from tests.reference_system.house import House, Person
@@ -71,6 +75,20 @@ class TestTheDatabase:
         wire.lose_answer_to = b"INSERT INTO bookings"
         await house.booked(ana, slot)
         assert await house.places(slot) == (5, 2)
+
+    async def test_that_is_not_there_at_the_start_is_waited_for(self, servers: Servers, house: House) -> None:
+        async with wires.strung(servers.dsns["app"]) as (wire, url):
+            wire.silent = True
+            app = create_app(houses.settings(url, servers.redis_url, db_timeout_s=0.2))
+            async with app.router.lifespan_context(app):
+                runtime: Runtime = app.state.runtime
+                checked = await health.check(runtime)
+                assert (checked.status, checked.checks["operator"]) == ("unready", "missing")
+                wire.silent = False
+                wire.cut()
+                async with asyncio.timeout(20):
+                    await runtime.until_ready()
+                assert (await health.check(runtime)).status == "ready"
 
 
 class TestRedis:
