@@ -60,7 +60,8 @@ class Settings(BaseSettings):
         profile: which clauses are asked and with what budgets.
         profiles: changes to the bundled profiles, and profiles of one's own.
         seed: the one seed of everything random; None draws one and prints it.
-        workers: how many scenarios run side by side, each worker with a stack of its own.
+        workers: how many scenarios run side by side, each worker with a stack of its own; 0 runs
+            them one by one in the harness's own process, as a debugger wants it.
         deadline_s: how long a whole run may take, in seconds; None for no end.
         scenario_timeout_s: how long one scenario may take, in seconds.
         scenarios: folders or files of scenarios.
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     profile: str = "quick"
     profiles: dict[str, ProfileTable] = {}
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    workers: Annotated[int, Field(ge=0, le=64)] = 2
     deadline_s: Annotated[float, Field(gt=0)] | None = None
     scenario_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     scenarios: _Paths = (Path("scenarios"),)

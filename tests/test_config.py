@@ -121,7 +121,7 @@ def test_an_absolute_path_stays_and_a_tilde_is_ones_home(project):
         ({"profiles": {"quick": {"budget": {"round": 1}}}}, "profiles.quick.budget.round: no such key"),
         ({"profiles": {"quick": 3}}, "command line: profiles.quick: Input should be a valid dictionary"),
         ({"stack": {"kind": "docker"}}, "stack.kind: Input should be 'auto', 'embedded'"),
-        ({"workers": 0}, "command line: workers: Input should be greater than or equal to 1, found 0"),
+        ({"workers": -1}, "command line: workers: Input should be greater than or equal to 0, found -1"),
         ({"seed": "x"}, "command line: seed: Input should be a valid integer"),
         ({"stack": 3}, "command line: stack: Input should be a valid dictionary"),
         (
@@ -151,7 +151,7 @@ def test_the_layer_that_said_it_last_is_blamed(project, monkeypatch):
 
 
 def test_everything_wrong_is_said_at_once(project):
-    message = refused("workers", {"workers": 0, "seed": -1}, start=project)
+    message = refused("workers", {"workers": -1, "seed": -1}, start=project)
     assert "seed" in message
 
 

@@ -85,6 +85,13 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
+        self._collected()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        self._collected()
+
+    def _collected(self) -> None:
         if not self._trials and not self.broken_files:
             self._trials = collection.read(self._plan.folder)
             self._listener.collected(self._trials)

@@ -26,3 +26,20 @@ class ByVariant(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return self._group_of(nodeid) or nodeid
+
+    def remove_node(self, node: Any) -> str | None:
+        """Take the work of a worker that is gone back; returns what it was at when it died.
+
+        Unlike xdist's own, it does not give that to the next worker, who would die of it too.
+        """
+        workload = self.assigned_work.pop(node)
+        crashed: str | None = None
+        for unit in workload.values():
+            for nodeid, done in unit.items():
+                if not done and crashed is None:
+                    crashed = nodeid
+                    unit[nodeid] = True
+        self.workqueue.update({scope: unit for scope, unit in workload.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed

@@ -44,7 +44,7 @@ def hold(
     Args:
         plan: what to run; its directory is where the workers leave their collection.
         scenarios: folders or files.
-        workers: processes, each with a stack of its own.
+        workers: processes, each with a stack of its own; 0 runs everything in this one.
         listener: hears how it goes.
 
     Raises:
@@ -57,8 +57,7 @@ def hold(
         *map(str, scenarios),
         f"--overbooked-plan={plan.folder / PLAN_FILE}",
         f"--rootdir={plan.root}",
-        *("-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
-        f"--max-worker-restart={RESTARTS}",
+        *_beside(workers),
         *QUIETLY,
         "--tb=short",
     ]
@@ -68,15 +67,24 @@ def hold(
         except KeyboardInterrupt:
             recorder.interrupted = True
             status = pytest.ExitCode.INTERRUPTED
-    if recorder.interrupted:
-        return Ended(interrupted=not watch.struck, overdue=watch.struck)
     if recorder.broken_files:
         raise UsageError("; ".join(recorder.broken_files))
+    if recorder.interrupted:
+        return Ended(interrupted=not watch.struck, overdue=watch.struck)
     if status == pytest.ExitCode.USAGE_ERROR:
         raise HarnessError(f"pytest refused to run: {' '.join(arguments)}")
     if status == pytest.ExitCode.INTERNAL_ERROR:
         raise HarnessError("pytest broke; see the errors above")
     return Ended()
+
+
+def _beside(workers: int) -> tuple[str, ...]:
+    if not workers:
+        return ("-p", "no:xdist")
+    return (
+        *("-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
+        f"--max-worker-restart={RESTARTS}",
+    )
 
 
 class _Watch:

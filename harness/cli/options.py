@@ -121,7 +121,11 @@ selection_options = _all(
 session_options = _all(
     click.option("--profile", help="What is asked and with what budgets: quick, ci, nightly."),
     click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random."),
-    click.option("--workers", type=click.IntRange(1, 64), help="How many stacks run side by side."),
+    click.option(
+        "--workers",
+        type=click.IntRange(0, 64),
+        help="How many stacks run side by side; 0: in this process, for a debugger.",
+    ),
     click.option(
         "--stack",
         "kind",

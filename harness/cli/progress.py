@@ -58,7 +58,7 @@ class Progress:
             return None
         pace = self._spent_s / self._expected_s if self._expected_s else 1.0
         rest = sum(self._weight(trial.scenario) for trial in self._waiting.values())
-        return rest * pace / self.workers
+        return rest * pace / max(1, self.workers)
 
     def sentence(self) -> str:
         """All of it in one line."""

@@ -1,0 +1,92 @@
+"""Limits cut off what takes too long, and wait for whoever holds a debugger."""
+
+from __future__ import annotations
+
+import asyncio
+import bdb
+import sys
+import time
+
+import pytest
+
+from harness.bookkeeping import deadlines, interrupts
+from harness.bookkeeping.deadlines import Limit, debugger_attached, limited
+from harness.errors import DeadlineExceeded
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_what_ends_in_time_gives_its_result() -> None:
+    async def quick(n: int) -> int:
+        return n + 1
+
+    assert await limited(quick, Limit(5))(1) == 2
+
+
+async def test_what_takes_too_long_is_cancelled() -> None:
+    with pytest.raises(DeadlineExceeded, match="longer than its 0 s"):
+        await limited(forever, Limit(0.01))()
+
+
+async def test_the_end_of_the_run_counts_when_it_comes_first() -> None:
+    with pytest.raises(DeadlineExceeded, match="the run's deadline"):
+        await limited(forever, Limit(60, until=time.time() + 0.01))()
+
+
+async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    task = asyncio.create_task(limited(forever, Limit(60))())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_interrupt_ends_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "requested", False)
+
+    async def interrupted() -> None:
+        interrupts.request()
+        await forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        await limited(interrupted, Limit(60))()
+
+
+async def test_a_debugger_suspends_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    attached = True
+    monkeypatch.setattr(deadlines, "debugger_attached", lambda: attached)
+    limit = Limit(0.0)
+    assert not limit.passed()
+    attached = False
+    assert limit.passed()
+
+
+def test_a_blocked_thread_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "_GRACE_S", 0.02)
+    with pytest.raises(DeadlineExceeded), Limit(0.01).alarm():
+        time.sleep(30)
+
+
+def test_the_alarm_is_off_afterwards() -> None:
+    with Limit(0.01).alarm():
+        pass
+    time.sleep(0.02)  # the time at which it would have rung
+
+
+def test_a_tracing_debugger_is_seen() -> None:
+    before = sys.gettrace()
+    tracer = bdb.Bdb()
+    tracer.reset()
+    sys.settrace(tracer.trace_dispatch)
+    try:
+        seen = debugger_attached()
+    finally:
+        sys.settrace(before)
+    assert seen
+
+
+def test_a_process_nobody_traces_is_not_debugged() -> None:
+    assert not deadlines._traced("self")
+    assert not deadlines._traced("0")

@@ -1,0 +1,81 @@
+"""What a run and a proof ask of which variant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.bookkeeping.plan import CANARY, HEALTHY
+from harness.bookkeeping.planning import (
+    as_overrides,
+    canary_variant,
+    mutants_to_prove,
+    plain_plan,
+    proof_variants,
+    run_variants,
+    with_kind,
+)
+from harness.config import Settings
+from harness.errors import ConfigError
+
+SETTINGS = Settings()
+CATALOG = SETTINGS.catalog()
+RACES = SETTINGS.active_profile(CATALOG).select([CATALOG.gap("SYS-03")])
+
+
+def test_a_run_judges_its_own_variant_and_a_canary() -> None:
+    own, canary = run_variants(SETTINGS, CATALOG, RACES, None)
+    assert (own.name, own.mutant, own.clauses) == (HEALTHY, None, RACES.clauses)
+    assert (canary.name, canary.mutant, canary.replicas) == (CANARY, "SYS-03.1", 1)
+    assert canary.first_only
+    assert canary.small
+
+
+def test_a_run_with_a_mutant_is_judged_under_its_name() -> None:
+    own, _ = run_variants(SETTINGS, CATALOG, RACES, CATALOG.mutant("SYS-03.2"))
+    assert (own.name, own.mutant) == ("SYS-03.2", "SYS-03.2")
+
+
+def test_the_canary_can_be_switched_off() -> None:
+    assert canary_variant(Settings(canary=""), CATALOG) is None
+
+
+def test_a_canary_that_breaks_nothing_asked_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"SYS-03\.4 breaks SYS-03\.a, SYS-03\.b"):
+        canary_variant(Settings(canary="SYS-03.4"), CATALOG)
+
+
+def test_mutants_that_cannot_be_met_are_left_out_with_the_reason() -> None:
+    wanted = CATALOG.gap("SYS-03").mutants
+    met, left_out = mutants_to_prove(RACES, wanted, have={"SYS-03.1", "SYS-03.2", "SYS-03.4"})
+    assert [mutant.name for mutant in met] == ["SYS-03.1", "SYS-03.2"]
+    assert left_out["SYS-03.3"] == "the target does not have it"
+    assert "does not ask for" in left_out["SYS-03.4"]
+
+
+def test_a_mutant_meets_its_own_gap_or_all_of_them() -> None:
+    both = SETTINGS.active_profile(CATALOG).select([CATALOG.gap("SYS-02"), CATALOG.gap("SYS-03")])
+    mutant = CATALOG.mutant("SYS-03.1")
+    _, own = proof_variants(SETTINGS, both, [mutant], repeats=3, across=False)
+    _, every = proof_variants(SETTINGS, both, [mutant], repeats=3, across=True)
+    assert set(own.clauses) == set(RACES.clauses)
+    assert every.clauses == both.clauses
+    assert own.repeats == 3
+
+
+def test_the_plan_of_plain_pytest_reads_the_settings_and_has_no_canary(tmp_path: Path) -> None:
+    (tmp_path / "overbooked.toml").write_text("seed = 12\nscenario_timeout_s = 9\n")
+    plan = plain_plan(tmp_path)
+    assert (plan.seed, plan.scenario_timeout_s) == (12, 9)
+    assert [variant.name for variant in plan.variants] == [HEALTHY]
+
+
+def test_a_seed_nobody_chose_is_the_one_drawn(tmp_path: Path) -> None:
+    assert plain_plan(tmp_path, seed=99).seed == 99
+
+
+def test_what_was_not_said_overrides_nothing() -> None:
+    said = as_overrides({"seed": 1, "profile": None, "stack": {"kind": None, "replicas": None}})
+    assert said == {"seed": 1}
+    assert with_kind(said, "embedded") == {"seed": 1, "stack": {"kind": "embedded"}}

@@ -1,0 +1,24 @@
+"""How long scenarios took is remembered, and is no harm when it is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.bookkeeping.weights import FILE, known_weights, remember_weights
+
+
+def test_what_was_spent_is_known_beside_what_was_known(tmp_path: Path) -> None:
+    remember_weights(tmp_path, {"a": 1.0, "b": 2.0})
+    remember_weights(tmp_path, {"b": 3.0})
+    assert known_weights(tmp_path) == {"a": 1.0, "b": 3.0}
+
+
+def test_a_file_that_cannot_be_read_is_no_harm(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("[1, 2]")
+    assert known_weights(tmp_path) == {}
+    assert known_weights(tmp_path / "nowhere") == {}
+
+
+def test_a_place_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:
+    remember_weights(tmp_path / "nowhere", {"a": 1.0})
+    assert known_weights(tmp_path / "nowhere") == {}

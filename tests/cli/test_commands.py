@@ -1,0 +1,89 @@
+"""The commands that look and do not run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli.commands import COMMANDS
+
+from .conftest import Project
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(project: Project, name: str) -> None:
+    called = project.call(name, "--help")
+    assert called.code == 0
+    assert f"overbooked {name}" in called.out.split("Options:")[0].split("\n", 2)[2]
+
+
+def test_help_and_version_need_no_settings(project: Project) -> None:
+    (project.root / "overbooked.toml").write_text("nonsense")
+    assert "prove" in project.call("--help").out
+    assert project.call("--version").code == 0
+
+
+def test_an_unknown_command_is_bad_usage(project: Project) -> None:
+    called = project.call("frobnicate")
+    assert called.code == 2
+    assert "frobnicate" in called.err
+
+
+def test_the_list_has_every_gap_and_who_judges_it(project: Project) -> None:
+    states = json.loads(project.call("list", "--json").out)
+    assert len(states) == 157
+    (races,) = [state for state in states if state["id"] == "SYS-03"]
+    assert races["state"] == "not run"
+    assert races["covered"] == 3
+    scenarios = {clause["id"]: clause["scenarios"] for clause in races["clauses"]}
+    assert scenarios["SYS-03.c"] == ["scenarios/test_races.py::test_the_last_place"]
+    assert "SYS-03" in project.call("list", "--theme", "revenue").out
+
+
+def test_show_says_all_of_one_gap(project: Project) -> None:
+    called = project.call("show", "SYS-03.2")
+    assert called.code == 0
+    assert "row lock taken after the check" in called.out
+    assert json.loads(project.call("show", "SYS-03", "--json").out)["id"] == "SYS-03"
+    assert project.call("show", "SYS-99").code == 2
+
+
+def test_a_run_can_be_reported_again_and_gated(project: Project) -> None:
+    project.call("run", "SYS-03.c")
+    (run,) = project.runs()
+    (run / "summary.md").unlink()
+    assert project.call("report", run.name).code == 0
+    assert (run / "summary.md").exists()
+    gated = project.call("gate", "latest", "--json")
+    assert (gated.code, json.loads(gated.out)["satisfied"]) == (0, True)
+    strict = project.root / "strict.toml"
+    strict.write_text("minimum_judged = 5\n")
+    assert project.call("gate", str(run), "--policy", str(strict)).code == 4
+    assert project.call("gate", "nowhere").code == 2
+
+
+def test_a_policy_that_says_nonsense_is_bad_usage(project: Project) -> None:
+    project.call("run", "SYS-03.c")
+    bad = project.root / "bad.toml"
+    bad.write_text("minimum_judged = -1\n")
+    assert project.call("gate", "latest", "--policy", str(bad)).code == 2
+
+
+def test_a_mutants_run_is_not_the_state_of_the_system(project: Project) -> None:
+    project.call("run", "SYS-03.c", "--mutant", "SYS-03.1")
+    (state,) = json.loads(project.call("list", "SYS-03", "--json").out)
+    assert state["state"] == "not run"
+
+
+def test_the_doctor_says_what_there_is(project: Project) -> None:
+    rows = json.loads(project.call("doctor", "--json").out)
+    assert {"Python", "PostgreSQL", "Redis", "stack"} <= {row["name"] for row in rows}
+    assert "Python" in project.call("doctor").out
+
+
+def test_a_traceback_is_shown_to_who_asks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERBOOKED_DEBUG", "1")
+    called = project.call("show", "SYS-99")
+    assert called.code == 2
+    assert "Traceback" in called.err
