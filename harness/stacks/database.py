@@ -20,6 +20,7 @@ from harness.targets.descriptor import Database
 SUPERUSER = "overbooked"
 # Every connection of a client repeats these; loopback with generated passwords needs no more.
 _SCRAM_ITERATIONS = 256
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 30.0
 
@@ -63,12 +64,12 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         opened = await asyncpg.connect(
             dsn, timeout=_CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, ssl=False
         )
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise StackError(f"PostgreSQL does not let us in: {error}", part="postgres") from error
+    except _FAILURES as error:
+        raise StackError(f"PostgreSQL does not let us in: {_said(error)}", part="postgres") from error
     try:
         yield opened
-    except asyncpg.PostgresError as error:
-        raise StackError(f"PostgreSQL refused: {error}", part="postgres") from error
+    except _FAILURES as error:
+        raise StackError(f"PostgreSQL refused: {_said(error)}", part="postgres") from error
     finally:
         opened.terminate()
 
@@ -138,6 +139,10 @@ async def server_version(dsn: str) -> str:
     """The server's version, e.g. `18.6`."""
     async with connection(dsn) as admin:
         return str(await admin.fetchval("SHOW server_version")).split()[0]
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _name(identifier: str) -> str:

@@ -108,6 +108,9 @@ class EmbeddedStack:
             raise StackError(
                 f"the stack was not up within {self._settings.start_timeout_s:g} s ([stack] start_timeout_s)"
             ) from error
+        except OSError as error:
+            await self.close()
+            raise StackError(f"the stack cannot be started: {error}") from error
         except BaseException:
             await self.close()
             raise

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 _POLL_S = 0.002
+_PF_EXITING = 0x4
 _STANDING = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
@@ -27,14 +28,25 @@ def identity(pid: int) -> str | None:
             return repr(psutil.Process(pid).create_time())
         except psutil.Error:
             return None
+    fields = _stat(pid)
+    if not fields or fields[0] in "ZX":
+        return None
+    return f"{_boot()}/{fields[19]}"
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether it is on its way out: its sockets may be closed already, but it cannot be reaped yet."""
+    fields = _stat(pid)
+    return bool(fields) and bool(int(fields[6]) & _PF_EXITING)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc_pid_stat(5) from the third (state) on; none where there is no such file."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
-    fields = stat[stat.rindex(")") + 2 :].split()  # the name before may contain anything
-    if fields[0] in "ZX":
-        return None
-    return f"{_boot()}/{fields[19]}"
+        return []
+    return stat[stat.rindex(")") + 2 :].split()  # the name before may contain anything
 
 
 @functools.cache

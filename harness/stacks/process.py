@@ -18,7 +18,13 @@ import psutil
 from harness.errors import StackError
 from harness.stacks import trampoline
 from harness.stacks.health import Probe, quoted, wait_until_ready
-from harness.stacks.identity import descendants, identity, wait_until_gone, wait_until_stopped
+from harness.stacks.identity import (
+    descendants,
+    identity,
+    is_exiting,
+    wait_until_gone,
+    wait_until_stopped,
+)
 from harness.stacks.ownership import MARKER, Ownership
 from harness.stacks.paths import explained
 
@@ -105,7 +111,13 @@ class LocalProcess:
 
     def how_it_ended(self) -> str:
         """How it ended on its own, empty while it runs or when we ended it."""
-        if self._taken_down or self._child is None or (code := self._child.poll()) is None:
+        if self._taken_down or self._child is None:
+            return ""
+        if self._child.poll() is None and is_exiting(self._child.pid):
+            # Clients have seen it go: whoever asks now must not hear that it is well.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_STOP_TIMEOUT_S)
+        if (code := self._child.poll()) is None:
             return ""
         if code >= 0:
             return f"ended with exit code {code}"

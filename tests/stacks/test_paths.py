@@ -83,7 +83,7 @@ def test_a_part_that_ran_out_of_space_is_told_by_its_log() -> None:
 
 
 def test_any_other_failure_of_a_part_stays_what_it_is() -> None:
-    with pytest.raises(StackError, match="^postgres ended$"), explained():
+    with pytest.raises(StackError, match=r"^postgres ended$"), explained():
         raise StackError("postgres ended", part="postgres", log=["FATAL: something else"])
 
 
