@@ -81,6 +81,23 @@ def amounts(*, least: int = 1, most: int = MOST_MINOR) -> st.SearchStrategy[Mone
     return st.builds(Money, minor_amounts(least=least, most=most), currencies())
 
 
+def floats_fall_short(money: Money) -> bool:
+    """Whether the amount, written in major units and read as a float, comes out a minor unit short."""
+    return int(float(major(money)) * 10 ** DECIMALS[money.currency]) != money.minor
+
+
+def amounts_floats_fall_short_of(*, most: int = 5_000) -> st.SearchStrategy[Money]:
+    """An amount of up to `most` minor units that `floats_fall_short` of, with two or three decimals."""
+    return st.sampled_from(
+        [
+            money
+            for currency in ("EUR", "KWD")
+            for minor in range(1, most + 1)
+            if floats_fall_short(money := Money(minor, currency))
+        ]
+    )
+
+
 def percentages(*, least: int = -90, most: int = 300) -> st.SearchStrategy[Decimal]:
     """A change of price in per cent with up to two decimals, e.g. -12.5 or 7.25."""
     awkward = [p for p in (0, 5, 10, 33, -15) if least <= p <= most]

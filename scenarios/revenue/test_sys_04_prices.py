@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from harness import gap
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from harness import gap, properties
 from harness.explore.bursts import Races
 from harness.explore.rounds import Played, Round
 from harness.faults.toolbox import Faults
@@ -10,6 +14,7 @@ from harness.oracles.answers import accepted, losers_are_told, refused_with
 from harness.oracles.money import charged, nothing_charged, paid_bookings
 from harness.oracles.prices import new_price_told
 from harness.profiles.budget import Budget
+from harness.properties import money
 from harness.targets.port import Answer, Money
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
@@ -33,6 +38,29 @@ async def test_a_price_change_does_not_reach_a_quote_that_lives(system: System, 
             accepted(after.last, f"a quote did not survive a change by {way} before {moment}")
             charged(await system.state(slots=[slot]), after.facts["checkout"], before.facts["price"])
             judge.count("price changes")
+
+
+@gap("SYS-04.b")
+async def test_the_charge_equals_the_quote_to_the_minor_unit(
+    system: System, judge: Judge, budget: Budget, seed: int
+) -> None:
+    (ana,) = await system.customers(1)
+
+    async def buys(example: tuple[Money, Decimal, str]) -> None:
+        price, percent, rounding = example
+        slot = await system.open_priced_slot(price=price, percent=percent, rounding=rounding)
+        bought = await system.walk(ana.checks_out(slot))
+        accepted(bought.last, "a quoted price could not be paid")
+        charged(await system.state(slots=[slot]), bought.facts["checkout"], bought["quote"].facts["price"])
+
+    plain = st.tuples(money.amounts_floats_fall_short_of(), st.just(Decimal(0)))
+    moved = st.tuples(money.amounts(least=100, most=5_000_000), money.percentages())
+    prices = st.builds(
+        lambda priced, rounding: (*priced, rounding),
+        st.one_of(plain, moved),
+        st.sampled_from(system.roundings),
+    )
+    await properties.check(prices, buys, examples=budget.examples, seed=seed, judge=judge)
 
 
 @gap("SYS-04.c")
