@@ -15,6 +15,7 @@ import pytest
 from harness.errors import ConfigError, StackError, SystemDied
 from harness.stacks.card import card
 from harness.stacks.embedded import EmbeddedStack
+from harness.stacks.health import http_probe
 from harness.stacks.settings import StackSettings
 from tests.stacks.conftest import service, system
 
@@ -304,11 +305,11 @@ async def test_a_service_that_dies_at_once_is_named_with_its_last_words(settings
     assert time.monotonic() - started < settings.health_timeout_s
 
 
-async def test_a_service_that_is_never_healthy_is_given_up(settings: StackSettings) -> None:
-    hasty = settings.model_copy(update={"health_timeout_s": 1.0})
-    error = await failed_start(hasty, database=None, redis=None, service=service(app={"health": "/nowhere"}))
-    assert error.part == "app"
-    assert "not ready within 1 s: GET /nowhere answered" in str(error)
+async def test_a_service_that_answers_badly_is_quoted(stack: EmbeddedStack) -> None:
+    address = stack._servers["app"]
+    assert await http_probe(*address, "/health")() == ""
+    said = await http_probe(*address, "/nowhere")()
+    assert said.startswith("GET /nowhere answered HTTP/1.0 500")
 
 
 async def test_a_command_that_does_not_exist_is_named(settings: StackSettings) -> None:
