@@ -225,8 +225,8 @@ async def conclude(runtime: Runtime, attempt: Attempt, end: End, *, fenced: bool
         if fenced and checkout.state in ending.UNDECIDED and not is_ours(checkout, attempt):
             raise Superseded
         ended = await end(uow, checkout, now=now)
-        if attempt.key is not None:
-            # Whose key it is, if somebody else has the checkout by now, learns the outcome too.
+        if attempt.key is not None and attempt.key != checkout.pay_key:
+            # Somebody else has the checkout by now; whose key this is learns the outcome too.
             await idempotency.finish(
                 uow, customer_id=attempt.customer_id, key=attempt.key, answer=ended.answer
             )

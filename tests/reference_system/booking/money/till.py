@@ -47,6 +47,7 @@ class Till:
 
     house: House
     provider: Provider
+    offset_s: float = 0.0
 
     async def begin(self, *, who: Person | None = None, slot: str | None = None) -> Begun:
         """A checkout up to where it is paid for."""
@@ -101,13 +102,16 @@ class Till:
         """Both clocks."""
         await self.house.move_clock(offset_s)
         await self.provider.control("/clock", offset_s=offset_s)
+        self.offset_s = offset_s
 
     # -- webhooks ------------------------------------------------------------------------------
 
-    async def deliver(self, event: Mapping[str, Any], **signing: Any) -> httpx.Response:
-        """What the provider would send, signed."""
+    async def deliver(
+        self, event: Mapping[str, Any], *, age_s: float = 0, secret: str = WEBHOOK_SECRET
+    ) -> httpx.Response:
+        """What the provider would send, signed `age_s` ago."""
         body = json.dumps({name: event[name] for name in ("id", "type", "created", "data")}).encode()
-        headers = {"Content-Type": "application/json", "Provider-Signature": signature(body, **signing)}
+        headers = {"Content-Type": "application/json", "Provider-Signature": self._signature(body, age_s, secret)}
         return await self.house.http.post("/webhooks/provider", content=body, headers=headers)
 
     async def deliver_all(self, begun: Begun) -> None:
@@ -118,8 +122,7 @@ class Till:
                 assert answer.status_code == 200, answer.text
 
 
-def signature(body: bytes, *, at: float | None = None, secret: str = WEBHOOK_SECRET) -> str:
-    """As the provider signs; `at` defaults to now."""
-    timestamp = int(time.time() if at is None else at)
-    mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
-    return f"t={timestamp},v1={mac.hexdigest()}"
+    def _signature(self, body: bytes, age_s: float, secret: str) -> str:
+        timestamp = int(time.time() + self.offset_s - age_s)
+        mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+        return f"t={timestamp},v1={mac.hexdigest()}"
