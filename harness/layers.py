@@ -99,6 +99,11 @@ def _checked(
         if value is None:
             continue
         if key not in model.model_fields:
+            # Where other keys are welcome, one that is nearly a known key is a slip all the same.
+            slip = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.8)
+            if model.model_config.get("extra") == "allow" and not slip:
+                kept[key] = value
+                continue
             raise ConfigError(_unknown(key, path, model, where))
         kept[key] = value
         if isinstance(value, Mapping):
@@ -124,6 +129,9 @@ def _unknown(key: str, path: tuple[str, ...], model: type[BaseModel], where: str
 def _anchored(values: Mapping[str, Any], model: type[BaseModel], base: Path) -> dict[str, Any]:
     placed: dict[str, Any] = {}
     for key, value in values.items():
+        if key not in model.model_fields:
+            placed[key] = value
+            continue
         annotation = model.model_fields[key].annotation
         inner = _model(annotation)
         if inner and isinstance(value, Mapping):
