@@ -9,9 +9,10 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from harness.errors import HarnessError, StackError, SystemDied
+from harness.errors import HarnessError, StackError
 from harness.stacks import binaries, guard
 from harness.stacks.database import SUPERUSER
+from harness.stacks.deaths import own_death
 from harness.stacks.embedded_database import EmbeddedDatabase
 from harness.stacks.embedded_services import EmbeddedServices
 from harness.stacks.links import Address, LinkSet, plan_links, replica_names
@@ -20,7 +21,7 @@ from harness.stacks.paths import explained, places, require_space
 from harness.stacks.placeholders import LOOPBACK, direct_dsns, link_values, url
 from harness.stacks.ports import PortLeases
 from harness.stacks.process import LocalProcess
-from harness.stacks.redis_server import redis_command, redis_process, redis_version
+from harness.stacks.redis_server import flush, redis_process, redis_version
 from harness.stacks.settings import StackSettings
 from harness.stacks.together import together
 from harness.stacks.toxiproxy import ToxiproxyApi, toxiproxy_process
@@ -197,19 +198,9 @@ class EmbeddedStack:
             SystemDied: the service ended on its own.
             StackError: another part did.
         """
-        everything = [*self._processes.values(), *([self._toxiproxy] if self._toxiproxy else [])]
-        for process in everything:
-            if not (end := process.how_it_ended()):
-                continue
-            log = process.log_tail(20)
-            if process.name in self.replicas:
-                raise SystemDied(
-                    f"{process.name} {end} while no fault of ours was aimed at it",
-                    expected="the service outlives whatever it is asked",
-                    observed=f"{process.name} {end}",
-                    details={"log": log},
-                )
-            raise StackError(f"{process.name} {end} on its own", part=process.name, log=log)
+        for process in self._everything():
+            if end := process.how_it_ended():
+                raise own_death(process, end, replicas=self.replicas)
 
     async def close(self) -> None:
         """End everything and remove the stack's folder; idempotent, also after a failed start."""
@@ -219,8 +210,7 @@ class EmbeddedStack:
         # Not awaited anywhere, so that no cancellation comes between: it takes some 100 ms.
         if self._links:
             self._links.close()
-        parts = [*self._processes.values(), *([self._toxiproxy] if self._toxiproxy else [])]
-        for process in parts:
+        for process in self._everything():
             if process.name == "postgres":
                 process.stop(signal.SIGQUIT)
             else:
@@ -234,6 +224,9 @@ class EmbeddedStack:
             guard.unprotect(self._ownership.id)
 
     # -- its parts -----------------------------------------------------------------------------
+
+    def _everything(self) -> list[LocalProcess]:
+        return [*self._processes.values(), *([self._toxiproxy] if self._toxiproxy else [])]
 
     def _parts(self) -> list[str]:
         parts = ["toxiproxy", *self.replicas]
@@ -297,12 +290,7 @@ class EmbeddedStack:
 
     async def _flush_redis(self) -> None:
         if "redis" in self._processes:
-            try:
-                answer = await redis_command(self._servers["redis"], self._redis_password, "FLUSHALL")
-            except OSError as error:
-                raise StackError(f"Redis cannot be emptied: {error}", part="redis") from error
-            if not answer.startswith("+OK"):
-                raise StackError(f"Redis refused to be emptied: {answer}", part="redis")
+            await flush(self._servers["redis"], self._redis_password)
 
     async def _start_provider(self, services: EmbeddedServices) -> None:
         await together(*(self._fresh(services, name, None) for name in services.provider_names))

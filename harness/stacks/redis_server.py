@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from harness.errors import StackError
 from harness.stacks.health import Probe
 from harness.stacks.ownership import Ownership
 from harness.stacks.paths import explained
@@ -72,6 +73,20 @@ async def redis_command(address: tuple[str, int], password: str, command: str) -
         return (await reader.readline()).decode("utf-8", "replace").strip()
     finally:
         writer.close()
+
+
+async def flush(address: tuple[str, int], password: str) -> None:
+    """Empty it.
+
+    Raises:
+        StackError: it does not answer or refuses.
+    """
+    try:
+        answer = await redis_command(address, password, "FLUSHALL")
+    except OSError as error:
+        raise StackError(f"Redis cannot be emptied: {error}", part="redis") from error
+    if not answer.startswith("+OK"):
+        raise StackError(f"Redis refused to be emptied: {answer}", part="redis")
 
 
 async def redis_version(server: Path) -> str:
