@@ -259,12 +259,17 @@ async def system(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def races(request: pytest.FixtureRequest, system: System, judge: Judge) -> AsyncIterator[Races]:
+async def races(
+    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge
+) -> AsyncIterator[Races]:
     """Plays races against the system, many requests released in one instant."""
     from harness.explore.bursts import Races  # noqa: PLC0415
+    from harness.faults.allow import Aim  # noqa: PLC0415
 
     clerk = clerk_of(request.config)
-    races = Races(system, judge, guard=clerk.guard, warm_path=clerk.descriptor.app.health)
+    service = clerk.descriptor.service("app")
+    guard = Aim(stack, clerk.settings.stack.allow_hosts).burst
+    races = Races(system, judge, guard=guard, warm_path=service.health if service else "/")
     try:
         yield races
     finally:

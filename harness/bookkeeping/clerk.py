@@ -22,7 +22,6 @@ from harness.bookkeeping.stacking import descriptor_of
 from harness.config import Settings
 from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
 from harness.profiles import Budget, load_profile
-from harness.stacks.hosts import ensure_allowed
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.verdicts.judge import Judge
@@ -152,14 +151,6 @@ class Clerk:
         """What an item may spend on the clauses asked of it; a canary gets the quick profile's."""
         profile = load_profile("quick") if self.variant(item).small else self.settings.active_profile()
         return profile.budget_for(_entry(item).asked)
-
-    def guard(self, host: str) -> None:
-        """Refuse to burden a host that is neither this machine nor allowed.
-
-        Raises:
-            HostNotAllowed: naming it.
-        """
-        ensure_allowed(host, self.settings.stack.allow_hosts, purpose="a burst")
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""

@@ -45,6 +45,14 @@ class Aim:
         """
         self._check(host, "a toxic")
 
+    def burst(self, host: str) -> None:
+        """Check the host that a burst is to burden.
+
+        Raises:
+            HostNotAllowed: naming it.
+        """
+        self._check(host, "a burst")
+
     def upstream(self, proxy: ProxyState) -> None:
         """Check where a proxy leads: who stands behind it is hurt too.
 
