@@ -80,9 +80,9 @@ def hold(
 
 def _beside(workers: int) -> tuple[str, ...]:
     if not workers:
-        return ("-p", "no:xdist")
+        return ()
     return (
-        *("-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
+        *("-p", "xdist.plugin", "-n", str(workers), "--dist=loadscope", "--no-loadscope-reorder"),
         f"--max-worker-restart={RESTARTS}",
     )
 

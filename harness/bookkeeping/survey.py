@@ -12,9 +12,13 @@ from harness.bookkeeping.recorder import last_line
 from harness.catalog import Catalog
 from harness.errors import UsageError
 
-# What every session of ours says to pytest: the project's own settings are for its tests.
+# What every session of ours says to pytest. The plugins and settings of a project are for its tests;
+# a scenario that wants one names it in its conftest. Each costs every worker its import, and asserts
+# are not what verdicts are made of.
 QUIETLY = (
-    *("-p", "no:cacheprovider", "-p", "no:locust"),
+    "--disable-plugin-autoload",
+    *("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider"),
+    "--assert=plain",
     *("-o", "addopts=", "-o", "asyncio_mode=auto"),
     *("-o", "asyncio_default_fixture_loop_scope=session"),
 )
