@@ -234,8 +234,7 @@ async def _end_unpaid(
 async def settle(uow: UnitOfWork, checkout: Row[Any], state: str, answer: Answer, *, now: datetime) -> Answer:
     """Move the checkout to a state and record the answer, under the key of whoever pays too."""
     await store.settle(uow, checkout_id=checkout.id, state=state, outcome=answer, now=now)
-    if checkout.pay_key is not None:
-        await idempotency.finish(uow, customer_id=checkout.customer_id, key=checkout.pay_key, answer=answer)
+    await record_answer(uow, checkout, answer)
     await audit.record(
         uow,
         at=now,
@@ -247,6 +246,12 @@ async def settle(uow: UnitOfWork, checkout: Row[Any], state: str, answer: Answer
         status=answer.status,
     )
     return answer
+
+
+async def record_answer(uow: UnitOfWork, checkout: Row[Any], answer: Answer) -> None:
+    """Make it the answer to every repeat of the request that pays."""
+    if checkout.pay_key is not None:
+        await idempotency.finish(uow, customer_id=checkout.customer_id, key=checkout.pay_key, answer=answer)
 
 
 def decided(checkout: Row[Any]) -> Answer:

@@ -94,13 +94,7 @@ async def claim(
     )
     if claimed.answer is not None:
         return claimed.answer, True
-    if checkout.state == "open":
-        answer = await refusal(uow, checkout, settings=settings, now=now)
-    elif checkout.state == "paying":
-        refuse_while_leased(checkout, now)
-        answer = None
-    else:
-        answer = await closed(uow, checkout, resumed=claimed.state == "resumed", settings=settings, now=now)
+    answer = await verdict(uow, checkout, resumed=claimed.state == "resumed", settings=settings, now=now)
     if answer is not None:
         await idempotency.finish(uow, customer_id=checkout.customer_id, key=request.key, answer=answer)
         return answer, False
@@ -124,6 +118,21 @@ async def claim(
         token=request.token,
         session_id=request.caller.session_id,
     )
+
+
+async def verdict(
+    uow: UnitOfWork, checkout: Row[Any], *, resumed: bool, settings: Settings, now: datetime
+) -> Answer | None:
+    """The answer that the state of a (locked) checkout gives by itself; None: it is to be paid for.
+
+    Raises Problem IN_PROGRESS (409).
+    """
+    if checkout.state == "open":
+        return await refusal(uow, checkout, settings=settings, now=now)
+    if checkout.state == "paying":
+        refuse_while_leased(checkout, now)
+        return None
+    return await closed(uow, checkout, resumed=resumed, settings=settings, now=now)
 
 
 async def refusal(uow: UnitOfWork, checkout: Row[Any], *, settings: Settings, now: datetime) -> Answer | None:

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Row
 
 from reference_system.booking.audit import store as audit
+from reference_system.booking.checkout import store as checkouts
 from reference_system.booking.db import UnitOfWork
 from reference_system.booking.dead_letters import store as dead_letters
 from reference_system.booking.ledger import service as ledger
@@ -124,7 +125,7 @@ async def send(runtime: Runtime, refund_id: UUID) -> str:
     now = await runtime.clock.now()
 
     async def work(uow: UnitOfWork) -> str:
-        payment = await store.lock_payment_by_id(uow, row.payment_id)
+        payment = await _locked(uow, row)
         await acknowledge(uow, payment, refund_id, sent, now=now)
         return sent.status
 
@@ -152,7 +153,7 @@ async def _refused(runtime: Runtime, row: Row[Any], intent: Intent | None) -> st
     gone = intent is not None and intent.is_captured and intent.left_minor == 0
 
     async def work(uow: UnitOfWork) -> str:
-        payment = await store.lock_payment_by_id(uow, row.payment_id)
+        payment = await _locked(uow, row)
         now_row = await store.read_refund(uow, row.id)
         assert now_row is not None
         if is_settled(now_row):
@@ -165,6 +166,13 @@ async def _refused(runtime: Runtime, row: Row[Any], intent: Intent | None) -> st
         return "failed"
 
     return await runtime.database.run(work)
+
+
+async def _locked(uow: UnitOfWork, refund: Row[Any]) -> Row[Any]:
+    """The payment of a refund, its checkout locked before it."""
+    if refund.checkout_id is not None:
+        await checkouts.lock_checkout(uow, refund.checkout_id)
+    return await store.lock_payment_by_id(uow, refund.payment_id)
 
 
 async def _count(

@@ -114,6 +114,9 @@ def unknown_captures(there: There, here: Here) -> Iterable[Difference]:
     if here.main is not None:
         if here.is_booked or is_going_back(here.main, here):
             return
+        if here.main.id in here.unrefundable:
+            yield _for_a_person("captured there, unknown here", f"a refund of {paying.id} has failed")
+            return
     else:
         payment = here.payment(paying.id)
         if payment is not None and payment.state == "voided":

@@ -61,6 +61,7 @@ class Here:
     payments: tuple[PaymentHere, ...]
     refunds: tuple[RefundHere, ...]
     postings: tuple[Posting, ...]
+    unrefundable: frozenset[UUID] = frozenset()  # payments of which a refund failed at the provider
 
     @property
     def is_booked(self) -> bool:

@@ -89,6 +89,7 @@ async def look_here(source: UnitOfWork | Database, checkout_id: UUID) -> Here | 
             Posting(p.id, p.kind, p.reference, p.payment_id, p.amount_minor)
             for p in await ledger.standing(source, ids)
         ),
+        unrefundable=await store.unrefundable(source, ids),
     )
 
 

@@ -122,6 +122,11 @@ SELECT id, intent_id, surplus_of IS NOT NULL AS surplus, state, amount_minor, cu
 FROM payments WHERE checkout_id = :checkout_id OR surplus_of = :checkout_id
 ORDER BY id
 """
+# What the provider could not pay out, as against what was not needed.
+UNREFUNDABLE = """
+SELECT DISTINCT payment_id FROM refunds
+WHERE payment_id = ANY(CAST(:payment_ids AS uuid[])) AND state = 'failed' AND provider_refund_id IS NOT NULL
+"""
 
 
 async def begin_or_resume(uow: UnitOfWork, *, since: datetime, now: datetime) -> UUID:
@@ -203,3 +208,11 @@ async def checkout(source: UnitOfWork | Database, checkout_id: UUID) -> Row[Any]
 
 async def payments_of_checkout(source: UnitOfWork | Database, checkout_id: UUID) -> Sequence[Row[Any]]:
     return await source.all(PAYMENTS_OF_CHECKOUT, checkout_id=checkout_id)
+
+
+async def unrefundable(source: UnitOfWork | Database, payment_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payments of which a refund has failed at the provider."""
+    if not payment_ids:
+        return frozenset()
+    rows = await source.all(UNREFUNDABLE, payment_ids=list(payment_ids))
+    return frozenset(row.payment_id for row in rows)

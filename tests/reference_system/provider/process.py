@@ -43,13 +43,7 @@ class Provider:
 
     async def start(self) -> None:
         """Start it; returns when it answers."""
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "reference_system.provider", "--host", "127.0.0.1"),
-                *("--port", str(self.port), "--data-dir", str(self.data_dir)),
-            ],
-            env={**os.environ, **self.env},
-        )
+        self._process = self._spawned()
         async with asyncio.timeout(START_TIMEOUT_S):
             while True:
                 try:
@@ -58,6 +52,15 @@ class Provider:
                 except httpx.TransportError:
                     assert self._process.poll() is None, "the provider died at its start"
                     await asyncio.sleep(0.02)
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "reference_system.provider", "--host", "127.0.0.1"),
+                *("--port", str(self.port), "--data-dir", str(self.data_dir)),
+            ],
+            env={**os.environ, **self.env},
+        )
 
     def kill(self) -> None:
         """SIGKILL, reaped."""
