@@ -19,8 +19,8 @@ async def test_its_password_is_wanted_and_on_no_command_line(stack: EmbeddedStac
 
 async def test_a_refusal_is_told(stack: EmbeddedStack) -> None:
     with pytest.raises(StackError, match="Redis refused to be emptied: -WRONGPASS"):
-        await flush(stack._servers["redis"], "no such password")
-    assert "-WRONGPASS" in await redis_probe(stack._servers["redis"], "no such password")()
+        await flush(stack._servers["redis"], "wrong")
+    assert "-WRONGPASS" in await redis_probe(stack._servers["redis"], "wrong")()
 
 
 async def test_nobody_at_the_address_is_told() -> None:
