@@ -1,0 +1,47 @@
+"""A stack in containers from the locally built images; skipped where they are not, failed in CI."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from harness.stacks.choice import images_of
+from harness.stacks.containers import ContainersStack
+from harness.stacks.docker_socket import find_engine
+from harness.stacks.settings import StackSettings
+from harness.targets.descriptor import Descriptor, load
+
+ROOT = Path(__file__).parents[3]
+REQUIRED = "OVERBOOKED_REQUIRE_CONTAINERS"
+
+
+@pytest.fixture(scope="session")
+def described() -> Descriptor:
+    """The bundled system: the one whose image can be built here."""
+    return load(ROOT / "reference_system/target/system.toml")
+
+
+@pytest.fixture(scope="session")
+def in_containers(described: Descriptor) -> StackSettings:
+    """Settings that name the local images."""
+    table = tomllib.loads((ROOT / "ci/images.toml").read_text(encoding="utf-8"))["stack"]
+    settings = StackSettings(kind="containers", **table)
+    engine = find_engine()
+    missing = engine.missing(images_of(settings, described)) if engine.answers else []
+    if why := engine.problem or (f"images missing: {', '.join(missing)}" if missing else ""):
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(f"{REQUIRED} is set, but {why}; run ci/docker-engine.sh and ci/build-images.sh")
+        pytest.skip(f"{why}; ci/build-images.sh builds them")
+    return settings
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def stack(described: Descriptor, in_containers: StackSettings) -> AsyncIterator[ContainersStack]:
+    """One started stack for all tests here; each leaves it whole."""
+    async with ContainersStack(described, in_containers) as started:
+        yield started

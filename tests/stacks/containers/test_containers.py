@@ -1,0 +1,191 @@
+"""The containers stack is the embedded one's twin: same links, same control, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from harness.errors import StackError, SystemDied, UsageError
+from harness.stacks.containers import ContainersStack
+from harness.stacks.docker_owned import engine, sweep_containers
+from harness.stacks.settings import Images, StackSettings
+from harness.targets.descriptor import Descriptor
+
+pytestmark = pytest.mark.containers
+
+ROOT = Path(__file__).parents[3]
+
+
+async def readiness(stack: ContainersStack) -> int:
+    async with httpx.AsyncClient(base_url=stack.client_url, timeout=10) as client:
+        return (await client.get("/health/ready")).status_code
+
+
+def belongings(stack_id: str) -> tuple[int, int]:
+    """(containers, networks) that carry the label of a stack."""
+    mine = {"label": f"org.overbooked.stack={stack_id}"}
+    with engine() as client:
+        return len(client.containers.list(all=True, filters=mine)), len(client.networks.list(filters=mine))
+
+
+async def test_every_connection_passes_its_link_and_the_real_toxiproxy(stack: ContainersStack) -> None:
+    before = {name: link.traffic() for name, link in stack.links.items()}
+    assert await readiness(stack) == 200
+    async with httpx.AsyncClient() as client:
+        proxies = (await client.get(stack.toxiproxy_url + "/proxies")).json()
+        version = (await client.get(stack.toxiproxy_url + "/version")).text
+    assert {proxy["name"] for proxy in proxies.values()} == {link.toxiproxy for link in stack.links.values()}
+    assert "2.12.0" in version
+    for name in ("client->app", "app->postgres", "app->redis"):
+        assert stack.links[name].traffic().since(before[name]).messages > 0, name
+
+
+async def test_versions_and_images_are_told(stack: ContainersStack) -> None:
+    assert {"PostgreSQL", "Redis", "Toxiproxy", "image app", "image postgres"} <= set(stack.versions)
+
+
+@pytest.mark.parametrize("part", ["app", "provider", "postgres", "redis"])
+async def test_a_killed_part_is_gone_and_comes_back_at_its_address(stack: ContainersStack, part: str) -> None:
+    process = stack.processes[part]
+    assert process.alive()
+    assert process.memory_bytes() > 0
+    process.kill()
+    assert not process.alive()
+    assert process.how_it_ended() == ""
+    assert process.memory_bytes() == 0
+    await stack.heal()
+    assert process.alive()
+    assert await readiness(stack) == 200
+
+
+async def test_a_paused_service_does_not_answer_until_it_is_resumed(stack: ContainersStack) -> None:
+    process = stack.processes["app"]
+    process.pause()
+    assert process.paused
+    try:
+        async with httpx.AsyncClient(base_url=stack.client_url, timeout=0.5) as client:
+            with pytest.raises(httpx.TimeoutException):
+                await client.get("/health/live")
+    finally:
+        await stack.heal()
+    assert not process.paused
+    assert await readiness(stack) == 200
+
+
+async def test_a_service_that_dies_by_itself_is_the_systems_fault(stack: ContainersStack) -> None:
+    pid = stack.processes["app-2"].pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    while stack.processes["app-2"].alive():
+        await asyncio.to_thread(os.sched_yield)
+    with pytest.raises(SystemDied, match="app-2 ended with exit code 137"):
+        await stack.check()
+    await stack.heal()
+    await stack.check()
+
+
+async def test_a_redis_that_dies_by_itself_is_ours(stack: ContainersStack) -> None:
+    pid = stack.processes["redis"].pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    while stack.processes["redis"].alive():
+        await asyncio.to_thread(os.sched_yield)
+    with pytest.raises(StackError, match="redis ended"):
+        await stack.check()
+    await stack.heal()
+
+
+async def test_renewing_takes_the_mutant_in_and_out_with_a_fresh_database(stack: ContainersStack) -> None:
+    assert stack.processes["app"].log_tail(1)
+    await stack.renew(mutant="SYS-03.1")
+    assert stack.mutant == "SYS-03.1"
+    constraint = "SELECT count(*) FROM pg_constraint WHERE conname = 'slots_taken_within_capacity'"
+    connection = await asyncpg.connect(stack.dsns["observer"])
+    assert await connection.fetchval(constraint) == 0
+    await connection.close()
+    await stack.renew(mutant=None)
+    connection = await asyncpg.connect(stack.dsns["observer"])
+    assert await connection.fetchval(constraint) == 1
+    await connection.close()
+    assert await readiness(stack) == 200
+
+
+async def test_closing_leaves_no_container_and_no_network(
+    described: Descriptor, in_containers: StackSettings
+) -> None:
+    one_replica = in_containers.model_copy(update={"replicas": 1})
+    async with ContainersStack(described, one_replica) as made:
+        stack_id = made.id
+        containers, networks = belongings(stack_id)
+        assert (containers, networks) == (5, 1)
+    assert belongings(stack_id) == (0, 0)
+    await made.close()
+
+
+async def test_a_service_that_cannot_start_is_named_with_its_log(
+    described: Descriptor, in_containers: StackSettings
+) -> None:
+    broken = described.app.model_copy(update={"command": ("{python}", "-c", "raise SystemExit('no luck')")})
+    services = tuple(broken if s.name == "app" else s for s in described.services)
+    stack = ContainersStack(described.model_copy(update={"services": services}), in_containers)
+    with pytest.raises(StackError, match="no luck") as raised:
+        await stack.start()
+    assert raised.value.part.startswith("app")
+    assert belongings(stack.id) == (0, 0)
+
+
+async def test_an_image_that_cannot_be_had_is_told_in_one_line(
+    described: Descriptor, in_containers: StackSettings
+) -> None:
+    images = Images(**{**in_containers.images.model_dump(), "postgres": "localhost:1/no/such:image"})
+    stack = ContainersStack(described, in_containers.model_copy(update={"images": images}))
+    with pytest.raises(UsageError, match="ci/build-images.sh") as raised:
+        await stack.start()
+    assert "\n" not in str(raised.value)
+
+
+async def test_what_a_killed_harness_left_is_swept_and_a_live_ones_is_not(
+    stack: ContainersStack, in_containers: StackSettings
+) -> None:
+    script = """
+import asyncio, sys, tomllib
+from pathlib import Path
+from harness.stacks.containers import ContainersStack
+from harness.stacks.settings import StackSettings
+from harness.targets.descriptor import load
+table = tomllib.loads(Path("ci/images.toml").read_text())["stack"]
+async def main():
+    stack = ContainersStack(load(Path("reference_system/target/system.toml")),
+                            StackSettings(kind="containers", replicas=1, **table))
+    await stack.start()
+    print(stack.id, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    harness = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert harness.stdout
+    stack_id = (await asyncio.to_thread(harness.stdout.readline)).strip()
+    assert belongings(stack_id)[0] == 5
+    harness.kill()
+    harness.wait()
+    assert stack_id in await asyncio.to_thread(sweep_containers)
+    assert belongings(stack_id) == (0, 0)
+    assert belongings(stack.id)[0] > 0
+    assert await readiness(stack) == 200
+
+
+def test_no_engine_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(UsageError, match="needs a Docker engine") as raised, engine():
+        pass
+    assert "\n" not in str(raised.value)
