@@ -12,10 +12,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from harness.bookkeeping import interrupts
 from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.cli.display import stderr_console, stdout_console
+from harness.cli.looping import looped
 from harness.cli.options import config_option, settings_of
 from harness.errors import ExitCode
 from harness.stacks import choice
@@ -53,29 +53,24 @@ def command(
         mutant = seeded.name
     chosen = settled(settings, descriptor)
     console = stderr_console()
-    console.print(Text(chosen.why, style="dim"), highlight=False)
+    console.print(Text(chosen.why, style="dim"), highlight=False, soft_wrap=True)
     stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_keep(stack, as_json=as_json))
+        looped(lambda: _keep(stack, as_json=as_json))
     console.print("gone", highlight=False)
     return ExitCode.SATISFIED
 
 
 async def _keep(stack: Stack, *, as_json: bool) -> None:
     """Start, show, and hold until somebody ends it or a part dies on its own."""
-    task = asyncio.current_task()
-    assert task is not None
-    with interrupts.cancels(task):
-        try:
-            await stack.start()
-            _show(stack, as_json=as_json)
-            while True:
-                await asyncio.sleep(WATCH_S)
-                await stack.check()
-        except asyncio.CancelledError:
-            pass
-        finally:
-            await stack.close()
+    try:
+        await stack.start()
+        _show(stack, as_json=as_json)
+        while True:
+            await asyncio.sleep(WATCH_S)
+            await stack.check()
+    finally:
+        await stack.close()
 
 
 def _show(stack: Stack, *, as_json: bool) -> None:
