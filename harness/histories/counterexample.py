@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.histories.history import History
 from harness.histories.model import Entry, M, Model, Partition, S
-from harness.histories.operation import Operation
+from harness.histories.operation import BadHistory, Operation
 from harness.histories.search import Linearizability, Search
 from harness.targets.port import Outcome
 
@@ -98,14 +98,20 @@ def _shortest_prefix(
     while low < high and clock() < until:
         middle = (low + high) // 2
         known = _up_to(operations, returns[middle])
-        for cut in model.prepare(known):
-            illegal = _illegal(model, cut)
-            if illegal is not None:
-                prefix, search, high = known.operations, illegal, middle
-                break
+        illegal = _first_illegal(model, known)
+        if illegal is not None:
+            prefix, search, high = known.operations, illegal, middle
         else:
             low = middle + 1
     return prefix, search
+
+
+def _first_illegal(model: Model[S, M], history: History) -> Search[S, M] | None:
+    try:
+        partitions = model.prepare(history)
+    except BadHistory:
+        return None  # cut before what makes it readable
+    return next((search for search in (_illegal(model, part) for part in partitions) if search), None)
 
 
 def _up_to(operations: Sequence[Operation], moment: float) -> History:

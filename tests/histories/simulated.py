@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
@@ -17,6 +20,10 @@ class Flaws:
     oversells: float = 0.0
     refuses_needlessly: float = 0.0
     forgets_to_free: float = 0.0
+
+
+NO_FLAWS = Flaws()
+VERBS = ("book", "book", "book", "cancel", "reschedule", "resize")
 
 
 class Slots:
@@ -63,69 +70,81 @@ class Slots:
         return Outcome.OK, None
 
 
-def history(
-    seed: int,
-    *,
-    capacities: dict[str, int],
-    actors: int,
-    operations: int,
-    verbs: tuple[str, ...] = ("book", "book", "book", "cancel", "reschedule", "resize"),
-    unknown: float = 0.0,
-    flaws: Flaws = Flaws(),
-    own: bool = True,
-    mean_s: float = 1.0,
-) -> History:
-    """What `actors` clients see who each do one operation after another, chosen at random.
+@dataclass(frozen=True)
+class Crowd:
+    """How many clients do what; a client goes on with its `own` bookings, or with any known to anybody.
 
-    Some answers are lost; of those half had no effect. A client goes on with its `own` bookings, or
-    with any that is known to anybody.
+    `unknown` is the share of answers that are lost; of those half had no effect.
     """
-    random = Random(seed)
-    system = Slots(capacities, random, flaws)
-    slots = list(capacities)
-    recorded: list[Operation] = []
-    # (moment, tie, what happens): a little event loop.
-    known: list[list[str]] = [[] for _ in range(actors)]
-    free_at = [random.expovariate(1 / mean_s) for _ in range(actors)]
-    queue: list[tuple[float, int, str, Any]] = [(at, n, "call", n) for n, at in enumerate(free_at)]
-    started = 0
-    while queue:
-        queue.sort(key=lambda event: event[:2])
-        now, _, what, data = queue.pop(0)
-        if what == "call":
-            if started == operations:
-                continue
-            started += 1
-            verb = random.choice(verbs)
-            mine = known[data if own else 0]
-            if verb in {"cancel", "reschedule"} and not mine:
-                verb = "book"
-            args: dict[str, Any] = {}
-            if verb in {"book", "resize"}:
-                args["slot"] = random.choice(slots)
-            if verb == "resize":
-                args["capacity"] = max(0, capacities[args["slot"]] + random.choice((-1, 0, 1)))
-            if verb in {"cancel", "reschedule"}:
-                args["booking"] = random.choice(mine)
-            if verb == "reschedule":
-                args["to"] = random.choice(slots)
-            effect = now + random.expovariate(2 / mean_s)
-            queue.append((effect, len(queue) + started, "effect", (data, verb, args, now)))
-        elif what == "effect":
-            actor, verb, args, called = data
-            lost = random.random() < unknown
-            back = now + random.expovariate(2 / mean_s)
-            if lost and random.random() < 0.5:
-                outcome, result = Outcome.UNKNOWN, None
-            else:
-                outcome, result = system.do(verb, args)
-            if lost:
-                outcome, result = Outcome.UNKNOWN, None
-            queue.append((back, len(queue) + started, "return", (actor, verb, args, called, outcome, result)))
-        else:
-            actor, verb, args, called, outcome, result = data
-            recorded.append(Operation(f"actor-{actor}", verb, args, called, now, outcome, result))
-            if verb == "book" and result is not None:
-                known[actor if own else 0].append(result)
-            queue.append((now + random.expovariate(10 / mean_s), len(queue) + started, "call", actor))
-    return History.of(recorded)
+
+    actors: int
+    operations: int
+    verbs: tuple[str, ...] = VERBS
+    unknown: float = 0.0
+    own: bool = True
+
+
+def history(seed: int, *, capacities: dict[str, int], flaws: Flaws = NO_FLAWS, **crowd: Any) -> History:
+    """What the clients of a `Crowd` see who each do one operation after another, chosen at random."""
+    return _Run(Random(seed), capacities, flaws, Crowd(**crowd)).history()
+
+
+class _Run:
+    """A little event loop: calls, effects and returns in order of time."""
+
+    def __init__(self, random: Random, capacities: dict[str, int], flaws: Flaws, crowd: Crowd) -> None:
+        self._random = random
+        self._capacities = capacities
+        self._crowd = crowd
+        self._system = Slots(capacities, random, flaws)
+        self._known: list[list[str]] = [[] for _ in range(crowd.actors)]
+        self._queue: list[tuple[float, int, Callable[[float], None]]] = []
+        self._pushed = self._started = 0
+        self._recorded: list[Operation] = []
+
+    def history(self) -> History:
+        for actor in range(self._crowd.actors):
+            self._after(0.0, 1.0, partial(self._call, actor))
+        while self._queue:
+            now, _, event = heappop(self._queue)
+            event(now)
+        return History.of(self._recorded)
+
+    def _after(self, now: float, mean_s: float, event: Callable[[float], None]) -> None:
+        self._pushed += 1
+        heappush(self._queue, (now + self._random.expovariate(1 / mean_s), self._pushed, event))
+
+    def _call(self, actor: int, now: float) -> None:
+        if self._started < self._crowd.operations:
+            self._started += 1
+            verb, args = self._chosen(self._mine(actor))
+            self._after(now, 0.5, partial(self._take_effect, actor, verb, args, now))
+
+    def _mine(self, actor: int) -> list[str]:
+        return self._known[actor if self._crowd.own else 0]
+
+    def _chosen(self, mine: list[str]) -> tuple[str, dict[str, Any]]:
+        pick = self._random.choice
+        verb, slot = pick(self._crowd.verbs), pick(list(self._capacities))
+        if verb == "resize":
+            return verb, {"slot": slot, "capacity": max(0, self._capacities[slot] + pick((-1, 0, 1)))}
+        if verb == "book" or not mine:
+            return "book", {"slot": slot}
+        return verb, {"booking": pick(mine)} | ({"to": slot} if verb == "reschedule" else {})
+
+    def _take_effect(self, actor: int, verb: str, args: dict[str, Any], called: float, now: float) -> None:
+        lost = self._random.random() < self._crowd.unknown
+        outcome, result = Outcome.UNKNOWN, None
+        if not lost or self._random.random() < 0.5:
+            outcome, result = self._system.do(verb, args)
+        if lost:
+            outcome, result = Outcome.UNKNOWN, None
+        operation = partial(Operation, f"actor-{actor}", verb, args, called, outcome=outcome, result=result)
+        self._after(now, 0.5, partial(self._return, actor, operation))
+
+    def _return(self, actor: int, operation: Callable[..., Operation], now: float) -> None:
+        done = operation(completed_at=now)
+        self._recorded.append(done)
+        if done.verb == "book" and done.result is not None:
+            self._mine(actor).append(done.result)
+        self._after(now, 0.1, partial(self._call, actor))
