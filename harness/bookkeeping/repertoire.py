@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 from harness.catalog import Mutant
 from harness.errors import ConfigError, UnknownGap
@@ -19,14 +20,34 @@ def repertoire(descriptor: Descriptor) -> frozenset[str]:
     Raises:
         ConfigError: its command to list them fails or answers something else than JSON.
     """
+    return frozenset(row["id"] for row in _listed(descriptor))
+
+
+def explanations(descriptor: Descriptor) -> dict[tuple[str, str], str]:
+    """Why a mutant opens a clause that the catalog does not say it breaks, by mutant and clause.
+
+    A target says so in the rows of its list, as `"also_opens": {"SYS-02.c": "because ..."}`.
+
+    Raises:
+        ConfigError: as `repertoire`.
+    """
+    return {
+        (str(row["id"]), str(clause)): str(why)
+        for row in _listed(descriptor)
+        for clause, why in dict(row.get("also_opens") or {}).items()
+    }
+
+
+def _listed(descriptor: Descriptor) -> list[dict[str, Any]]:
     if descriptor.mutants is None:
-        return frozenset()
+        return []
     command = fill_command(descriptor.mutants.list, {"python": sys.executable})
     try:
         done = subprocess.run(
             command, cwd=descriptor.root, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True
         )
-        return frozenset(row["id"] if isinstance(row, dict) else str(row) for row in json.loads(done.stdout))
+        rows = [row if isinstance(row, dict) else {"id": str(row)} for row in json.loads(done.stdout)]
+        return [{**row, "id": str(row["id"])} for row in rows]
     except subprocess.CalledProcessError as error:
         last = (error.stderr or "").strip().splitlines()[-1:]
         raise ConfigError(f"{_what(descriptor, command)} fails: {''.join(last)}") from error

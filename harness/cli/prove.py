@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.planning import deadline_of, drawn_seed, mutants_to_prove, proof_variants, with_kind
-from harness.bookkeeping.repertoire import repertoire, require
+from harness.bookkeeping.repertoire import explanations, repertoire, require
 from harness.bookkeeping.session import PLAN_FILE, hold
 from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.bookkeeping.weights import known_weights, remember_weights
@@ -215,6 +215,7 @@ def _matrix(proof: Proof, catalog: Catalog, book: ProofBook, *, duration_s: floa
         clauses=[clause.name for clause in catalog.clauses_of(gaps)],
         mutants=proof.mutants,
         asked=asked,
+        explained=explanations(descriptor_of(proof.settings)),
         about={
             "run": proof.plan.run,
             "seed": proof.plan.seed,

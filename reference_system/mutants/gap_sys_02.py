@@ -91,6 +91,7 @@ MUTANTS = (
         id="SYS-02.1",
         harm="Whose session ends in mid-checkout loses the place held for him and all he entered.",
         substitutions=(Replace(f"{_AUTHENTICATION}:authenticate", _authenticate_or_tidy_up),),
+        also_opens={"SYS-02.c": "the checkout that must stay unchanged is gone by then"},
     ),
     Mutant(
         id="SYS-02.2",

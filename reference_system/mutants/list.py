@@ -17,6 +17,7 @@ def main(argv: list[str]) -> None:
                 "harm": m.harm,
                 "cites": m.cites,
                 "changes_schema": bool(m.schema),
+                "also_opens": dict(m.also_opens),
             }
             for m in mutants().values()
         ]

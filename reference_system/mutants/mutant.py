@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -69,6 +69,8 @@ class Mutant:
         schema: SQL that the schema's owner runs once on a fresh database, where the same team
             would have written another migration.
         cites: the published failure it copies, where there is one.
+        also_opens: clauses that it opens beside those the catalog says it breaks, and why it is
+            right that it does.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Mutant:
     substitutions: tuple[Replace | Edit, ...] = ()
     schema: tuple[str, ...] = ()
     cites: str = ""
+    also_opens: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gap(self) -> str:

@@ -147,7 +147,7 @@ async def test_an_image_that_cannot_be_had_is_told_in_one_line(
 ) -> None:
     images = Images(**{**in_containers.images.model_dump(), "postgres": "localhost:1/no/such:image"})
     stack = ContainersStack(described, in_containers.model_copy(update={"images": images}))
-    with pytest.raises(UsageError, match="ci/build-images.sh") as raised:
+    with pytest.raises(UsageError, match=r"ci/build-images\.sh") as raised:
         await stack.start()
     assert "\n" not in str(raised.value)
 
