@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from harness.targets.port import Money, Slot
+from harness.targets.port import Customer, Money, Slot
 from harness.targets.transport import TargetFailed
 from reference_system.target.offers import Offers
-from reference_system.target.people import People, token_of
+from reference_system.target.people import People, expires_at, token_of
 
 PRICE = Money(2500)
 
@@ -34,12 +34,29 @@ class Purchase:
     charge: str
 
 
+# Log in again when the session has less than this to live.
+SESSION_LEFT_S = 60.0
+
+
 class Purchases(People, Offers):
-    """Buys places like any customer."""
+    """Buys places like any customer; one customer buys them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buyer: Customer | None = None
+
+    async def _noor(self) -> Customer:
+        """The buyer, registered when first asked for, with a session that lasts a while."""
+        if self._buyer is None:
+            email = f"noor.{secrets.token_hex(6)}@example.com"
+            (self._buyer,) = await self.customers([("Noor Buyer", email)])
+        elif expires_at(self._buyer) - self._now() < SESSION_LEFT_S:
+            await self.log_in(self._buyer)
+        return self._buyer
 
     async def _begins(self) -> Begun:
-        """Somebody new begins a checkout of a slot of his own with one place."""
-        (who,) = await self.customers([("Noor Buyer", f"noor.{secrets.token_hex(6)}@example.com")])
+        """The buyer begins a checkout of a slot of its own with one place."""
+        who = await self._noor()
         token = token_of(who)
         slot = await self.open_slot(capacity=1, price=PRICE)
         lock = await self._app.call("POST", "/quotes", {"slot_id": slot.id}, token=token)
@@ -48,7 +65,7 @@ class Purchases(People, Offers):
         return Begun(str(begun["id"]), slot, who.id, token)
 
     async def _buys(self) -> Purchase:
-        """Somebody new buys a place; every event of it has been delivered."""
+        """The buyer buys a place; every event of it has been delivered."""
         begun = await self._begins()
         paid = await self._app.call(
             "POST",

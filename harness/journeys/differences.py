@@ -1,0 +1,66 @@
+"""What people and bugs leave behind for reconciliation: differences, planted and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.oracles.repairs import LEFT_TO_A_PERSON, repaired
+from harness.targets.port import DISCREPANCIES, Discrepancy, DurableState, Money, Slot
+from harness.targets.system import System
+
+# Twice, because a place may be free again or still held for it.
+EVERY_KIND: Sequence[str] = (*DISCREPANCIES, "captured there, unknown here")
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Differences that were planted together, each on a slot of its own.
+
+    Args:
+        system: where they are.
+        ones: in the order in which they were planted.
+        before: durable state about them, right after.
+    """
+
+    system: System
+    ones: Sequence[Discrepancy]
+    before: DurableState
+
+    @property
+    def repairable(self) -> Sequence[Discrepancy]:
+        """Those that the policy repairs."""
+        return [one for one in self.ones if one.kind not in LEFT_TO_A_PERSON]
+
+    @property
+    def for_a_person(self) -> Sequence[Discrepancy]:
+        """Those that only a person may decide."""
+        return [one for one in self.ones if one.kind in LEFT_TO_A_PERSON]
+
+    async def state(self) -> DurableState:
+        """Durable state about them now."""
+        return await self.system.state(slots=[slot_of(one) for one in self.ones])
+
+    async def are_repaired(self) -> None:
+        """All that may be repaired is, as the policy says; GapFound names what is not."""
+        after = await self.state()
+        for one in self.repairable:
+            repaired(one, self.before, after)
+
+
+async def plant(system: System, kinds: Iterable[str] = EVERY_KIND) -> Planted:
+    """One difference of each of these kinds, one after the other."""
+    ones = [await system.plant(kind) for kind in kinds]
+    before = await system.state(slots=[slot_of(one) for one in ones])
+    return Planted(system, ones, before)
+
+
+async def nothing_left(system: System) -> Sequence[tuple[str, str]]:
+    """Have repaired what earlier scenarios left; what only a person may decide, as runs will name it."""
+    await system.settle()
+    return (await system.reconcile()).differences
+
+
+def slot_of(one: Discrepancy) -> Slot:
+    """The slot on which it was planted; it has one place."""
+    return Slot(str(one.facts["slot"]), 1, Money(int(one.facts["price_minor"])))
