@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -349,7 +350,7 @@ async def test_the_control_plane_is_there_only_where_it_is_allowed(tmp_path: Pat
 
 async def test_it_does_not_start_without_a_key(tmp_path: Path) -> None:
     started = await asyncio.create_subprocess_exec(
-        *(process.sys.executable, "-m", "reference_system.provider", "--data-dir", str(tmp_path)),
+        *(sys.executable, "-m", "reference_system.provider", "--data-dir", str(tmp_path)),
         env={"PATH": "", "PYTHONPATH": "."},
         stderr=asyncio.subprocess.PIPE,
     )

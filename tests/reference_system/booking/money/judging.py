@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import httpx
@@ -16,8 +17,9 @@ STATE = """
 SELECT
     (SELECT count(*) FROM bookings WHERE checkout_id = :id AND status = 'confirmed') AS booked,
     (SELECT count(*) FROM holds WHERE checkout_id = :id AND released_at IS NULL) AS holds,
-    (SELECT count(*) FROM ledger_transactions AS posted JOIN payments AS payment
-     ON payment.id = posted.payment_id WHERE payment.checkout_id = :id AND posted.kind = 'capture') AS captures,
+    (SELECT count(*) FROM ledger_transactions AS posted
+     JOIN payments AS payment ON payment.id = posted.payment_id
+     WHERE payment.checkout_id = :id AND posted.kind = 'capture') AS captures,
     (SELECT count(*) FROM refunds JOIN payments AS payment ON payment.id = refunds.payment_id
      WHERE payment.checkout_id = :id AND refunds.state IN ('pending', 'sent')) AS open_refunds
 """
@@ -78,10 +80,8 @@ async def struck_purchase(
     begun, key = await till.begin(), uuid4().hex
     answers: list[httpx.Response] = []
     with on(till.house.runtime, Wire(strike, statements=statements)):
-        try:
+        with suppress(Killed):
             answers.append(await till.pay(begun, key=key, how=how))
-        except Killed:
-            pass
     await at_any_moment(till, begun)
     if events_first:
         await till.deliver_all(begun)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from reference_system.booking.db import UnitOfWork
 from tests.reference_system.house import House, Person
 from tests.reference_system.provider.process import WEBHOOK_SECRET, Provider
 
@@ -29,6 +30,7 @@ JOIN payments AS payment ON payment.id = posted.payment_id
 WHERE payment.checkout_id = :checkout OR payment.surplus_of = :checkout
 GROUP BY posted.id ORDER BY posted.created_at, posted.id
 """
+RELEASE_HOLD = "UPDATE holds SET released_at = :now WHERE checkout_id = :checkout AND released_at IS NULL"
 
 
 @dataclass(slots=True)
@@ -104,6 +106,15 @@ class Till:
         await self.provider.control("/clock", offset_s=offset_s)
         self.offset_s = offset_s
 
+    async def lose_place(self, begun: Begun) -> None:
+        """The hold is gone, as if by hand, and somebody else has the place."""
+
+        async def work(uow: UnitOfWork) -> None:
+            await uow.execute(RELEASE_HOLD, checkout=UUID(begun.id), now=await self.house.runtime.clock.now())
+
+        await self.house.runtime.database.run(work)
+        await self.house.booked(await self.house.person(), begun.slot)
+
     # -- webhooks ------------------------------------------------------------------------------
 
     async def deliver(
@@ -111,7 +122,10 @@ class Till:
     ) -> httpx.Response:
         """What the provider would send, signed `age_s` ago."""
         body = json.dumps({name: event[name] for name in ("id", "type", "created", "data")}).encode()
-        headers = {"Content-Type": "application/json", "Provider-Signature": self._signature(body, age_s, secret)}
+        headers = {
+            "Content-Type": "application/json",
+            "Provider-Signature": self._signature(body, age_s, secret),
+        }
         return await self.house.http.post("/webhooks/provider", content=body, headers=headers)
 
     async def deliver_all(self, begun: Begun) -> None:
@@ -120,7 +134,6 @@ class Till:
             for event in await self.provider.events(charge["id"]):
                 answer = await self.deliver(event)
                 assert answer.status_code == 200, answer.text
-
 
     def _signature(self, body: bytes, age_s: float, secret: str) -> str:
         timestamp = int(time.time() + self.offset_s - age_s)
