@@ -1,0 +1,63 @@
+"""Lines everywhere, and a status that moves on a terminal only."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.bookkeeping.collection import Collected
+from harness.bookkeeping.plan import Trial
+from harness.bookkeeping.result import TrialResult
+from harness.cli.display import Moving, Plain, displayed
+from harness.cli.progress import Progress
+
+
+def test_a_sentence_is_one_line_however_long() -> None:
+    stream = io.StringIO()
+    Plain(Console(file=stream, width=20)).line(Text("a sentence that is longer than twenty"))
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_a_terminal_shows_lines_over_a_status() -> None:
+    stream = io.StringIO()
+    moving = Moving(Console(file=stream, force_terminal=True, width=60))
+    with moving.live:
+        moving.status("3 of 9")
+        moving.line(Table.grid())
+        moving.line(Text("kept"))
+        moving.live.refresh()
+    assert "3 of 9" in stream.getvalue()
+    assert "kept" in stream.getvalue()
+
+
+def test_what_is_no_terminal_gets_lines_only(capfd: pytest.CaptureFixture[str]) -> None:
+    with displayed() as display:
+        display.status("never seen")
+        display.line(Text("seen"))
+    assert capfd.readouterr().err == "seen\n"
+
+
+def trial(name: str) -> Collected:
+    return Collected(f"t.py::test_{name}", Trial("healthy"), ("SYS-03.c",))
+
+
+def test_progress_counts_and_estimates_from_what_scenarios_took_before() -> None:
+    progress = Progress(workers=2, weights={"t.py::test_a": 10.0, "t.py::test_b": 30.0})
+    assert progress.sentence() == "starting"
+    progress.expect({"a": trial("a"), "b": trial("b")})
+    progress.start(trial("a"))
+    assert progress.left_s() is None
+    assert progress.sentence() == "0 of 2   a [healthy]"
+    broken = TrialResult.broken("t.py::test_a", Trial("healthy"), ("SYS-03.c",), "x")
+    progress.end(
+        TrialResult(
+            **{name: getattr(broken, name) for name in ("scenario", "trial", "results", "started_at")},
+            duration_s=20.0,
+        )
+    )
+    assert progress.left_s() == pytest.approx(30.0)  # twice as slow as before, on two workers
+    assert progress.sentence() == "1 of 2   about 0:30 left"
