@@ -11,16 +11,30 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 from harness.histories.history import History
 from harness.histories.operation import Operation
+from harness.targets.port import Outcome
 
 _FOREVER = float("inf")
 
-# (from, to, what made the booking be there): it held a place at every moment in between.
-_Stay: TypeAlias = tuple[float, float, Operation | None]
+
+@dataclass(slots=True)
+class _Stays:
+    """What certainly held places of one slot: since when, until when, and by which operation.
+
+    Columns instead of rows: of a million small objects the garbage collector would take half the time.
+    """
+
+    since: list[float] = field(default_factory=list)
+    until: list[float] = field(default_factory=list)
+    made_by: list[Operation | None] = field(default_factory=list)
+
+    def add(self, since: float, until: float, made_by: Operation | None) -> None:
+        self.since.append(since)
+        self.until.append(until)
+        self.made_by.append(made_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,60 +63,74 @@ def oversold(
         bookings: the slot of each booking that was confirmed already, by booking id.
     """
     makers: dict[str, Operation] = {}
-    leaving: dict[str, list[Operation]] = {}
+    leaving: dict[str, Operation] = {}  # the first operation that ends a stay
+    moving_on: dict[str, list[Operation]] = {}  # and those after it, of the few that have any
     resizes: dict[str, list[Operation]] = {}
     for op in history.operations:
-        if op.refused:
+        outcome, verb = op.outcome, op.verb
+        if outcome is Outcome.REFUSED:
             continue
-        if op.verb == "book":
-            if op.ok:
+        if verb == "book":
+            if outcome is Outcome.OK:
                 # The same id again is the same booking, answered once more.
                 makers.setdefault(op.result, op)
-        elif op.verb == "resize":
+        elif verb == "resize":
             resizes.setdefault(op.args["slot"], []).append(op)
-        elif op.verb in {"cancel", "reschedule"}:
-            leaving.setdefault(op.args["booking"], []).append(op)
+        elif verb in {"cancel", "reschedule"}:
+            booking = op.args["booking"]
+            if leaving.setdefault(booking, op) is not op:
+                moving_on.setdefault(booking, []).append(op)
 
-    stays: dict[str, list[_Stay]] = {slot: [] for slot in capacities}
+    stays = {slot: _Stays() for slot in capacities}
     for booking, slot in (bookings or {}).items():
-        _stay(stays, slot, -_FOREVER, None, leaving.get(booking, ()))
+        _stay(stays, slot, -_FOREVER, None, leaving.get(booking), moving_on.get(booking, ()))
     for booking, op in makers.items():
-        _stay(stays, op.args["slot"], op.completed_at or 0.0, op, leaving.get(booking, ()))
+        at = op.completed_at or 0.0
+        _stay(stays, op.args["slot"], at, op, leaving.get(booking), moving_on.get(booking, ()))
     found = (_sweep(slot, stays[slot], capacities[slot], resizes.get(slot, ())) for slot in capacities)
     return tuple(oversale for oversale in found if oversale)
 
 
 def _stay(
-    stays: Mapping[str, list[_Stay]],
+    stays: Mapping[str, _Stays],
     slot: str,
     since: float,
     made_by: Operation | None,
-    leaving: Sequence[Operation],
+    leaving: Operation | None,
+    moving_on: Sequence[Operation],
 ) -> None:
     """Note where a booking certainly was, as long as its operations follow one another."""
-    for op in leaving:
-        if slot in stays and since < op.invoked_at:
-            stays[slot].append((since, op.invoked_at, made_by))
-        if since >= op.invoked_at or not op.ok or op.verb == "cancel" or op.completed_at is None:
+    left = 0
+    while leaving is not None:
+        if slot in stays and since < leaving.invoked_at:
+            stays[slot].add(since, leaving.invoked_at, made_by)
+        if leaving.verb == "cancel" or leaving.completed_at is None or not leaving.ok:
             return
-        slot, since, made_by = op.args["to"], op.completed_at, op
+        if since >= leaving.invoked_at:
+            return
+        slot, since, made_by = leaving.args["to"], leaving.completed_at, leaving
+        leaving = moving_on[left] if left < len(moving_on) else None
+        left += 1
     if slot in stays:
-        stays[slot].append((since, _FOREVER, made_by))
+        stays[slot].add(since, _FOREVER, made_by)
 
 
-def _sweep(slot: str, stays: Sequence[_Stay], capacity: int, resizes: Sequence[Operation]) -> Oversold | None:
-    starts = sorted([stay[0] for stay in stays])
-    ends = sorted([stay[1] for stay in stays])
+def _sweep(slot: str, stays: _Stays, capacity: int, resizes: Sequence[Operation]) -> Oversold | None:
+    ends = sorted(stays.until)
     ceiling = _Ceiling(capacity, resizes) if resizes else None
     ended = 0
-    for started, at in enumerate(starts, start=1):
+    for started, at in enumerate(sorted(stays.since), start=1):
         # Equal moments are no order: what ends at this one had ended.
         while ends[ended] <= at:
             ended += 1
         if ceiling is not None:
             capacity = ceiling.at(at)
         if started - ended > capacity:
-            holding = [made_by for since, until, made_by in stays if since <= at < until]
+            holding = [
+                made_by
+                for since, until, made_by in zip(stays.since, stays.until, stays.made_by, strict=True)
+                if since <= at < until
+            ]
             operations = tuple(op for op in holding if op is not None)
             return Oversold(
                 slot, at, capacity, started - ended, operations, already=len(holding) - len(operations)
