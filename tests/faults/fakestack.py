@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from harness.errors import StackError
 from harness.faults.client import ToxiproxyClient
+from harness.stacks.identity import wait_until_stopped
 from harness.stacks.protocol import Link, Process
 from harness.wire.relay import Relays
 
@@ -61,6 +62,8 @@ class EchoProcess:
     def pause(self) -> None:
         assert self._child
         self._child.send_signal(signal.SIGSTOP)
+        # A signal is under way for a while; what is to be asked next must not be answered.
+        wait_until_stopped([self._child.pid], PATIENCE_S)
 
     def resume(self) -> None:
         assert self._child

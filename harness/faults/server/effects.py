@@ -126,19 +126,20 @@ async def limit_data(stage: Stage) -> None:
 
 async def slicer(stage: Stage) -> None:
     """Cut chunks into pieces of about `average_size` bytes, `delay` microseconds after each."""
-    due = 0.0
+    owed_s = 0.0
     while isinstance(chunk := await stage.take(), Chunk):
         attributes = stage.toxic.attributes
         average, variation = attributes["average_size"], attributes["size_variation"]
-        due = max(due, time.monotonic())
         draws = stage.draws if variation else None
         for start, end in _pieces(0, len(chunk.data), average, variation, draws):
             await stage.pass_on(Chunk(chunk.data[start:end], chunk.read_at))
-            due += attributes["delay"] / 1_000_000
-            rest_s = due - time.monotonic()
-            if rest_s >= _TICK_S and not await stage.rest(rest_s):
+            owed_s += attributes["delay"] / 1_000_000
+            if owed_s < _TICK_S:
+                continue
+            if not await stage.rest(owed_s):
                 await stage.pass_on(Chunk(chunk.data[end:], chunk.read_at))
                 return
+            owed_s = 0.0
     if chunk is Sign.END:
         stage.close()
 

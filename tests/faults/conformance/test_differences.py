@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,9 +16,9 @@ from tests.faults.realserver import real_server
 from tests.faults.servers import ours, process, real
 from tests.faults.upstreams import Client, Upstream, echo, upstream
 
+# The second crashes only by chance, the others surely.
 CRASHING = [
     ("slicer", {}),
-    ("slicer", {"average_size": 0, "size_variation": 0}),
     ("slicer", {"average_size": 10, "size_variation": 400}),
     ("bandwidth", {"rate": -1}),
 ]
@@ -45,7 +46,7 @@ def test_ours_refuses_an_update_that_would_crash_the_original() -> None:
 
 
 @pytest.mark.toxiproxy
-@pytest.mark.parametrize(("type_", "attributes"), CRASHING)
+@pytest.mark.parametrize(("type_", "attributes"), [CRASHING[0], CRASHING[-1]])
 def test_the_original_dies_of_them(type_: str, attributes: dict[str, int]) -> None:
     with (
         upstream(echo) as behind,
@@ -56,9 +57,11 @@ def test_the_original_dies_of_them(type_: str, attributes: dict[str, int]) -> No
         assert api.post("/proxies/p/toxics", {"type": type_, "attributes": attributes}).status == 200
         with Client(address) as client:
             client.send(b"x" * 1000)
-            client.ending()
+            # It fills a gigabyte of stack first, which may take a while.
+            with contextlib.suppress(TimeoutError):
+                client.ending()
         try:
-            assert child.wait(30) != 0
+            assert child.wait(60) != 0
         except subprocess.TimeoutExpired:  # pragma: no cover - it would be news
             pytest.fail("it lived: the guard may go")
 
@@ -146,14 +149,19 @@ def test_a_failed_update_of_a_toxic_leaves_ours_as_it_was_and_the_original_half_
 
 
 def test_taking_a_reset_away_while_it_waits_resets_at_once_in_ours(server: Api, echoing: Upstream) -> None:
+    wait_ms = 1000 if server.kind == "real" else 60_000
     try:
         address = server.proxy(echoing.address)
-        path = server.toxic("reset_peer", timeout=300 if server.kind == "real" else 60_000)
-        with Client(address) as client:
-            client.send(b"x")
-            echoing.await_until(lambda: echoing.received == b"x")
-            assert server.delete(path).status == 204
-            assert client.ending() == "reset"
+        for _ in range(10):
+            path = server.toxic("reset_peer", timeout=wait_ms)
+            with Client(address) as client:
+                client.send(b"x")
+                # By now the answer is where the toxic holds it, or the next attempt will do.
+                assert client.silent_for(0.1)
+                assert server.delete(path).status == 204
+                if client.ending(give_up_after=b"x") == "reset":
+                    return
+        pytest.fail("never reset")
     finally:
         server.clear()
 
