@@ -41,7 +41,7 @@ class Clerk:
         option = config.getoption("overbooked_plan")
         drawn = getattr(config, "workerinput", {}).get("overbooked_seed")
         self.plan = Plan.read(Path(option)) if option else plain_plan(config.rootpath, drawn)
-        self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.root)
+        self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.start)
         self.catalog = self.settings.catalog()
 
     # -- collection ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 HEALTHY = "healthy"
 CANARY = "canary"
 
-_PATHS = ("directory", "root", "config")
+_PATHS = ("directory", "root", "start", "config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class Plan:
     Args:
         run: the run's id.
         directory: where its output goes; None keeps nothing.
-        root: where overbooked.toml is looked for.
+        root: the project's folder; node ids are relative to it.
+        start: where the command was called; relative settings are relative to it.
         settings: overrides of the settings, as `harness.config` takes them.
         config: a second settings file over overbooked.toml.
         seed: the one seed of everything random.
@@ -76,6 +77,7 @@ class Plan:
     run: str
     directory: Path | None
     root: Path
+    start: Path
     settings: Mapping[str, Any]
     seed: int
     variants: tuple[Variant, ...]

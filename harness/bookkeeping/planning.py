@@ -39,6 +39,7 @@ def plain_plan(root: Path, seed: int | None = None) -> Plan:
         run="pytest",
         directory=None,
         root=root,
+        start=root,
         settings={},
         seed=settings.seed if settings.seed is not None else seed if seed is not None else drawn_seed(),
         variants=(Variant(HEALTHY, None, selection.clauses, settings.stack.replicas),),

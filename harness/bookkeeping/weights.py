@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FILE = ".durations.json"
+SHIPPED = "durations.json"
 
 
-def known_weights(reports: Path) -> Mapping[str, float]:
-    """Seconds by scenario, as earlier runs left them; nothing where there was none."""
+def known_weights(reports: Path, scenarios: Sequence[Path] = ()) -> Mapping[str, float]:
+    """Seconds by scenario, as earlier runs left them.
+
+    Args:
+        reports: where those runs left their output.
+        scenarios: folders of scenarios; a `durations.json` there serves the first run of all.
+    """
+    known: dict[str, float] = {}
+    for file in [*(folder / SHIPPED for folder in scenarios), reports / FILE]:
+        known.update(_read(file))
+    return known
+
+
+def _read(file: Path) -> Mapping[str, float]:
     try:
-        known = json.loads((reports / FILE).read_text(encoding="utf-8"))
+        known = json.loads(file.read_text(encoding="utf-8"))
         return {str(name): float(seconds) for name, seconds in known.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # a hint that is lost costs order, not verdicts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def settings_of(config: Path | None, **values: Any) -> Said:
         ConfigError: a setting is wrong, wherever it stands.
     """
     overrides = as_overrides(values)
+    if config is None and (named := os.environ.get("OVERBOOKED_CONFIG")):
+        config = Path(named)
     config = config.absolute() if config else None
     return Said(Settings.load(overrides, config=config), overrides, config)
 

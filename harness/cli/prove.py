@@ -143,6 +143,7 @@ def _begun(
         run=folder.run,
         directory=folder.path,
         root=settings.root,
+        start=Path.cwd(),
         settings=with_kind(said.overrides, choice.kind),
         config=said.config,
         seed=settings.seed if settings.seed is not None else drawn_seed(),
@@ -150,7 +151,7 @@ def _begun(
         plain=False,
         scenario_timeout_s=settings.scenario_timeout_s,
         deadline_at=deadline_of(settings),
-        weights=known_weights(settings.reports),
+        weights=known_weights(settings.reports, settings.scenarios),
     )
     proof = Proof(plan, settings, folder, [m.name for m in wanted], left_out, repeats, choice.why)
     proof.keep()
@@ -164,7 +165,7 @@ def _resumed(said: Said, run: str) -> Proof:
         about = json.loads((folder.path / PROOF_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"--resume: {folder.path} is no proof that can be resumed: {error}") from error
-    settings = Settings.load({**plan.settings, **said.overrides}, config=plan.config, start=plan.root)
+    settings = Settings.load({**plan.settings, **said.overrides}, config=plan.config, start=plan.start)
     done = frozenset(result.key for result in Journal(folder.path / JOURNAL).read() if not result.provisional)
     plan = replace(plan, done=done, deadline_at=deadline_of(settings))
     line = f"resumed: {len(done)} trials were held before"

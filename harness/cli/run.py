@@ -102,13 +102,14 @@ def run(
         run=folder.run,
         directory=folder.path,
         root=settings.root,
+        start=Path.cwd(),
         settings=with_kind(said.overrides, choice.kind),
         config=said.config,
         seed=settings.seed if settings.seed is not None else drawn_seed(),
         variants=variants,
         scenario_timeout_s=settings.scenario_timeout_s,
         deadline_at=deadline_of(settings),
-        weights=known_weights(settings.reports),
+        weights=known_weights(settings.reports, settings.scenarios),
     )
     with displayed() as display:
         display.line(Text(choice.why, style="dim"))

@@ -40,9 +40,9 @@ class Court:
         self.pytester.makeconftest(CONFTEST.format(diary=str(self.diary)))
         self.pytester.makepyfile(test_toy="from harness import *\nimport pytest\n\n" + source)
         file = self.pytester.path / "plan.json"
-        Plan(
-            run="toy", directory=None, root=self.pytester.path, settings={}, seed=7, variants=variants, **plan
-        ).write(file)  # type: ignore[arg-type]
+        here = self.pytester.path
+        basis = {"run": "toy", "directory": None, "root": here, "start": here, "settings": {}, "seed": 7}
+        Plan(variants=variants, **{**basis, **plan}).write(file)  # type: ignore[arg-type]
         self.diary.write_text("")
         result = self.pytester.inline_run(f"--overbooked-plan={file}", *PLUGINS, *options)
         results = [

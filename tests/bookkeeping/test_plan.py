@@ -14,6 +14,7 @@ def plan(tmp_path: Path) -> Plan:
         run="3f9c",
         directory=tmp_path,
         root=tmp_path,
+        start=tmp_path,
         settings={"stack": {"kind": "embedded"}},
         seed=4711,
         variants=(

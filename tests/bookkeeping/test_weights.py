@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.bookkeeping.weights import FILE, known_weights, remember_weights
+from harness.bookkeeping.weights import FILE, SHIPPED, known_weights, remember_weights
 
 
 def test_what_was_spent_is_known_beside_what_was_known(tmp_path: Path) -> None:
@@ -22,3 +22,10 @@ def test_a_file_that_cannot_be_read_is_no_harm(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:
     remember_weights(tmp_path / "nowhere", {"a": 1.0})
     assert known_weights(tmp_path / "nowhere") == {}
+
+
+def test_what_ships_with_the_scenarios_serves_until_a_run_knows_better(tmp_path: Path) -> None:
+    (tmp_path / SHIPPED).write_text('{"a": 5, "b": 6}')
+    (tmp_path / "out").mkdir()
+    remember_weights(tmp_path / "out", {"b": 2.0})
+    assert known_weights(tmp_path / "out", [tmp_path]) == {"a": 5.0, "b": 2.0}
