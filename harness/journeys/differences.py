@@ -9,8 +9,14 @@ from harness.oracles.repairs import LEFT_TO_A_PERSON, repaired
 from harness.targets.port import DISCREPANCIES, Discrepancy, DurableState, Money, Slot
 from harness.targets.system import System
 
-# Twice, because a place may be free again or still held for it.
-EVERY_KIND: Sequence[str] = (*DISCREPANCIES, "captured there, unknown here")
+# Some come in several shapes: a place may be free again or still held; a charge, a refund or a posting
+# may be of another amount.
+EVERY_KIND: Sequence[str] = (
+    *DISCREPANCIES,
+    "captured there, unknown here",
+    "amount differs",
+    "amount differs",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,11 @@ class Planted:
         after = await self.state()
         for one in self.repairable:
             repaired(one, self.before, after)
+
+    async def mend(self) -> None:
+        """What waits for a person is settled: later runs are not to meet it again."""
+        for one in self.for_a_person:
+            await self.system.mend(one)
 
 
 async def plant(system: System, kinds: Iterable[str] = EVERY_KIND) -> Planted:

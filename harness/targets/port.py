@@ -494,7 +494,14 @@ class ReconciliationVerbs(Protocol):
     """Capability.RECONCILIATION."""
 
     async def plant(self, kind: str) -> Discrepancy:
-        """Make the records of provider and service disagree in one way (a kind of DISCREPANCIES)."""
+        """Make the records of provider and service disagree in one way (a kind of DISCREPANCIES).
+
+        A kind that comes in several shapes is planted in each of them in turn.
+        """
+
+    async def mend(self, one: Discrepancy) -> None:
+        """Settle by hand what reconciliation left to a person, as that person would: the records agree
+        again, and no dead letter waits."""
 
     async def agree(self, n: int) -> None:
         """Add `n` payments on which both sides agree (in bulk, bypassing HTTP)."""

@@ -181,6 +181,10 @@ class Verbs:
         """Make the records of provider and service disagree in one way."""
         return await self._reconciliation().plant(kind)
 
+    async def mend(self, one: Discrepancy) -> None:
+        """Settle by hand what reconciliation left to a person."""
+        await self._reconciliation().mend(one)
+
     async def agree(self, n: int) -> None:
         """Add `n` payments on which both sides agree."""
         await self._reconciliation().agree(n)

@@ -10,16 +10,17 @@ from reference_system.booking.db import Database, UnitOfWork
 from reference_system.booking.ledger import service as ledger
 from reference_system.booking.ledger import store as ledger_rows
 from reference_system.booking.payments.client import ProviderClient
-from reference_system.booking.payments.intents import ProviderRefund
+from reference_system.booking.payments.intents import Intent, ProviderRefund
 from reference_system.booking.reconciliation import diagnosis, repairs, sides
 from reference_system.booking.reconciliation.diagnosis import Action, Difference
-from reference_system.booking.reconciliation.facts import Here, RefundHere, There
+from reference_system.booking.reconciliation.facts import Here, RefundHere, Summary, There
 from reference_system.booking.runtime import Runtime
 from reference_system.mutants.mutant import Edit, Mutant, Replace
 
 _HERE = "reference_system.booking.reconciliation"
 
 _match_refund = diagnosis.match_refund
+_amounts = diagnosis.amounts
 _call_provider = repairs.call_provider
 _post_capture = repairs.post_capture
 
@@ -29,6 +30,10 @@ _post_capture = repairs.post_capture
 
 def _a_key_of_its_own(refund_id: UUID) -> str:
     return f"refund:{uuid4()}"
+
+
+def _as_much_has_arrived(intent: Intent, payment: Summary) -> bool:
+    return payment.refunds_pending == 0 and intent.refunded_minor == payment.refunded_minor
 
 
 def _arrived(refund: ProviderRefund, rows: Sequence[RefundHere]) -> RefundHere | None:
@@ -56,11 +61,12 @@ _CORRECTABLE = (
 
 
 def _figures_to_correct(there: There, here: Here) -> list[Difference]:
-    return [
+    corrected = [
         Difference("amount differs", Action.POST_CAPTURE, intent=intent, payment=payment)
         for payment, intent in diagnosis.captured_on_both(there, here)
         if payment.captured_minor != intent.captured_minor
     ]
+    return corrected or _amounts(there, here)
 
 
 async def _post_figure(uow: UnitOfWork, difference: Difference, *, now: datetime) -> None:
@@ -92,6 +98,7 @@ MUTANTS = (
         harm="A refund that is still on its way is sent again, as a new one, by each run that comes by.",
         substitutions=(
             Replace("reference_system.booking.payments.client:refund_key", _a_key_of_its_own),
+            Replace(f"{_HERE}.agreement:same_refunds", _as_much_has_arrived),
             Replace(f"{_HERE}.diagnosis:match_refund", _arrived),
             Replace(f"{_HERE}.repairs:call_provider", _send_and_go_on),
         ),

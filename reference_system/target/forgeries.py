@@ -24,6 +24,14 @@ INSERT INTO refunds (id, payment_id, amount_minor, state, reason, created_at)
 VALUES ($1, $2, $3, 'succeeded', 'goodwill', $4)
 """
 PAYMENT_REFUNDED = "UPDATE payments SET state = 'partially_refunded', refunded_minor = $2 WHERE id = $1"
+# The sums of all postings of a kind, each side keeping its sign.
+POSTED_AS = """
+UPDATE ledger_entries SET amount_minor = sign(amount_minor)::bigint * $3 WHERE transaction_id IN (
+    SELECT id FROM ledger_transactions WHERE payment_id = $1 AND kind = $2
+)
+"""
+REFUNDED_AS = "UPDATE refunds SET amount_minor = $2 WHERE payment_id = $1"
+SETTLED_BY_HAND = "UPDATE dead_letters SET resolved_at = $2 WHERE subject = $1 AND resolved_at IS NULL"
 POST = """
 INSERT INTO ledger_transactions (id, kind, reference, payment_id, created_at) VALUES ($1, $2, $3, $4, $5)
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -25,12 +26,14 @@ class Planting(Purchases):
     def __init__(self) -> None:
         super().__init__()
         self._place_is_held = False
+        self._amount_shapes = itertools.cycle(("charge", "refund", "ledger"))
 
     async def plant(self, kind: str) -> Discrepancy:
         """Make the records disagree in one way; nothing else about the purchase is out of order.
 
         "captured there, unknown here" comes in two shapes, in turns: the place is free again, or
-        still held. Planting "refunded there only" leaves the provider's deliveries held.
+        still held; "amount differs" in three. Planting what was refunded there leaves the provider's
+        deliveries held.
 
         Raises:
             ValueError: no such kind.
@@ -110,19 +113,55 @@ class Planting(Purchases):
 
     async def _refunded_here(self) -> _Planted:
         # Less than half: whoever sends it twice is not stopped by what is left of the charge.
-        bought, refund, part = await self._buys(), uuid4(), PRICE.minor * 2 // 5
-        async with self._forging() as database:
-            payment = await _payment(database, bought.charge)
-            await database.execute(sql.REFUND_DONE, refund, payment, part, self._at(self._now()))
-            await database.execute(sql.PAYMENT_REFUNDED, payment, part)
-            await self._post(database, "refund", str(refund), payment, -part)
+        bought, part = await self._buys(), PRICE.minor * 2 // 5
+        await self._recorded_refund(bought, part)
         return bought.checkout, {**_of(bought), "refunded_minor": part}
 
+    async def _recorded_refund(self, bought: Purchase, minor: int) -> UUID:
+        refund = uuid4()
+        async with self._forging() as database:
+            payment = await _payment(database, bought.charge)
+            await database.execute(sql.REFUND_DONE, refund, payment, minor, self._at(self._now()))
+            await database.execute(sql.PAYMENT_REFUNDED, payment, minor)
+            await self._post(database, "refund", str(refund), payment, -minor)
+        return refund
+
     async def _another_amount(self) -> _Planted:
-        bought = await self._buys()
-        other = PRICE.minor + 100
-        await self._patched(bought.charge, amount=_major(other), amount_captured=_major(other))
-        return bought.checkout, {**_of(bought), "there_minor": other, "here_minor": PRICE.minor}
+        """Of the charge, of a refund, or of the capture in the ledger, in turns."""
+        bought, shape = await self._buys(), next(self._amount_shapes)
+        here, there = PRICE.minor, PRICE.minor + 100
+        if shape == "charge":
+            await self._patched(bought.charge, amount=_major(there), amount_captured=_major(there))
+        elif shape == "refund":
+            here, there = here * 2 // 5, here * 2 // 5 - 100
+            refund = await self._recorded_refund(bought, here)
+            await self._refunded_for(bought.charge, refund, there)
+        else:
+            async with self._forging() as database:
+                payment = await _payment(database, bought.charge)
+                await database.execute(sql.POSTED_AS, payment, "capture", there)
+        return bought.checkout, {**_of(bought), "shape": shape, "here_minor": here, "there_minor": there}
+
+    async def mend(self, one: Discrepancy) -> None:
+        """The charge is set right there, a refund here, the ledger to what both sides say.
+
+        Raises:
+            ValueError: it is nothing that reconciliation leaves to a person.
+        """
+        if one.kind != "amount differs":
+            raise ValueError(f"{one.kind!r} is mended by reconciliation")
+        here, there, charge = one.facts["here_minor"], one.facts["there_minor"], str(one.facts["charge"])
+        async with self._forging() as database:
+            payment = await _payment(database, charge)
+            if one.facts["shape"] == "charge":
+                await self._patched(charge, amount=_major(here), amount_captured=_major(here))
+            elif one.facts["shape"] == "refund":
+                await database.execute(sql.REFUNDED_AS, payment, there)
+                await database.execute(sql.PAYMENT_REFUNDED, payment, there)
+                await database.execute(sql.POSTED_AS, payment, "refund", there)
+            else:
+                await database.execute(sql.POSTED_AS, payment, "capture", here)
+            await database.execute(sql.SETTLED_BY_HAND, one.subject, self._at(self._now()))
 
     # -- the service's own books ---------------------------------------------------------------
 
@@ -189,6 +228,15 @@ class Planting(Purchases):
             },
         )
         return str(made["id"])
+
+    async def _refunded_for(self, charge: str, refund: UUID, minor: int) -> None:
+        """The provider carries out a refund of the service's, of which no event tells yet."""
+        await self._provider.call("POST", "/_control/deliveries", {"mode": "held"})
+        await self._provider.call(
+            "POST",
+            f"/_control/intents/{charge}/refund",
+            {"amount": _major(minor), "metadata": {"refund_id": str(refund)}},
+        )
 
     async def _patched(self, charge: str, **values: Any) -> None:
         await self._provider.call("PATCH", f"/_control/intents/{charge}", values)

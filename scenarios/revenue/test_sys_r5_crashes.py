@@ -72,6 +72,7 @@ async def test_a_run_that_is_killed_and_started_again_ends_like_a_whole_one(
     for planted in killed:
         await planted.are_repaired()
     nothing_changed(left_as, await left.state())
+    await left.mend()
 
 
 async def kill_a_run(system: System, faults: Faults, link: str, nth: int) -> None:

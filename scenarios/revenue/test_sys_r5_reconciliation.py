@@ -42,6 +42,7 @@ async def test_every_difference_is_found_and_repaired_or_left_to_a_person(
             if one.kind in FREES_ITS_PLACE:
                 booked = await system.do(visitor.books(slot_of(one)))
                 accepted(booked, f"{one.kind}: its place is not free again")
+    await planted.mend()
 
 
 @gap("SYS-R5.d")
@@ -57,6 +58,7 @@ async def test_a_second_run_changes_nothing(system: System, judge: Judge, pendin
     await changes_nothing(system, planted, left)
     await system.recover()  # refunds arrive
     await changes_nothing(system, planted, left)
+    await planted.mend()
 
 
 async def changes_nothing(system: System, planted: Planted, known: Collection[tuple[str, str]]) -> None:
