@@ -57,6 +57,9 @@ def factory(settings: Settings) -> StackFactory:
         shape = settings.stack
         if variant.replicas is not None:
             shape = shape.model_copy(update={"replicas": variant.replicas})
+        if variant.small:
+            # The canary's stack stands beside the run's own: fixed ports are for one of them.
+            shape = shape.model_copy(update={"ports": {}})
         return choice.make(shape.kind, descriptor, shape, mutant=variant.mutant)
 
     return make
