@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping import collection, docket, lending
-from harness.bookkeeping.deadlines import Limit, limited
+from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
 from harness.bookkeeping.plan import Plan, Variant
@@ -43,6 +43,7 @@ class Clerk:
         self.plan = Plan.read(Path(option)) if option else plain_plan(config.rootpath, drawn)
         self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.start)
         self.catalog = self.settings.catalog()
+        self._mark = SuspensionMark(self.plan.directory) if self.plan.directory else None
 
     # -- collection ----------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class Clerk:
     @contextmanager
     def setting_up(self, item: pytest.Item) -> Iterator[None]:
         """Bound the setup in time; what the target cannot do is skipped."""
-        limit = Limit(SETUP_LIMIT_S, self.plan.deadline_at)
+        limit = Limit(SETUP_LIMIT_S, self.plan.deadline_at, self._mark)
         if limit.passed():
             raise limit.exceeded()
         with self._skipping(item), limit.alarm():
@@ -87,7 +88,7 @@ class Clerk:
     @contextmanager
     def calling(self, item: pytest.Item) -> Iterator[None]:
         """Bound the scenario in time, and fail it for what it ruled without raising."""
-        limit = Limit(self.plan.scenario_timeout_s, self.plan.deadline_at)
+        limit = Limit(self.plan.scenario_timeout_s, self.plan.deadline_at, self._mark)
         place = docket.coroutine_of(item)
         with self._skipping(item), limit.alarm(), pytest.MonkeyPatch.context() as patch:
             if place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import signal
@@ -89,17 +90,44 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
     return within
 
 
+class SuspensionMark:
+    """A file by which a worker tells its controller that a debugger holds it.
+
+    Args:
+        directory: the run's folder.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / ".suspended"
+
+    def renew(self) -> None:
+        """Say that time stands still for now."""
+        with contextlib.suppress(OSError):
+            self._file.touch()
+
+    def is_fresh(self) -> bool:
+        """Whether somebody has said so a moment ago."""
+        try:
+            return time.time() - self._file.stat().st_mtime < 3 * _GRACE_S
+        except OSError:
+            return False
+
+
 class Limit:
     """How long one scenario may take.
 
     Args:
         seconds: its own limit.
         until: end of the whole run, seconds since the epoch.
+        mark: where to say that a debugger suspends it.
     """
 
-    def __init__(self, seconds: float, until: float | None = None) -> None:
+    def __init__(
+        self, seconds: float, until: float | None = None, mark: SuspensionMark | None = None
+    ) -> None:
         self.seconds = seconds
         self.until = until
+        self._mark = mark
         self._started = time.monotonic()
 
     def remaining_s(self) -> float:
@@ -109,7 +137,13 @@ class Limit:
 
     def passed(self) -> bool:
         """Whether time is up; never while a debugger is attached."""
-        return self.remaining_s() <= 0 and not debugger_attached()
+        if self.remaining_s() > 0:
+            return False
+        if debugger_attached():
+            if self._mark:
+                self._mark.renew()
+            return False
+        return True
 
     def exceeded(self) -> DeadlineExceeded:
         """The error to raise when time is up."""

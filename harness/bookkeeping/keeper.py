@@ -14,6 +14,10 @@ StackFactory = Callable[[Variant], Stack | Awaitable[Stack]]
 FUTILE = 2  # starts that may fail in a row before the worker gives up
 
 
+class NoStack(StackError):
+    """No stack has ever started here, and it was tried often enough: the run cannot go on."""
+
+
 class StackKeeper:
     """One stack at a time. A variant of the same shape renews it, one of another replaces it.
 
@@ -26,12 +30,14 @@ class StackKeeper:
         self._stack: Stack | None = None
         self._variant: Variant | None = None
         self._failures: list[StackError] = []
+        self._has_started = False
 
     async def at(self, variant: Variant) -> Stack:
         """A running stack of that variant.
 
         Raises:
-            StackError: it did not start; after two failures in a row the last one, at once.
+            StackError: it did not start.
+            NoStack: it did not start again and again, and never has.
         """
         if self._stack is not None and self._variant is not None:
             if self._variant.name == variant.name:
@@ -62,8 +68,7 @@ class StackKeeper:
         self._variant = variant
 
     async def _start(self, variant: Variant) -> Stack:
-        if len(self._failures) >= FUTILE:
-            raise self._failures[-1]
+        self._despair()
         made = self._make(variant)
         stack = await made if isinstance(made, Awaitable) else made
         try:
@@ -72,7 +77,15 @@ class StackKeeper:
             if isinstance(error, StackError):
                 self._failures.append(error)
             await stack.close()
+            self._despair()
             raise
+        self._has_started = True
         self._failures.clear()
         self._stack, self._variant = stack, variant
         return stack
+
+    def _despair(self) -> None:
+        if self._has_started or len(self._failures) < FUTILE:
+            return
+        last = self._failures[-1]
+        raise NoStack(str(last), part=last.part, log=last.log) from last

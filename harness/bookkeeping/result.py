@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.bookkeeping.plan import Trial
-from harness.errors import HarnessError
+from harness.errors import ExitCode, HarnessError
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict, worst
@@ -30,7 +30,8 @@ class TrialResult:
         logs: last lines by process, of the scenario's time.
         stack: what the stack was made of: its kind and versions.
         trace: where the harness broke, when it did.
-        refusal: why the run cannot go on at all (a host not allowed, a setting that is wrong).
+        refusal: why the run cannot go on at all (a host not allowed, no stack that starts).
+        refusal_code: the exit code of such a run.
         provisional: somebody else spoke for it; a later result of the same trial replaces it.
     """
 
@@ -43,6 +44,7 @@ class TrialResult:
     stack: Mapping[str, Any] = field(default_factory=dict)
     trace: str = ""
     refusal: str = ""
+    refusal_code: int = int(ExitCode.USAGE)
     provisional: bool = False
 
     @property
@@ -82,6 +84,7 @@ class TrialResult:
             "stack": dict(self.stack),
             "trace": self.trace,
             "refusal": self.refusal,
+            "refusal_code": self.refusal_code,
             "provisional": self.provisional,
         }
         return json.dumps(data, default=str, separators=(",", ":"))

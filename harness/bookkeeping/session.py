@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.deadlines import debugger_attached
+from harness.bookkeeping.deadlines import SuspensionMark, debugger_attached
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.recorder import Listener, Recorder
 from harness.bookkeeping.survey import QUIETLY
@@ -48,9 +48,12 @@ def hold(
         listener: hears how it goes.
 
     Raises:
-        UsageError: a scenario cannot be imported, or is bound to what does not exist.
+        UsageError: there are no scenarios, one cannot be imported, or is bound to what does not exist.
         HarnessError: pytest itself failed.
     """
+    for path in scenarios:
+        if not path.exists():
+            raise UsageError(f"no scenarios at {path}; `scenarios` in overbooked.toml says where they are")
     plan.write(plan.folder / PLAN_FILE)
     recorder = Recorder(plan, listener)
     arguments = [
@@ -61,7 +64,7 @@ def hold(
         *QUIETLY,
         "--tb=short",
     ]
-    with _Watch(plan.deadline_at) as watch:
+    with _Watch(plan) as watch:
         try:
             status = pytest.main(arguments, plugins=[recorder])
         except KeyboardInterrupt:
@@ -90,8 +93,9 @@ def _beside(workers: int) -> tuple[str, ...]:
 class _Watch:
     """Ends a session that outlives its deadline although its workers should have kept it."""
 
-    def __init__(self, deadline_at: float | None) -> None:
-        self._deadline_at = deadline_at
+    def __init__(self, plan: Plan) -> None:
+        self._deadline_at = plan.deadline_at
+        self._mark = SuspensionMark(plan.folder)
         self._over = threading.Event()
         self.struck = False
 
@@ -107,7 +111,7 @@ class _Watch:
         assert self._deadline_at is not None
         limit = self._deadline_at + DEADLINE_GRACE_S
         while not self._over.wait(max(1.0, limit - time.time())):
-            if time.time() >= limit and not debugger_attached():
+            if time.time() >= limit and not debugger_attached() and not self._mark.is_fresh():
                 self.struck = True
                 os.kill(os.getpid(), signal.SIGINT)
                 return

@@ -6,12 +6,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.bookkeeping.keeper import NoStack
 from harness.bookkeeping.plan import Trial
 from harness.bookkeeping.result import TrialResult
-from harness.errors import DeadlineExceeded, GapFound, HarnessError, SystemDied, UsageError
+from harness.errors import (
+    DeadlineExceeded,
+    ExitCode,
+    GapFound,
+    HarnessError,
+    StackError,
+    SystemDied,
+    UsageError,
+)
 from harness.verdicts.evidence import ClauseResult
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict, worst
+
+LOG_LINES = 12
 
 
 class NotConclusive(HarnessError):
@@ -88,10 +99,17 @@ class Sitting:
             duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
             logs=dict(self.logs),
             stack=dict(self.stack),
-            refusal=str(self._raised) if isinstance(self._raised, UsageError) else "",
+            refusal=_words(self._raised) if isinstance(self._raised, UsageError | NoStack) else "",
+            refusal_code=int(getattr(self._raised, "exit_code", ExitCode.INCONCLUSIVE)),
             trace=self._trace[-8000:] if unhappy and not isinstance(self._raised, GapFound) else "",
         )
 
     def _results(self, raised: BaseException | None) -> list[ClauseResult]:
         wanted = set(self.asked)
         return [result for result in self.judge.conclude(raised) if result.clause in wanted]
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, with the end of the log that explains it."""
+    log = error.log[-LOG_LINES:] if isinstance(error, StackError) else ()
+    return "\n".join([str(error), *(f"  {line}" for line in log)])

@@ -1,8 +1,10 @@
-"""An interruption that left something worth naming."""
+"""Ends of a run that are no verdict."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from harness.errors import ExitCode, HarnessError
 
 
 class Interrupted(KeyboardInterrupt):
@@ -12,3 +14,11 @@ class Interrupted(KeyboardInterrupt):
         super().__init__()
         self.folder = folder
         self.how_to_go_on = how_to_go_on
+
+
+class Refused(HarnessError):
+    """A worker met what makes going on pointless; the code is that of the error it met."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = ExitCode(code)

@@ -196,9 +196,10 @@ def prove(proof: Proof, *, as_json: bool) -> int:
         folder.write_text("matrix.json", matrix_json(matrix))
         folder.write_text("matrix.md", matrix_markdown(matrix))
         if book.refusal:
-            raise UsageError(book.refusal)
+            raise book.refusal
         if ended.interrupted:
             raise Interrupted(folder.path, f"overbooked prove --resume {plan.run} goes on")
+        book.close()
         remember_weights(settings.reports, book.spent())
         display.line(matrix_table(matrix))
         display.line(Text(f"{folder.path}/"))

@@ -16,6 +16,7 @@ from harness.bookkeeping.plan import HEALTHY, Plan
 from harness.bookkeeping.result import TrialResult
 from harness.catalog import Catalog
 from harness.cli.display import Display
+from harness.cli.interrupted import Refused
 from harness.cli.progress import Progress
 from harness.errors import UsageError
 from harness.reporting.wording import seconds
@@ -76,7 +77,7 @@ class ProofBook:
     display: Display
     progress: Progress
     earlier: list[TrialResult] = field(default_factory=list)
-    refusal: str = ""
+    refusal: Refused | None = None
     errors: list[str] = field(default_factory=list)
     versions: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
@@ -104,7 +105,8 @@ class ProofBook:
             return
         self._take(result)
         self.journal.append(result)
-        self.refusal = self.refusal or result.refusal
+        if result.refusal and self.refusal is None:
+            self.refusal = Refused(result.refusal, result.refusal_code)
         self.progress.end(result)
         variant = result.trial.variant
         waiting = self._waiting.get(variant, set())
@@ -118,6 +120,12 @@ class ProofBook:
         if message not in self.errors:
             self.errors.append(message)
             self.display.line(Text(f"error  {message}", style="yellow"))
+
+    def close(self) -> None:
+        """Say what never ran although it was to; a resumed proof holds it."""
+        left = sum(len(waiting) for waiting in self._waiting.values())
+        if left:
+            self.troubled(f"{left} trials were not held: the workers that were to hold them died")
 
     # -- what it knows -------------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ from harness.cli.options import (
 )
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
-from harness.errors import UsageError
 from harness.reporting.console import closing
 from harness.reporting.folder import RunFolder
 from harness.reporting.reports import write_reports
@@ -134,14 +133,15 @@ def run(
         scorecard = _concluded(book, ended)
         if book.refusal:
             folder.publish(scorecard)
-            raise UsageError(book.refusal)
+            raise book.refusal
         if ended.interrupted:
             folder.publish(scorecard)
             raise Interrupted(folder.path)
         book.show_rest(scorecard)
         decision = decide(scorecard, policy)
         write_reports(folder, scorecard, decision, assets=settings.root / "reports")
-        remember_weights(settings.reports, book.spent())
+        if seeded is None:
+            remember_weights(settings.reports, book.spent())
         display.line(closing(scorecard, decision, folder.path))
     if as_json:
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
@@ -151,9 +151,10 @@ def run(
 
 def _concluded(book: RunBook, ended: Ended) -> Scorecard:
     if book.refusal:
-        return book.scorecard(aborted=book.refusal)
+        return book.scorecard(aborted=str(book.refusal))
     if ended.interrupted:
         return book.scorecard(aborted="interrupted")
     if ended.overdue:
         return book.scorecard(aborted="its deadline passed and a worker did not stop")
+    book.close()
     return book.scorecard(complete=True)

@@ -13,6 +13,7 @@ from harness.bookkeeping.result import TrialResult
 from harness.catalog import Gap
 from harness.catalog.selection import Selection
 from harness.cli.display import Display
+from harness.cli.interrupted import Refused
 from harness.cli.progress import Progress
 from harness.reporting.console import canary_text, gap_evidence, gap_line, heading_line
 from harness.reporting.folder import RunFolder
@@ -46,7 +47,7 @@ class RunBook:
     _shown: set[str] = field(default_factory=set)
     _theme: str = ""
     _headed: bool = False
-    refusal: str = ""
+    refusal: Refused | None = None
 
     # -- events --------------------------------------------------------------------------------
 
@@ -63,13 +64,21 @@ class RunBook:
         if result.provisional and result.key in self._results:
             return
         self._results[result.key] = result
-        self.refusal = self.refusal or result.refusal
+        if result.refusal and self.refusal is None:
+            self.refusal = Refused(result.refusal, result.refusal_code)
         self._note_stack(result)
         self.progress.end(result)
         scorecard = self.scorecard()
         self.folder.write(scorecard)
         self._show(result, scorecard)
         self.display.status(self.progress.sentence())
+
+    def close(self) -> None:
+        """Enter what never ran although it was to: no clause is closed by the scenarios it lacks."""
+        for key, trial in self._trials.items():
+            if key not in self._results:
+                reason = "it was not run: the workers that were to run it died"
+                self.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
 
     def troubled(self, message: str) -> None:
         if message not in self._errors:
@@ -132,14 +141,18 @@ class RunBook:
             self._headed = True
             self.display.line(heading_line(scorecard))
         if result.trial.variant == CANARY:
-            self.display.line(canary_text(scorecard))
+            # One that does not sing is told at the end: until then it may be the stack's fault.
+            if result.verdict is Verdict.OPEN:
+                self.display.line(canary_text(scorecard))
             return
         for gap in self.selection.gaps:
             if self._whole(gap):
                 self._show_gap(scorecard.gap(gap.id), scorecard)
 
     def show_rest(self, scorecard: Scorecard) -> None:
-        """Show the gaps that were begun and never came to an end, and those nobody could judge."""
+        """Show what was not shown yet: a silent canary, gaps that never ended or nobody could judge."""
+        if scorecard.canary is not None and not scorecard.canary.sings:
+            self.display.line(canary_text(scorecard))
         for gap in scorecard.gaps:
             begun = any(clause.evidence for clause in gap.clauses) or gap.verdict is Verdict.INCONCLUSIVE
             if begun or self.selection.narrowed:

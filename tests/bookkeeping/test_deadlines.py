@@ -6,11 +6,13 @@ import asyncio
 import bdb
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping import deadlines, interrupts
-from harness.bookkeeping.deadlines import Limit, debugger_attached, limited
+from harness.bookkeeping import deadlines, interrupts, session
+from harness.bookkeeping.deadlines import Limit, SuspensionMark, debugger_attached, limited
+from harness.bookkeeping.plan import Plan
 from harness.errors import DeadlineExceeded
 
 
@@ -90,3 +92,25 @@ def test_a_tracing_debugger_is_seen() -> None:
 def test_a_process_nobody_traces_is_not_debugged() -> None:
     assert not deadlines._traced("self")
     assert not deadlines._traced("0")
+
+
+def test_a_suspended_worker_tells_its_controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = SuspensionMark(tmp_path)
+    assert not mark.is_fresh()
+    monkeypatch.setattr(deadlines, "debugger_attached", lambda: True)
+    assert not Limit(0.0, mark=mark).passed()
+    assert mark.is_fresh()
+
+
+def test_a_deadline_that_no_worker_keeps_is_kept_by_the_controller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "DEADLINE_GRACE_S", 0.0)
+    plan = Plan("toy", tmp_path, tmp_path, tmp_path, {}, 1, (), deadline_at=time.time() + 0.01)
+
+    def overdue() -> None:
+        with session._Watch(plan):
+            time.sleep(30)
+
+    with interrupts.first_one_counts(lambda: None), pytest.raises(KeyboardInterrupt):
+        overdue()

@@ -181,6 +181,7 @@ def test_a_stack_that_does_not_start_is_inconclusive_and_not_tried_for_ever(
     session = court.hold(source, Variant("SYS-01.1", "SYS-01.1", ("SYS-01.f",)))
     assert {v for r in session.results for v in [r.verdict.value]} == {"inconclusive"}
     assert session.diary.count("start SYS-01.1 x2") == 2
+    assert session.results[-1].refusal_code == 3
 
 
 def test_a_scenario_that_takes_too_long_is_cut_off(court: Court, healthy: Make) -> None:

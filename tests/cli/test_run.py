@@ -115,3 +115,37 @@ def test_a_deadline_bounds_the_run(project: Project) -> None:
     called = project.call("run", "SYS-04", "--deadline", "4")
     assert called.code == 3
     assert "deadline" in called.err
+
+
+def test_a_system_that_never_starts_ends_the_run_with_one_word(project: Project) -> None:
+    conftest = project.root / "scenarios" / "conftest.py"
+    conftest.write_text(
+        conftest.read_text()
+        + """
+from harness.errors import StackError
+from tests.bookkeeping.toy import ToyStack
+
+class Dead(ToyStack):
+    async def start(self):
+        raise StackError("app did not become healthy", part="app", log=["Address already in use"])
+
+@pytest.fixture(scope="session")
+def stack_factory():
+    return lambda variant: Dead(Path("diary"), variant.mutant)
+"""
+    )
+    project.scenario("more", '@gap("SYS-03.c")\ndef test_it(stack):\n    raise KeyError("never reached")\n')
+    called = project.call("run", "SYS-03")
+    assert called.code == 3
+    assert called.err.count("app did not become healthy") == 1
+    assert "Address already in use" in called.err
+    (run,) = project.runs()
+    assert not json.loads((run / "scorecard.json").read_text())["complete"]
+
+
+def test_scenarios_that_are_not_there_are_bad_usage(project: Project) -> None:
+    settings = project.root / "overbooked.toml"
+    settings.write_text('scenarios = ["nowhere"]\n' + settings.read_text())
+    called = project.call("run", "SYS-03")
+    assert called.code == 2
+    assert "no scenarios at" in called.err
