@@ -137,6 +137,8 @@ class RunBook:
     # -- what people see -----------------------------------------------------------------------
 
     def _show(self, result: TrialResult, scorecard: Scorecard) -> None:
+        if self.refusal is not None:
+            return  # its words are the last and the only ones
         if not self._headed and self.run.versions:
             self._headed = True
             self.display.line(heading_line(scorecard))
