@@ -92,6 +92,10 @@ MUTANTS = (
         id="SYS-R5.1",
         harm="A hold that belongs to no checkout is never looked at, and its place is sold to nobody.",
         substitutions=(Edit(f"{_HERE}.store:ORPHAN_HOLDS", "LEFT JOIN checkouts", "JOIN checkouts"),),
+        also_opens={
+            "SYS-R5.e": "what no run looks for is not repaired by one that was killed either",
+            "SYS-R5.g": "what is missed among few records is missed among many",
+        },
     ),
     Mutant(
         id="SYS-R5.2",
