@@ -76,3 +76,11 @@ def test_its_version_is_the_originals(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out == "toxiproxy-server version 2.12.0\n"
+
+
+def test_it_tells_of_itself_when_asked_to() -> None:
+    with started("--port", "0", "--runtime-metrics") as (_, lines):
+        address = lines[-1].removeprefix("listening on ")
+        told = httpx.get(f"http://{address}/metrics", trust_env=False)
+        assert told.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert "\nprocess_max_resident_memory_bytes " in told.text

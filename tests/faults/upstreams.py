@@ -21,7 +21,7 @@ class Upstream:
         self.port = int(self._listener.getsockname()[1])
         self.address = f"127.0.0.1:{self.port}"
         self.accepted = 0
-        self.received = b""
+        self.received = bytearray()
         self.endings: list[str] = []  # "eof" or "reset", one a connection
         self.news = threading.Condition()
         self._open: list[socket.socket] = []

@@ -77,11 +77,12 @@ def parse(body: bytes) -> Any:
             raise _syntax("Expecting value", text, text.find(error.doc, start)) from error
         raise _syntax(error.msg, text, error.pos) from error
     except RecursionError as error:
-        raise bad_body("exceeded max depth") from error
+        raise bad_body(f"invalid character {_quoted(text[start])} exceeded max depth") from error
 
 
 def _syntax(message: str, text: str, at: int) -> ApiError:
-    at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+    if not message.startswith("Invalid control character"):
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
     if at >= len(text) or message.startswith("Unterminated string"):
         return bad_body("unexpected EOF")
     where = "looking for beginning of value"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
@@ -120,14 +121,29 @@ def _written(response: Response, method: str, *, close: bool) -> bytes:
     return f"{head}\r\n".encode("latin-1") + (b"" if method == "HEAD" else response.body)
 
 
-async def listen(handler: Handler, host: str, port: int) -> asyncio.Server:
-    """Serve HTTP at an address; port 0 takes a free one.
+@asynccontextmanager
+async def listening(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Serve HTTP at an address until the block ends; gives the address.
+
+    Args:
+        port: 0 takes a free one.
 
     Raises:
         OSError: the address cannot be listened on.
     """
+    clients: set[asyncio.Task[None]] = set()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await serve_connection(handler, reader, writer)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(serve_connection(handler, reader, writer))
+        clients.add(task)
+        task.add_done_callback(clients.discard)
 
-    return await asyncio.start_server(accept, host, port, limit=_HEAD_LIMIT)
+    server = await asyncio.start_server(accept, host, port, limit=_HEAD_LIMIT)
+    try:
+        name = server.sockets[0].getsockname()
+        yield str(name[0]), int(name[1])
+    finally:
+        server.close()
+        for task in clients:
+            task.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -31,12 +32,11 @@ async def serving(
         OSError: the address cannot be listened on.
     """
     collection = Collection(seed, metrics or Metrics())
-    server = await http.listen(Api(collection).answer, host, port)
-    try:
-        found = server.sockets[0].getsockname()
-        yield join(str(found[0]), int(found[1])), collection
-    finally:
-        server.close()
-        async with asyncio.timeout(_CLOSE_S):
-            for proxy in collection.proxies.values():
-                await proxy.close()
+    async with http.listening(Api(collection).answer, host, port) as found:
+        try:
+            yield join(*found), collection
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    for proxy in collection.proxies.values():
+                        await proxy.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,7 +17,7 @@ from harness.faults.server.toxics import KINDS
 from tests.faults.conformance.api import Api
 from tests.faults.realserver import real_server
 from tests.faults.servers import ours, process, real
-from tests.faults.upstreams import Client, Upstream, echo, upstream
+from tests.faults.upstreams import PATIENCE_S, Client, Upstream, echo, sink, upstream
 
 # The second crashes only by chance, the others surely.
 CRASHING = [
@@ -111,8 +114,6 @@ def test_byte_metrics_are_of_this_moment_in_ours_and_of_ended_connections_in_the
 
 
 def _await_counts(api: Api, wanted: dict[str, float]) -> None:
-    import time
-
     deadline = time.monotonic() + 10
     while _counts(api) != wanted and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -127,8 +128,6 @@ def test_metrics_count_what_a_toxic_swallows_as_received_only(metered: Api) -> N
         assert client.receive(1) == b""
         client.sock.close()
         name = "toxiproxy_proxy_{}_bytes_total upstream"
-        import time
-
         deadline = time.monotonic() + 10
         while _counts(metered).get(name.format("received")) != 15 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -166,6 +165,31 @@ def test_taking_a_reset_away_while_it_waits_resets_at_once_in_ours(server: Api, 
         server.clear()
 
 
+def test_ours_changes_toxics_at_once_though_nobody_reads_and_drops_nothing() -> None:
+    reads = threading.Event()
+
+    def deaf(behind: Upstream, sock: socket.socket) -> None:
+        reads.wait(PATIENCE_S)
+        sink(behind, sock)
+
+    sent = bytes(range(256)) * 65_536  # more than all the buffers on the way hold
+    with ours() as url, upstream(deaf) as behind:
+        api = Api(url, "ours")
+        with Client(api.proxy(behind.address)) as client:
+            writer = threading.Thread(target=client.send, args=(sent,), daemon=True)
+            writer.start()
+            started = time.monotonic()
+            for _ in range(3):
+                path = api.toxic("latency", "upstream", latency=60_000)
+                api.patch(path, {"attributes": {"latency": 1}})
+                api.delete(path)
+            assert time.monotonic() - started < 4.0
+            reads.set()
+            behind.await_until(lambda: len(behind.received) == len(sent))
+            writer.join(PATIENCE_S)
+    assert behind.received == sent
+
+
 def test_only_ours_says_what_its_chance_follows(server: Api) -> None:
     assert server.get("/version").headers.get("X-Overbooked-Seed") == ("1" if server.kind == "ours" else None)
 
@@ -177,8 +201,6 @@ def test_ours_has_the_originals_toxics_and_no_others() -> None:
 
 
 def test_ours_answers_a_request_that_is_none_with_400() -> None:
-    import socket
-
     with ours() as url:
         host, _, port = url.removeprefix("http://").partition(":")
         for rubbish in (

@@ -62,6 +62,9 @@ BODIES: list[tuple[str, str]] = [
     ('{"name" "p"}', "invalid character '\"' after object key"),
     ('{"name":"p" "upstream"}', "invalid character '\"' after object key:value pair"),
     ('{"x":[1 2]}', "invalid character '2' after array element"),
+    ('{"x":"\n"}', "invalid character '\\n' in string literal"),
+    ('{"x":"\\q"}', "invalid character 'q' in string escape code"),
+    ("[" * 20_000, "invalid character '[' exceeded max depth"),
 ]
 
 
@@ -81,6 +84,7 @@ def test_a_body_that_is_no_json_is_refused_where_it_ends_to_be_some(api: Api, bo
         ({"name": []}, f"{_INTO} array into Go struct field Proxy.name of type string"),
         ({"upstream": {}}, f"{_INTO} object into Go struct field Proxy.upstream of type string"),
         ({"listen": True}, f"{_INTO} bool into Go struct field Proxy.listen of type string"),
+        ({"toxics": 5, "name": True}, f"{_INTO} bool into Go struct field Proxy.name of type string"),
         ({"enabled": "yes"}, f"{_INTO} string into Go struct field Proxy.enabled of type bool"),
         ({"enabled": 1, "name": 5}, f"{_INTO} number into Go struct field Proxy.enabled of type bool"),
     ],
@@ -111,6 +115,9 @@ def test_a_second_proxy_of_a_name_is_refused(api: Api, proxied: str) -> None:
         ("nowhere", "listen tcp: address nowhere: missing port in address"),
         ("127.0.0.1:99999", "listen tcp: address 99999: invalid port"),
         ("1:2:3", "listen tcp: address 1:2:3: too many colons in address"),
+        ("[::1", "listen tcp: address [::1: missing ']' in address"),
+        ("[::1]", "listen tcp: address [::1]: missing port in address"),
+        ("127.0.0.1:nope", "listen tcp: lookup tcp/nope: unknown port"),
         ("192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"),
     ],
 )

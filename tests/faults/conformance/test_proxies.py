@@ -63,6 +63,35 @@ def test_no_host_listens_everywhere(api: Api, echoing: Upstream) -> None:
         client.exchange(b"hello")
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_an_ipv6_address_stands_in_brackets(api: Api, echoing: Upstream) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+    listen = api.proxy(echoing.address, listen="[::1]:0")
+    assert listen.startswith("[::1]:")
+    with Client(listen) as client:
+        client.exchange(b"hello")
+
+
+def test_a_client_that_left_before_it_was_connected_leaves_nothing(api: Api, echoing: Upstream) -> None:
+    address = api.proxy(echoing.address)
+    for _ in range(20):
+        Client(address).reset()
+        Client(address).sock.close()
+    with Client(address) as client:
+        client.exchange(b"hello")
+
+
+def test_what_was_sent_before_an_end_arrives(api: Api, sinking: Upstream) -> None:
+    address = api.proxy(sinking.address)
+    for _ in range(20):
+        with Client(address) as client:
+            client.send(b"word")
+    sinking.await_until(lambda: sinking.received == b"word" * 20)
+
+
 def test_no_address_at_all_listens_everywhere(api: Api) -> None:
     answer = api.post("/proxies", {"name": "p", "upstream": "127.0.0.1:1"})
     assert answer.status == 201
