@@ -32,7 +32,20 @@ PREFIX = "OVERBOOKED_"
 
 # Variables with our prefix that are no settings: the second file, and what the harness tells its
 # own processes (workers, mutants, the bootstrap script).
-NOT_SETTINGS = frozenset({"CONFIG", "DEBUG", "PLAN", "CACHE", "PYTHON", "HOME", "MUTANT", "DEBUG"})
+NOT_SETTINGS = frozenset(
+    {
+        "CONFIG",
+        "DEBUG",
+        "PLAN",
+        "CACHE",
+        "PYTHON",
+        "HOME",
+        "MUTANT",
+        "DEBUG",
+        "REQUIRE_CONTAINERS",
+        "REQUIRE_TOXIPROXY",
+    }
+)
 
 
 def _divided(value: object) -> object:
