@@ -68,15 +68,24 @@ async def complete(uow: UnitOfWork, checkout: Row[Any], intent: Intent, *, now: 
     if payment.state == "voided":
         raise NeedsPerson(f"{intent.id} is captured, and was voided here")
     recorded = store.recorded_outcome(checkout.outcome)
-    if recorded is not None and await is_accounted_for(uow, payment, booking):
+    if payment.captured_minor > 0 and recorded is not None:
         return Ending(recorded)
+    return await book_or_owe(uow, checkout, booking, intent, now=now)
+
+
+async def book_or_owe(
+    uow: UnitOfWork, checkout: Row[Any], booking: Row[Any] | None, intent: Intent, *, now: datetime
+) -> Ending:
+    """A recorded capture gets its booking or, where the place is lost, is owed back."""
     booking_id = await take_place(uow, checkout, booking, intent, now=now)
     if booking_id is not None:
         return await _booked(uow, checkout, booking_id, now=now)
-    captured = await payment_rows.lock_payment_by_id(uow, payment.id)
+    payment = await payment_rows.lock_payment(uow, intent.id)
+    assert payment is not None
     refund_id = await refunds.owe(
-        uow, captured, left_minor=intent.left_minor, reason="the place was taken", now=now
+        uow, payment, left_minor=intent.left_minor, reason="the place was taken", now=now
     )
+    recorded = store.recorded_outcome(checkout.outcome)
     if checkout.state == "booked" and recorded is not None:
         return Ending(recorded, refund_id)  # booked and cancelled since
     answer = refused(places.SOLD_OUT, "The place was lost; what was charged is paid back.")
@@ -162,17 +171,6 @@ def is_surplus(intent: Intent, payments_of_checkout: Sequence[Row[Any]]) -> bool
     return any(
         row.captured_minor > 0 and row.checkout_id is not None and row.intent_id != intent.id
         for row in payments_of_checkout
-    )
-
-
-async def is_accounted_for(uow: UnitOfWork, payment: Row[Any], booking: Row[Any] | None) -> bool:
-    """Whether a payment that was captured before is booked, gone back, or on its way back."""
-    if payment.captured_minor == 0:
-        return False
-    owed_minor = await payment_rows.open_refunds_minor(uow, payment.id)
-    return bool(
-        (booking is not None and booking.status == "confirmed")
-        or payment.captured_minor - payment.refunded_minor - owed_minor <= 0
     )
 
 

@@ -122,7 +122,7 @@ def unknown_captures(there: There, here: Here) -> Iterable[Difference]:
         if payment is not None and payment.state == "voided":
             yield _for_a_person("captured there, unknown here", f"{paying.id} was voided here")
             return
-    yield Difference("captured there, unknown here", Action.COMPLETE, intent=paying)
+    yield Difference("captured there, unknown here", Action.COMPLETE, intent=paying, payment=here.main)
 
 
 def missing_captures(there: There, here: Here) -> Iterable[Difference]:
@@ -277,7 +277,12 @@ def amounts(there: There, here: Here) -> list[Difference]:
         *refund_amounts(there, here),
         *book_amounts(here),
     ]
-    return [_for_a_person("amount differs", "; ".join(reasons))] if reasons else []
+    if not reasons:
+        return []
+    intent = kept(there, here) or capturable(there)
+    return [
+        Difference("amount differs", Action.DEAD_LETTER, "; ".join(reasons), intent=intent, payment=here.main)
+    ]
 
 
 def payment_amounts(payment: PaymentHere, intent: Intent) -> Iterable[str]:

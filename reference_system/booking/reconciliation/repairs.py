@@ -87,7 +87,11 @@ async def complete(
 ) -> Difference:
     """Book what was paid for, or owe the money back when its place is taken."""
     assert difference.intent is not None
-    ended = await ending.complete(uow, checkout, difference.intent, now=now)
+    if difference.payment is None:
+        ended = await ending.complete(uow, checkout, difference.intent, now=now)
+    else:
+        booking = await checkouts.lock_booking(uow, checkout.id)
+        ended = await ending.book_or_owe(uow, checkout, booking, difference.intent, now=now)
     if ended.refund_id is None:
         return difference
     return Difference(PLACE_TAKEN, Action.REFUND, intent=difference.intent)

@@ -6,7 +6,7 @@ never moves anything back, and one that comes early brings what it presupposes w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,9 @@ from reference_system.booking.payments import store as payment_rows
 from reference_system.booking.payments.intents import Intent, Malformed
 
 ACTOR = "provider"
-
-Handler = Callable[[UnitOfWork, Row[Any], Intent, Mapping[str, Any], datetime], Awaitable[None]]
+KINDS = frozenset(
+    {"payment.authorized", "payment.captured", "payment.failed", "refund.succeeded", "refund.failed"}
+)
 
 
 class CannotApply(Exception):
@@ -35,8 +36,7 @@ async def apply(uow: UnitOfWork, event_type: str, data: Mapping[str, Any], now: 
 
     Raises CannotApply, Malformed or NeedsPerson.
     """
-    handler = HANDLERS.get(event_type)
-    if handler is None:
+    if event_type not in KINDS:
         return
     document = data.get("payment_intent")
     if not isinstance(document, Mapping):
@@ -47,26 +47,28 @@ async def apply(uow: UnitOfWork, event_type: str, data: Mapping[str, Any], now: 
     checkout = await checkouts.lock_checkout(uow, intent.checkout_id)
     if checkout is None:
         raise CannotApply(f"{intent.id} is for checkout {intent.checkout_id}, which is not here")
-    await handler(uow, checkout, intent, data, now)
+    match event_type:
+        case "payment.authorized":
+            await authorized(uow, checkout, intent)
+        case "payment.captured":
+            await captured(uow, checkout, intent, now)
+        case "payment.failed":
+            await failed(uow, checkout, intent, now)
+        case "refund.succeeded" | "refund.failed":
+            await refund_changed(uow, checkout, intent, data, now)
 
 
-async def authorized(
-    uow: UnitOfWork, checkout: Row[Any], intent: Intent, _data: Mapping[str, Any], _now: datetime
-) -> None:
+async def authorized(uow: UnitOfWork, checkout: Row[Any], intent: Intent) -> None:
     """The amount is reserved; the saga captures it."""
     await payments.record_progress(uow, intent, checkout_id=checkout.id, state="authorized")
 
 
-async def captured(
-    uow: UnitOfWork, checkout: Row[Any], intent: Intent, _data: Mapping[str, Any], now: datetime
-) -> None:
+async def captured(uow: UnitOfWork, checkout: Row[Any], intent: Intent, now: datetime) -> None:
     """The money is taken: the checkout is completed as the saga would."""
     await ending.complete(uow, checkout, intent, now=now)
 
 
-async def failed(
-    uow: UnitOfWork, checkout: Row[Any], intent: Intent, _data: Mapping[str, Any], now: datetime
-) -> None:
+async def failed(uow: UnitOfWork, checkout: Row[Any], intent: Intent, now: datetime) -> None:
     """The card or the bank said no; unless the checkout is being paid for otherwise, it ends."""
     others = await payment_rows.lock_payments_of_checkout(uow, checkout.id)
     paid_otherwise = any(
@@ -91,7 +93,7 @@ async def refund_changed(
     payment = await payment_rows.lock_payment(uow, intent.id)
     if payment is None or payment.captured_minor == 0:
         # The event of the capture is still to come, or never will: this is what it would say.
-        await captured(uow, checkout, as_captured(intent), data, now)
+        await captured(uow, checkout, as_captured(intent), now)
         payment = await payment_rows.lock_payment(uow, intent.id)
         assert payment is not None
     await refunds.record(uow, payment, refund, now=now)
@@ -101,12 +103,3 @@ async def refund_changed(
 def as_captured(intent: Intent) -> Intent:
     """The intent as it was when it was captured, before anything went back."""
     return replace(intent, refunded_minor=0, refund_pending_minor=0)
-
-
-HANDLERS: dict[str, Handler] = {
-    "payment.authorized": authorized,
-    "payment.captured": captured,
-    "payment.failed": failed,
-    "refund.succeeded": refund_changed,
-    "refund.failed": refund_changed,
-}

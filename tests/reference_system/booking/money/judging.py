@@ -79,9 +79,8 @@ async def struck_purchase(
     await till.move_clock(0)
     begun, key = await till.begin(), uuid4().hex
     answers: list[httpx.Response] = []
-    with on(till.house.runtime, Wire(strike, statements=statements)):
-        with suppress(Killed):
-            answers.append(await till.pay(begun, key=key, how=how))
+    with on(till.house.runtime, Wire(strike, statements=statements)), suppress(Killed):
+        answers.append(await till.pay(begun, key=key, how=how))
     await at_any_moment(till, begun)
     if events_first:
         await till.deliver_all(begun)

@@ -34,11 +34,15 @@ class Harm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """What happens at the n-th boundary (from 0) of one request."""
+    """What happens at the n-th boundary (from 0) of one request, or at the first one called `where`."""
 
     n: int
     harm: Harm
     after: bool
+    where: str = ""
+
+    def falls_on(self, n: int, name: str) -> bool:
+        return name.endswith(self.where) if self.where else n == self.n
 
     def __str__(self) -> str:
         return f"{self.harm.value} {'after' if self.after else 'before'} {self.n}"
@@ -62,7 +66,7 @@ class Wire:
         if self.down == link:
             raise lost()
         strike = self.strike
-        if strike is None or strike.n != n:
+        if self.struck or strike is None or not strike.falls_on(n, self.passed[n]):
             return await act()
         self.struck = self.passed[n]
         if strike.after:
