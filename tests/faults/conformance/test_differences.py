@@ -19,6 +19,8 @@ from tests.faults.realserver import real_server
 from tests.faults.servers import ours, process, real
 from tests.faults.upstreams import PATIENCE_S, Client, Upstream, echo, sink, upstream
 
+# Its stack may grow to a gigabyte; a machine has better uses for that.
+_LITTLE_MEMORY = ["sh", "-c", 'ulimit -d 262144; exec "$@"', "sh"]
 # The second crashes only by chance, the others surely.
 CRASHING = [
     ("slicer", {}),
@@ -53,7 +55,7 @@ def test_ours_refuses_an_update_that_would_crash_the_original() -> None:
 def test_the_original_dies_of_them(type_: str, attributes: dict[str, int]) -> None:
     with (
         upstream(echo) as behind,
-        process([str(real_server())], ["-host", "127.0.0.1", "-port"]) as (url, child),
+        process([*_LITTLE_MEMORY, str(real_server())], ["-host", "127.0.0.1", "-port"]) as (url, child),
     ):
         api = Api(url, "real")
         address = api.proxy(behind.address)
