@@ -13,8 +13,6 @@ import harness.bookkeeping.summary  # noqa: F401
 from harness.bookkeeping.plan import Plan, Variant
 from harness.bookkeeping.result import PROPERTY, TrialResult
 
-pytest_plugins = ["pytester"]
-
 # Those of this environment that scenarios need; each session would load all of them anew.
 PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
 

@@ -1,0 +1,3 @@
+"""What pytest takes from the top of the tests only."""
+
+pytest_plugins = ["pytester"]
