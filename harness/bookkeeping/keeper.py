@@ -15,7 +15,7 @@ FUTILE = 2  # starts that may fail in a row before the worker gives up
 
 
 class NoStack(StackError):
-    """No stack has ever started here, and it was tried often enough: the run cannot go on."""
+    """No stack of this shape has ever started here, often as it was tried: the run cannot go on."""
 
 
 class StackKeeper:
@@ -30,7 +30,7 @@ class StackKeeper:
         self._stack: Stack | None = None
         self._variant: Variant | None = None
         self._failures: list[StackError] = []
-        self._has_started = False
+        self._started_shapes: set[int | None] = set()
 
     async def at(self, variant: Variant) -> Stack:
         """A running stack of that variant.
@@ -68,7 +68,7 @@ class StackKeeper:
         self._variant = variant
 
     async def _start(self, variant: Variant) -> Stack:
-        self._despair()
+        self._despair(variant)
         made = self._make(variant)
         stack = await made if isinstance(made, Awaitable) else made
         try:
@@ -77,15 +77,15 @@ class StackKeeper:
             if isinstance(error, StackError):
                 self._failures.append(error)
             await stack.close()
-            self._despair()
+            self._despair(variant)
             raise
-        self._has_started = True
+        self._started_shapes.add(variant.replicas)
         self._failures.clear()
         self._stack, self._variant = stack, variant
         return stack
 
-    def _despair(self) -> None:
-        if self._has_started or len(self._failures) < FUTILE:
+    def _despair(self, variant: Variant) -> None:
+        if variant.replicas in self._started_shapes or len(self._failures) < FUTILE:
             return
         last = self._failures[-1]
         raise NoStack(str(last), part=last.part, log=last.log) from last

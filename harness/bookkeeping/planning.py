@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,27 @@ def canary_variant(settings: Settings, catalog: Catalog) -> Variant | None:
     return Variant(CANARY, mutant.name, clauses, replicas=1, first_only=True, small=True)
 
 
+class Reach(StrEnum):
+    """Which of the clauses asked a mutant meets in a proof."""
+
+    BROKEN = "those it breaks"
+    GAP = "those of its own gap"
+    ALL = "those of every gap selected"
+
+    def meets(self, mutant: Mutant, clause: str) -> bool:
+        """Whether a mutant meets a clause (full name)."""
+        if self is Reach.BROKEN:
+            return clause in mutant.breaks
+        return self is Reach.ALL or clause.startswith(f"{mutant.gap}.")
+
+
 def proof_variants(
     settings: Settings,
     selection: Selection,
     mutants: Sequence[Mutant],
     *,
     repeats: int,
-    across: bool,
+    reach: Reach,
 ) -> tuple[Variant, ...]:
     """The healthy system and each mutant that breaks a clause asked.
 
@@ -96,12 +111,12 @@ def proof_variants(
         selection: gaps and clauses to prove.
         mutants: those to prove them with.
         repeats: how often each scenario meets each variant.
-        across: a mutant meets the clauses of every selected gap, not only of its own.
+        reach: which clauses a mutant meets.
     """
     replicas = settings.stack.replicas
     variants = [Variant(HEALTHY, None, selection.clauses, replicas, repeats)]
     for mutant in mutants:
-        met = tuple(clause for clause in selection.clauses if across or clause.startswith(f"{mutant.gap}."))
+        met = tuple(clause for clause in selection.clauses if reach.meets(mutant, clause))
         variants.append(Variant(mutant.name, mutant.name, met, replicas, repeats))
     return tuple(variants)
 

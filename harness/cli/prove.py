@@ -14,7 +14,14 @@ import click
 from rich.text import Text
 
 from harness.bookkeeping.plan import Plan
-from harness.bookkeeping.planning import deadline_of, drawn_seed, mutants_to_prove, proof_variants, with_kind
+from harness.bookkeeping.planning import (
+    Reach,
+    deadline_of,
+    drawn_seed,
+    mutants_to_prove,
+    proof_variants,
+    with_kind,
+)
 from harness.bookkeeping.repertoire import explanations, repertoire, require
 from harness.bookkeeping.session import PLAN_FILE, hold
 from harness.bookkeeping.stacking import descriptor_of, settled
@@ -50,7 +57,20 @@ PROOF_FILE = "proof.json"
 @session_options
 @click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="How often each trial is held.")
 @click.option("--mutant", "mutants", multiple=True, metavar="ID", help="Only this mutant; may be repeated.")
-@click.option("--across", is_flag=True, help="Each mutant meets the scenarios of every selected gap.")
+@click.option(
+    "--across",
+    "reach",
+    flag_value=Reach.ALL,
+    type=Reach,
+    help="Each mutant meets the scenarios of every selected gap: what else does it open?",
+)
+@click.option(
+    "--narrow",
+    "reach",
+    flag_value=Reach.BROKEN,
+    type=Reach,
+    help="Each mutant meets only the scenarios of the clauses it breaks; quicker.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a proof that was interrupted.")
 def command(
     *,
@@ -59,7 +79,7 @@ def command(
     priority: str | None,
     repeat: int,
     mutants: tuple[str, ...],
-    across: bool,
+    reach: Reach | None,
     resume: str | None,
     as_json: bool,
     config: Path | None,
@@ -68,7 +88,8 @@ def command(
     """Prove the verdicts: each scenario on the healthy system and on each of its mutants.
 
     A scenario must say closed on the healthy system, and open on every mutant, in the clauses
-    that the mutant breaks. The result is the kill matrix of clauses by mutants.
+    that the mutant breaks. The result is the kill matrix of clauses by mutants. A mutant meets all
+    scenarios of its own gap, unless --across or --narrow say otherwise.
 
     \b
     overbooked prove
@@ -79,13 +100,15 @@ def command(
     """
     said = settings_of(config, **session_settings(options))
     if resume is not None:
-        if gaps or theme or priority or mutants or across or repeat > 1:
+        if gaps or theme or priority or mutants or reach or repeat > 1:
             raise UsageError(
                 "--resume goes on with the proof as it was begun; say nothing else of what to prove"
             )
         proof = _resumed(said, resume)
     else:
-        proof = _begun(said, gaps, mutants, theme=theme, priority=priority, repeats=repeat, across=across)
+        proof = _begun(
+            said, gaps, mutants, theme=theme, priority=priority, repeats=repeat, reach=reach or Reach.GAP
+        )
     return prove(proof, as_json=as_json)
 
 
@@ -125,7 +148,7 @@ def _begun(
     theme: str | None,
     priority: str | None,
     repeats: int,
-    across: bool,
+    reach: Reach,
 ) -> Proof:
     settings = said.settings
     catalog = settings.catalog()
@@ -147,7 +170,7 @@ def _begun(
         settings=with_kind(said.overrides, choice.kind),
         config=said.config,
         seed=settings.seed if settings.seed is not None else drawn_seed(),
-        variants=proof_variants(settings, selection, chosen, repeats=repeats, across=across),
+        variants=proof_variants(settings, selection, chosen, repeats=repeats, reach=reach),
         plain=False,
         scenario_timeout_s=settings.scenario_timeout_s,
         deadline_at=deadline_of(settings),

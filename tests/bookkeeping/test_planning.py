@@ -8,6 +8,7 @@ import pytest
 
 from harness.bookkeeping.plan import CANARY, HEALTHY
 from harness.bookkeeping.planning import (
+    Reach,
     as_overrides,
     canary_variant,
     mutants_to_prove,
@@ -57,11 +58,13 @@ def test_mutants_that_cannot_be_met_are_left_out_with_the_reason() -> None:
 def test_a_mutant_meets_its_own_gap_or_all_of_them() -> None:
     both = SETTINGS.active_profile(CATALOG).select([CATALOG.gap("SYS-02"), CATALOG.gap("SYS-03")])
     mutant = CATALOG.mutant("SYS-03.1")
-    _, own = proof_variants(SETTINGS, both, [mutant], repeats=3, across=False)
-    _, every = proof_variants(SETTINGS, both, [mutant], repeats=3, across=True)
+    _, own = proof_variants(SETTINGS, both, [mutant], repeats=3, reach=Reach.GAP)
+    _, every = proof_variants(SETTINGS, both, [mutant], repeats=3, reach=Reach.ALL)
     assert set(own.clauses) == set(RACES.clauses)
     assert every.clauses == both.clauses
     assert own.repeats == 3
+    _, broken = proof_variants(SETTINGS, both, [CATALOG.mutant("SYS-03.5")], repeats=1, reach=Reach.BROKEN)
+    assert broken.clauses == ("SYS-03.d", "SYS-03.e")
 
 
 def test_the_plan_of_plain_pytest_reads_the_settings_and_has_no_canary(tmp_path: Path) -> None:

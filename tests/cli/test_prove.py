@@ -67,3 +67,21 @@ def test_a_proof_goes_on_where_it_was_left(project: Project) -> None:
 def test_only_a_proof_can_be_resumed(project: Project) -> None:
     assert project.call("prove", "--resume", "nope").code == 2
     assert project.call("prove", "SYS-03", "--resume", "nope").code == 2
+
+
+def test_a_narrow_proof_holds_only_what_the_mutant_breaks(project: Project) -> None:
+    called = project.call("prove", "SYS-03", "--mutant", "SYS-03.5", "--narrow", "--json")
+    assert called.code == 0, called.err
+    met = {each["clause"] for each in json.loads(called.out)["observations"] if each["mutant"]}
+    assert met == {"SYS-03.d", "SYS-03.e"}
+
+
+def test_a_wide_proof_tells_what_else_a_mutant_opens(project: Project) -> None:
+    project.scenario(
+        "neighbour",
+        '@gap("SYS-02.a")\ndef test_it(judge, stack):\n    judge.count("steps")\n'
+        '    if stack.mutant:\n        raise GapFound("opened too")\n',
+    )
+    called = project.call("prove", "SYS-02.a", "SYS-03", "--mutant", "SYS-03.5", "--across", "--json")
+    also = [(cell["mutant"], cell["clause"]) for cell in json.loads(called.out)["also_opened"]]
+    assert also == [("SYS-03.5", "SYS-02.a")]
