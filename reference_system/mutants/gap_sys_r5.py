@@ -13,16 +13,15 @@ from reference_system.booking.payments.client import ProviderClient
 from reference_system.booking.payments.intents import Intent, ProviderRefund
 from reference_system.booking.reconciliation import diagnosis, repairs, sides
 from reference_system.booking.reconciliation.diagnosis import Action, Difference
-from reference_system.booking.reconciliation.facts import Here, RefundHere, Summary, There
+from reference_system.booking.reconciliation.facts import RefundHere, Summary
 from reference_system.booking.runtime import Runtime
 from reference_system.mutants.mutant import Edit, Mutant, Replace
 
 _HERE = "reference_system.booking.reconciliation"
 
 _match_refund = diagnosis.match_refund
-_amounts = diagnosis.amounts
 _call_provider = repairs.call_provider
-_post_capture = repairs.post_capture
+_leave_to_person = repairs.leave_to_person
 
 
 # A refund has arrived or it has not: that it was sent is nowhere asked.
@@ -60,27 +59,17 @@ _CORRECTABLE = (
 )
 
 
-def _figures_to_correct(there: There, here: Here) -> list[Difference]:
-    corrected = [
-        Difference("amount differs", Action.POST_CAPTURE, intent=intent, payment=payment)
-        for payment, intent in diagnosis.captured_on_both(there, here)
-        if payment.captured_minor != intent.captured_minor
-    ]
-    return corrected or _amounts(there, here)
-
-
-async def _post_figure(uow: UnitOfWork, difference: Difference, *, now: datetime) -> None:
+async def _take_over(uow: UnitOfWork, subject: str, difference: Difference, *, now: datetime) -> bool:
     intent, payment = difference.intent, difference.payment
-    if intent is None or payment is None:
-        await _post_capture(uow, difference, now=now)
-        return
+    if intent is None or payment is None or intent.captured_minor == payment.captured_minor:
+        return await _leave_to_person(uow, subject, difference, now=now)
     await uow.execute(_CORRECT, minor=intent.captured_minor, payment_id=payment.id)
     for posting in await ledger_rows.standing(uow, [payment.id]):
         await ledger.reverse(uow, transaction_id=posting.id, now=now)
-    await ledger.post_capture(
+    return await ledger.post_capture(
         uow,
         payment_id=payment.id,
-        intent_id=f"{intent.id}:corrected",
+        intent_id=f"{intent.id}:{intent.captured_minor}",
         amount_minor=intent.captured_minor,
         currency=intent.currency,
         now=now,
@@ -115,10 +104,7 @@ MUTANTS = (
     Mutant(
         id="SYS-R5.4",
         harm="Where amounts differ the provider's is taken over, and nobody learns who charged wrongly.",
-        substitutions=(
-            Replace(f"{_HERE}.diagnosis:amounts", _figures_to_correct),
-            Replace(f"{_HERE}.repairs:post_capture", _post_figure),
-        ),
+        substitutions=(Replace(f"{_HERE}.repairs:leave_to_person", _take_over),),
         schema=_CORRECTABLE,
     ),
 )
