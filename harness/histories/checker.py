@@ -21,8 +21,9 @@ STEPS_PER_LOOK = 10_000
 class Checked:
     """What a check found.
 
-    `undecided` names the partitions that were not decided: all that were left when a violation was
-    found, or when time or steps ran out. `counterexample` is there when `verdict` is ILLEGAL.
+    `undecided` names the partitions that were not searched to an end: those left when a violation was
+    found (all, when it was seen without search), or when time or steps ran out. `counterexample` is
+    there when `verdict` is ILLEGAL.
     """
 
     verdict: Linearizability
@@ -63,6 +64,18 @@ def check(
     """
     started = clock()
     searches = sorted((Search(model, p) for p in model.prepare(history)), key=lambda search: search.size)
+    refuted = model.refute(history)
+    if refuted is not None:
+        found = refuted.operations
+        return Checked(
+            verdict=Linearizability.ILLEGAL,
+            operations=len(history),
+            partitions=len(searches),
+            steps=0,
+            elapsed_s=clock() - started,
+            undecided=tuple(search.key for search in searches),
+            counterexample=Counterexample(refuted.partition, found, refuted.placed, found),
+        )
     waiting = list(searches)
     turn = FIRST_TURN_STEPS
     illegal: Search[S, M] | None = None

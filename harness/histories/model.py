@@ -47,6 +47,15 @@ class Partition(Generic[S, M]):
     entries: tuple[Entry[M], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Refutation:
+    """Operations that no order explains, found without search; `placed` of them can be ordered."""
+
+    partition: str
+    operations: tuple[Operation, ...]
+    placed: tuple[Operation, ...]
+
+
 class Model(Protocol[S, M]):
     """A sequential specification; every method is a pure function."""
 
@@ -57,6 +66,9 @@ class Model(Protocol[S, M]):
         one say something else. Without, a model may draw on the whole history to say it shorter.
         """
 
+    def refute(self, history: History) -> Refutation | None:
+        """A cheap proof that no order explains the history, if there is one; misses some, errs never."""
+
     def step(self, state: S, move: M) -> tuple[S, ...]:
         """The states the move can lead to with the outcome it had; none when it could not have it.
 
@@ -65,3 +77,9 @@ class Model(Protocol[S, M]):
 
     def observes(self, move: M) -> bool:
         """Whether the move changes no state, in any state: a read, or a refusal without trace."""
+
+    def needs(self, move: M) -> Hashable | None:
+        """What must not have been ended before the move, such as the booking it changes."""
+
+    def ends(self, move: M) -> Hashable | None:
+        """What the move ends for good: no move that needs it can follow."""

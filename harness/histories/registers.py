@@ -19,7 +19,20 @@ def _by_key(history: History) -> dict[str, list[Operation]]:
     return keys
 
 
-class RegisterModel:
+class _Plain:
+    """Of a model that leaves everything to the search."""
+
+    def refute(self, _history: History) -> None:
+        return None
+
+    def needs(self, move: Move) -> None:
+        return None
+
+    def ends(self, move: Move) -> None:
+        return None
+
+
+class RegisterModel(_Plain):
     """`read -> value`, `write(value)`, `cas(old, new)`; one register a `key`, None at first.
 
     A refused `cas` found another value; a refused read or write says nothing and is left out.
@@ -61,7 +74,7 @@ def _register_move(operation: Operation) -> Move:
     raise BadHistory(f"a register is read, written or compared and set, not: {operation}")
 
 
-class KeyValueModel:
+class KeyValueModel(_Plain):
     """`get -> value`, `put(value)`, `append(value)` on strings; every `key` is empty at first."""
 
     def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[str, Move]]:

@@ -16,7 +16,9 @@ never. The search may leave it out, and so it ends when all operations that retu
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
+from random import Random
 from typing import Generic
 
 from harness.histories.model import Entry, M, Model, Partition, S
@@ -32,13 +34,21 @@ class Linearizability(StrEnum):
 
 
 _HEAD = 0
+# A search that has gone wrong early seldom recovers, and one that goes well is through in a few steps an
+# operation: so attempts are short, and each goes by another order (C. Gomes et al., Heavy-tailed
+# phenomena in satisfiability and constraint satisfaction problems, JAR 24 (2000)).
+STEPS_PER_OPERATION = 30
+SHORTEST_ATTEMPT_STEPS = 1_500
+ATTEMPT_GROWTH = 1.02
+# By how many events at most a choice may come before a more urgent one.
+WHIMS = (5.0, 20.0, 60.0, 200.0)
 
 
 class Search(Generic[S, M]):
     """One partition being checked; `run` goes on where it stopped.
 
-    Two reductions keep bursts cheap; both are sound, by exchange arguments. Let the search be in a
-    configuration from which some order T of the remaining operations is legal.
+    Three reductions keep bursts cheap, and none loses a legal order. Let the search be in a configuration
+    from which some order T of the remaining operations is legal.
 
     *Observers first.* If the call of x is before every remaining return, x changes no state in any
     state (`Model.observes`), and x is legal now, then x followed by T without x is legal too: no other
@@ -49,6 +59,10 @@ class Search(Generic[S, M]):
     remaining return, x returning no later than y. If T begins with y, swap the two: moves are equal, so
     states are; x may come first as said; and whatever is called after the return of y, so after the
     return of x, comes after x in T, so after the new place of y. So y need not be tried.
+
+    *Nothing is ended while it is needed.* What ends a thing for good (`Model.ends`) is not placed while an
+    operation that must be placed still needs it (`Model.needs`): no T begins so. (A cancellation waits
+    for the reschedules of its booking that succeeded.)
     """
 
     def __init__(self, model: Model[S, M], partition: Partition[S, M]) -> None:
@@ -64,6 +78,14 @@ class Search(Generic[S, M]):
         ]
         self._lay_out()
         self._observer = [model.observes(entry.move) for entry in self._entries]
+        self._needs = [model.needs(entry.move) for entry in self._entries]
+        self._ends = [model.ends(entry.move) for entry in self._entries]
+        # How many operations that must still be placed need a thing.
+        self._needed = Counter(
+            thing
+            for entry, thing in zip(self._entries, self._needs, strict=True)
+            if thing is not None and entry.returned_at is not None and not entry.optional
+        )
         self._left = sum(entry.returned_at is not None for entry in self._entries)
         self._state: S = partition.initial
         self._placed = 0  # bit i: operation i is linearized
@@ -73,6 +95,10 @@ class Search(Generic[S, M]):
         self._stack: list[tuple[int, S, int, list[tuple[int, S]]]] = []
         self._choices: list[tuple[int, S]] | None = None
         self._best: list[int] = []
+        self._random = Random(0)
+        self._whim = 0.0
+        self._attempt_steps = max(SHORTEST_ATTEMPT_STEPS, STEPS_PER_OPERATION * len(self._entries))
+        self._attempt_ends = self._attempt_steps
 
     @property
     def size(self) -> int:
@@ -104,6 +130,8 @@ class Search(Generic[S, M]):
         while self.verdict is None and self.steps < until:
             if self._choices is None:
                 self._enter()
+            elif self.steps >= self._attempt_ends:
+                self._start_over()
             elif self._choices:
                 self._choose(*self._choices.pop())
             elif self._stack:
@@ -147,6 +175,8 @@ class Search(Generic[S, M]):
                     self._lift(i)
                     observed = True
                 continue
+            if self._ends[i] is not None and self._too_early(i):
+                continue
             like = (entry.move, entry.optional)
             other = earliest.get(like)
             if other is None or returns[i] < returns[other]:
@@ -155,7 +185,7 @@ class Search(Generic[S, M]):
             return None
         choices: list[tuple[int, S]] = []
         # What returns first is tried first: it must be placed soonest.
-        for i in sorted(earliest.values(), key=lambda i: -returns[i]):
+        for i in sorted(earliest.values(), key=self._urgency):
             entry = entries[i]
             self.steps += 1
             unknown = entry.returned_at is None
@@ -165,6 +195,18 @@ class Search(Generic[S, M]):
                 choices.append((i, state))
             choices.extend((i, new) for new in after)
         return choices
+
+    def _must_be_placed(self, i: int) -> bool:
+        return self._return[i] != self._tail and not self._entries[i].optional
+
+    def _too_early(self, i: int) -> bool:
+        """Whether the operation would end what another one that must be placed still needs."""
+        thing = self._ends[i]
+        own = thing == self._needs[i] and self._must_be_placed(i)
+        return self._needed[thing] > own
+
+    def _urgency(self, i: int) -> float:
+        return self._whim * self._random.random() - self._return[i] if self._whim else -self._return[i]
 
     def _choose(self, i: int, state: S) -> None:
         assert self._choices is not None
@@ -178,6 +220,20 @@ class Search(Generic[S, M]):
         while len(self._order) > length:
             self._unlift(self._order.pop())
 
+    def _start_over(self) -> None:
+        """Back to the beginning with another order of choices, keeping what is known to be dead.
+
+        What was reached and is not on the stack was searched to its end, so it stays in the memo.
+        """
+        while self._stack:
+            self._memo.discard((self._placed, self._state))
+            self._retreat()
+        self._memo.discard((self._placed, self._state))
+        self._choices = None
+        self._attempt_steps = int(self._attempt_steps * ATTEMPT_GROWTH)
+        self._attempt_ends = self.steps + self._attempt_steps
+        self._whim = self._random.choice(WHIMS)
+
     def _lift(self, i: int) -> None:
         following, previous = self._next, self._previous
         for event in (self._call[i], self._return[i]):
@@ -186,6 +242,8 @@ class Search(Generic[S, M]):
                 following[before] = after
                 previous[after] = before
         self._left -= self._return[i] != self._tail
+        if self._needs[i] is not None and self._must_be_placed(i):
+            self._needed[self._needs[i]] -= 1
         self._placed |= 1 << i
         self._order.append(i)
 
@@ -196,6 +254,8 @@ class Search(Generic[S, M]):
                 following[previous[event]] = event
                 previous[following[event]] = event
         self._left += self._return[i] != self._tail
+        if self._needs[i] is not None and self._must_be_placed(i):
+            self._needed[self._needs[i]] += 1
 
     # -- reporting -----------------------------------------------------------------------------
 

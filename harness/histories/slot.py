@@ -21,8 +21,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from harness.histories.history import History
 from harness.histories.itinerary import NamedMove
-from harness.histories.model import Partition
+from harness.histories.model import Partition, Refutation
 from harness.histories.operation import BadHistory
+from harness.histories.oversold import oversold
 from harness.histories.slot_moves import Reader, Reading
 
 NOT_MADE, CANCELLED = -1, -2  # otherwise `where` is the number of the slot
@@ -113,8 +114,22 @@ class SlotModel:
         entries = tuple(replace(r.entry, move=numbers.of(r.entry.move)) for r in readings)
         return Partition("+".join(slots), initial, entries)
 
+    def refute(self, history: History) -> Refutation | None:
+        """More bookings than places at one moment, whatever the order."""
+        for found in oversold(history, self.capacities, self.bookings):
+            told = sorted(found.operations, key=lambda op: op.completed_at or 0.0)
+            return Refutation(found.slot, tuple(told), tuple(told[: found.capacity - found.already]))
+        return None
+
     def observes(self, move: Move) -> bool:
         return move[0] in {"places", "nothing", "never"} or str(move[0]).endswith(" refused")
+
+    def needs(self, move: Move) -> int | None:
+        """The tracked booking that is changed: once cancelled it can be neither moved nor cancelled."""
+        return int(move[1]) if move[0] in {"cancel", "reschedule"} else None
+
+    def ends(self, move: Move) -> int | None:
+        return int(move[1]) if move[0] == "cancel" else None
 
     def step(self, state: Places, move: Move) -> tuple[Places, ...]:  # noqa: PLR0912
         match move:

@@ -148,3 +148,41 @@ class _Run:
         if done.verb == "book" and done.result is not None:
             self._mine(actor).append(done.result)
         self._after(now, 0.1, partial(self._call, actor))
+
+
+def burst(
+    seed: int,
+    requests: int,
+    *,
+    capacities: dict[str, int],
+    old: dict[str, str],
+    verbs: tuple[str, ...] = VERBS,
+    unknown: float = 0.0,
+    flaws: Flaws = NO_FLAWS,
+) -> History:
+    """Requests released together, most of them about the same few bookings."""
+    random = Random(seed)
+    system = Slots(capacities, random, flaws)
+    system.bookings = dict(old)
+    released = []
+    for number in range(requests):
+        verb, slot, booking = random.choice(verbs), random.choice(list(capacities)), random.choice(list(old))
+        args = {
+            "book": {"slot": slot},
+            "cancel": {"booking": booking},
+            "reschedule": {"booking": booking, "to": slot},
+            "resize": {"slot": slot, "capacity": max(0, capacities[slot] + random.choice((-1, 0, 1)))},
+        }[verb]
+        called = random.random() * 0.2
+        takes_effect = called + random.expovariate(2)
+        released.append((takes_effect, number, verb, args, called, takes_effect + random.expovariate(2)))
+    recorded = []
+    for _, number, verb, args, called, returned in sorted(released, key=lambda request: request[:2]):
+        lost = random.random() < unknown
+        outcome, result = Outcome.UNKNOWN, None
+        if not lost or random.random() < 0.5:
+            outcome, result = system.do(verb, args)
+        if lost:
+            outcome, result = Outcome.UNKNOWN, None
+        recorded.append(Operation(f"actor-{number}", verb, args, called, returned, outcome, result))
+    return History.of(recorded)

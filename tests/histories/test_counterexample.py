@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 
-from harness.histories import Counterexample, Operation, RegisterModel, SlotModel, check
+from harness.histories import Counterexample, History, Operation, RegisterModel, SlotModel, check
 from tests.histories.writing import history, ok, refused
 
 
+class Searched(SlotModel):
+    """Leaves to the search what the model would see without."""
+
+    def refute(self, history: History) -> None:
+        return None
+
+
 def found(*operations: Operation, shrink_s: float = 60, **capacities: int) -> Counterexample:
-    counterexample = check(SlotModel(capacities), history(*operations), shrink_s=shrink_s).counterexample
+    counterexample = check(Searched(capacities), history(*operations), shrink_s=shrink_s).counterexample
     assert counterexample is not None
     return counterexample
 
@@ -29,6 +36,17 @@ def test_only_the_operations_that_clash_are_shown():
     assert names(clash.placed) == ["ana"]
     assert names(clash.stuck) == ["ben"]
     assert clash.partition == "A"
+
+
+def test_what_is_seen_without_search_is_shown_as_small():
+    noise = [refused(f"n{n}", 10 + n, 11 + n, "book", slot="A") for n in range(9)]
+    checked = check(SlotModel({"A": 1}), history(book("ana", 1), book("ben", 2), *noise))
+    assert checked.illegal
+    assert (checked.steps, checked.undecided) == (0, ("A",))
+    assert checked.counterexample is not None
+    assert names(checked.counterexample.operations) == ["ana", "ben"]
+    assert names(checked.counterexample.placed) == ["ana"]
+    assert names(checked.counterexample.stuck) == ["ben"]
 
 
 def test_what_came_after_the_violation_is_left_out():

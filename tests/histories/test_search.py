@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.histories import BadHistory, KeyValueModel, Linearizability, RegisterModel, check
+from harness.histories import search as search_module
 from harness.histories.search import Search
 from tests.histories.writing import history, ok, op, refused, unknown
 
@@ -159,3 +160,16 @@ def test_of_many_unknown_equals_few_orders_are_tried():
     others = [ok("w", 2 * n + 0.5, 2 * n + 1.5, "write", value=2) for n in range(20)]
     checked = check(RegisterModel(), history(*lost, *reads, *others), max_steps=200_000, shrink_s=0)
     assert checked.verdict is OK
+
+
+def test_a_search_that_starts_over_keeps_what_it_knows_and_comes_to_its_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(search_module, "STEPS_PER_OPERATION", 1)
+    monkeypatch.setattr(search_module, "SHORTEST_ATTEMPT_STEPS", 50)
+    (partition,) = RegisterModel().prepare(history(*hard()[:9], hard()[-1]))
+    search = Search(RegisterModel(), partition)
+    assert search.run(10**6) is ILLEGAL
+    late = [ok("r", 200, 201, "read", 3, key="hard0")]
+    (partition,) = RegisterModel().prepare(history(*hard()[:9], *late))
+    search = Search(RegisterModel(), partition)
+    assert search.run(10**6) is OK
+    assert search.order()[-2].args["value"] == 3

@@ -299,3 +299,24 @@ def test_a_needless_refusal_is_found():
     crowd = {"actors": 2, "operations": 20, "verbs": ("book", "cancel")}
     flaws = simulated.Flaws(refuses_needlessly=1.0)
     assert decided(1, capacities={"A": 2}, flaws=flaws, **crowd).verdict is ILLEGAL
+
+
+@pytest.mark.parametrize("unknown_share", [0.0, 0.1])
+def test_a_burst_of_fifty_on_one_anothers_bookings_is_decided(unknown_share: float):
+    capacities, old = {"A": 5, "B": 3}, {f"o{n}": "A" for n in range(5)}
+    verbs = ("book", "cancel", "reschedule", "resize")
+    for seed in range(5):
+        seen = simulated.burst(seed, 50, capacities=capacities, old=old, verbs=verbs, unknown=unknown_share)
+        checked = check(SlotModel(capacities, old), seen, max_steps=STEPS, deadline_s=60, shrink_s=0)
+        assert checked.verdict is OK
+
+
+def test_a_burst_about_a_few_bookings_that_oversells_is_found():
+    capacities, old = {"A": 5}, {f"o{n}": "A" for n in range(5)}
+    flaws = simulated.Flaws(oversells=0.5)
+    for seed in range(5):
+        seen = simulated.burst(
+            seed, 50, capacities=capacities, old=old, verbs=("book", "book", "cancel", "resize"), flaws=flaws
+        )
+        checked = check(SlotModel(capacities, old), seen, max_steps=STEPS, deadline_s=60, shrink_s=0)
+        assert checked.verdict is ILLEGAL
