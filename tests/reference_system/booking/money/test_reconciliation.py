@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -181,6 +182,9 @@ KINDS: dict[str, tuple[Plant, str, str, str]] = {
     "orphan hold": (orphan_hold, "hold orphaned", "released", GONE),
 }
 
+# Those whose repair takes a call to the provider.
+BY_PROVIDER = ("place taken", "not captured", "refunded here")
+
 
 async def agreed(till: Till, begun: Begun) -> str:
     """Both sides say the same of a purchase: amounts, refunds and books; and it has no hold."""
@@ -332,6 +336,14 @@ class TestARun:
         assert await reconcile(till) == [(begun.id, "captured there, unknown here", "booked")]
         assert await at_rest(till, begun) == KEPT
 
+    async def test_beside_another_mends_each_difference_once(self, till: Till, forger: Forger) -> None:
+        planted = [(await KINDS[kind][0](till, forger), *KINDS[kind][1:]) for kind in BY_PROVIDER]
+        reports = await asyncio.gather(*(reconcile(till) for _ in range(3)))
+        for begun, name, action, end in planted:
+            assert (begun.id, name, action) in {found for report in reports for found in report}
+            assert await agreed(till, begun) == end
+        assert await reconcile(till) == []
+
     async def test_hears_of_a_refusal_that_no_webhook_told(self, till: Till, forger: Forger) -> None:
         begun = await till.begin()
         await till.pay(begun, how=BANK)
@@ -408,7 +420,7 @@ class TestARun:
         self, till: Till, forger: Forger
     ) -> None:
         """Each kind whose repair takes the provider, struck at each commit and call of the run."""
-        for start, kind in enumerate(("place taken", "not captured", "refunded here")):
+        for start, kind in enumerate(BY_PROVIDER):
             plant, name, action, end = KINDS[kind]
             await plant(till, forger)
             crossed = await self._messages(till)
