@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping import collection, docket, lending
+from harness.bookkeeping import collection, docket, interrupts, lending
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
@@ -155,7 +155,8 @@ class Clerk:
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""
-        return await lending.lend(item.stash[SITTING], keeper, self.variant(item))
+        with interrupts.unwinding():
+            return await lending.lend(item.stash[SITTING], keeper, self.variant(item))
 
     async def take_back(self, item: pytest.Item, keeper: StackKeeper, stack: Stack) -> None:
         """Check and heal the stack, and keep what it logged."""

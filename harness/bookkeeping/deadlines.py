@@ -75,14 +75,12 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
 
         handle = loop.call_later(max(0.0, limit.remaining_s()), look)
         try:
-            with interrupts.cancels(task):
+            with interrupts.unwinding():
                 return await function(*args, **kwargs)
         except asyncio.CancelledError:
             if expired:
                 task.uncancel()
                 raise limit.exceeded() from None
-            if interrupts.requested:
-                raise KeyboardInterrupt from None
             raise
         finally:
             handle.cancel()

@@ -51,6 +51,25 @@ def cancels(task: asyncio.Task[Any]) -> Iterator[None]:
 
 
 @contextmanager
+def unwinding() -> Iterator[None]:
+    """In a coroutine: an interrupt cancels it where it waits, and leaves it as KeyboardInterrupt.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; what it had begun has been undone on the way.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("unwinding() is for coroutines")
+    try:
+        with cancels(task):
+            yield
+    except asyncio.CancelledError:
+        if requested:
+            raise KeyboardInterrupt from None
+        raise
+
+
+@contextmanager
 def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP end the work once; what comes after calls `again`.
 

@@ -19,14 +19,7 @@ def looped(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
 
     async def cancellable() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        try:
-            with interrupts.cancels(task):
-                return await work()
-        except asyncio.CancelledError:
-            if interrupts.requested:
-                raise KeyboardInterrupt from None
-            raise
+        with interrupts.unwinding():
+            return await work()
 
     return asyncio.run(cancellable())
