@@ -30,6 +30,7 @@ PROMISES: Mapping[Capability, tuple[str, ...]] = {
         "plant",
         "agree",
         "delay_refunds",
+        "mend",
         "reconcile",
         "last_reconciliation",
     ),

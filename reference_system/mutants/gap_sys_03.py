@@ -63,8 +63,8 @@ MUTANTS = (
         id="SYS-03.1",
         harm="Two customers who look at the last place at once both get it.",
         substitutions=(
-            Edit(f"{_STORE}:LOCK_SLOT", "\nFOR UPDATE", ""),
-            Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR UPDATE", ""),
+            Edit(f"{_STORE}:LOCK_SLOT", "\nFOR NO KEY UPDATE", ""),
+            Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR NO KEY UPDATE", ""),
         ),
         schema=(_NO_CONSTRAINT,),
         cites="calcom/cal.diy#13397; LibreBooking#147; alextselegidis/easyappointments#31",
@@ -79,8 +79,8 @@ MUTANTS = (
         id="SYS-03.3",
         harm="The slot is unlocked before the booking is committed: the next in line books the place too.",
         substitutions=(
-            Edit(f"{_STORE}:LOCK_SLOT", "\nFOR UPDATE", ""),
-            Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR UPDATE", ""),
+            Edit(f"{_STORE}:LOCK_SLOT", "\nFOR NO KEY UPDATE", ""),
+            Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR NO KEY UPDATE", ""),
             Replace("reference_system.booking.bookings.service:book", _book_under_a_lock_of_its_own),
         ),
         schema=(_NO_CONSTRAINT,),

@@ -69,9 +69,9 @@ def started_by(stacks: Path, owner: int) -> dict[int, str]:
 
 
 def segments() -> set[str]:
-    """System V shared memory, of which every postmaster has one."""
+    """System V shared memory that nobody is attached to: what a killed postmaster leaves behind."""
     table = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in table}
+    return {shmid for _, shmid, _, _, _, _, attached, *_ in map(str.split, table) if attached == "0"}
 
 
 @pytest.fixture

@@ -45,17 +45,19 @@ ORDER BY slot.starts_at, slot.id
 LIMIT :limit
 """
 )
-# Who wants a place, frees one or changes how many there are, locks the slot first.
+# Who wants a place, frees one or changes how many there are, locks the slot first. Not FOR UPDATE: a
+# row that refers to the slot, a hold or a checkout, has its key locked already, and two who have
+# would wait for one another.
 LOCK_SLOT = """
 SELECT id, starts_at, capacity, taken, version FROM slots
 WHERE id = :slot_id
-FOR UPDATE
+FOR NO KEY UPDATE
 """
 LOCK_SLOTS = """
 SELECT id, starts_at, capacity, taken, version FROM slots
 WHERE id = ANY(:slot_ids)
 ORDER BY id
-FOR UPDATE
+FOR NO KEY UPDATE
 """
 SET_CAPACITY = "UPDATE slots SET capacity = :capacity, version = version + 1 WHERE id = :slot_id"
 SET_PRICE = "UPDATE slots SET price_minor = :price_minor, version = version + 1 WHERE id = :slot_id"

@@ -278,7 +278,7 @@ class TestFiftyAtOnce:
         async with await psycopg.AsyncConnection.connect(servers.dsns["observer"]) as sql:
             found = await sql.execute(
                 "SELECT count(*) FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+                " WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'"
             )
             row = await found.fetchone()
             return row == (n,)
