@@ -59,12 +59,14 @@ class Stepped(OnProcess):
         Raises:
             DeadlineExceeded: neither happened in time.
         """
-        self._go_on()
+        await self._go_on()
         halted = asyncio.ensure_future(self._halted.wait())
         try:
             await asyncio.wait({halted, work}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             halted.cancel()
+            # Whatever is done while it stands, to it or to others, must not stop it again.
+            self._disarm()
         if self._halted.is_set():
             await self._answered()
             return True
@@ -73,13 +75,12 @@ class Stepped(OnProcess):
         raise DeadlineExceeded(f"{self.what}: {self.subject} sent no message within {within_s:g} s")
 
     async def _inject(self) -> None:
-        self._arm()
+        """It is stopped from the first `next` on."""
 
-    def _go_on(self) -> None:
-        self._disarm()
+    async def _go_on(self) -> None:
         self._halted.clear()
         self._arm()
-        self.process.resume()
+        await asyncio.to_thread(self.process.resume)
 
     def _arm(self) -> None:
         self._armed = [
@@ -101,7 +102,9 @@ class Stepped(OnProcess):
         assert self._at is not None
         link, replies = self._at
         deadline = time.monotonic() + _ANSWER_S
-        while link.traffic().replies == replies and time.monotonic() < deadline:
+        while True:
+            if link.traffic().replies > replies or time.monotonic() >= deadline:
+                return
             await asyncio.sleep(_POLL_S)
 
     async def heal(self) -> None:

@@ -20,7 +20,7 @@ async def at_once(*faults: Fault) -> AsyncIterator[None]:
     async with AsyncExitStack() as injected:
         for fault in faults:
             await injected.enter_async_context(fault)
-        kept = injected.pop_all()
+        injected.pop_all()  # from here on they are healed by us
     raised: BaseException | None = None
     try:
         yield
@@ -28,7 +28,6 @@ async def at_once(*faults: Fault) -> AsyncIterator[None]:
         raised = error
         raise
     finally:
-        del kept
         await _heal(faults, raised)
 
 

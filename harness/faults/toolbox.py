@@ -20,6 +20,7 @@ from harness.faults.client import ToxiproxyClient
 from harness.faults.described import ToxicState
 from harness.faults.onlinks import DownOnLink, ResetOnLink, Site, ToxicOnLink
 from harness.faults.onprocesses import Killed, Paused, Restarted
+from harness.faults.stepping import Stepped
 from harness.faults.toxics import (
     AnyToxic,
     Bandwidth,
@@ -140,6 +141,17 @@ class Faults:
     def restarted(self, process: str) -> Restarted:
         """kill -9 and started again, both before the block."""
         return Restarted("restarted", *self._whom(process))
+
+    def stepped(self, process: str, *links: str) -> Stepped:
+        """Stopped by signal at each message of the links, until `next` or the end of the block.
+
+        For looking at what each single message has done, and for striking right after one that did
+        something.
+        """
+        if not links:
+            raise FaultError("a process is stepped by the messages of at least one link")
+        whom, _, receive, clock = self._whom(process)
+        return Stepped(whom, [self._aim.link(link) for link in links], receive, clock)
 
     # -- at a message --------------------------------------------------------------------------
 

@@ -48,6 +48,31 @@ class Purchase:
         return None if found is None else str(found)
 
 
+async def begins(
+    system: System,
+    who: Person,
+    slot: Slot,
+    *,
+    method: str = "card",
+    key: str | None = None,
+    replica: int | None = None,
+) -> Purchase:
+    """Walk through checkout up to the payment, which `repeats` sends, the first time too.
+
+    Args:
+        method: "card", "declined card" or "bank".
+        key: the idempotency key of the payment; default a new one.
+        replica: which replica serves it, from 0; default the first.
+    """
+    purchase = Purchase(who, slot, key or who.new_key(), method)
+    steps = who.checks_out(slot, key=purchase.key, method=method)
+    begun = await system.walk(steps, until=PAY, replica=replica)
+    purchase.facts = begun.facts
+    if not begun.ok:
+        purchase.stopped_at, purchase.stopped_by = list(begun)[-1], begun.last
+    return purchase
+
+
 async def buys(
     system: System,
     who: Person,
@@ -61,20 +86,15 @@ async def buys(
     """Walk through checkout; repeat the payment with its key while its outcome is unknown.
 
     Args:
-        method: "card", "declined card" or "bank".
-        key: the idempotency key of the payment; default a new one.
+        method, key, replica: as for `begins`.
         tries: how often the payment is sent at most, at once and without waiting in between.
-        replica: which replica serves it, from 0; default the first.
     """
-    purchase = Purchase(who, slot, key or who.new_key(), method)
-    steps = who.checks_out(slot, key=purchase.key, method=method)
-    begun = await system.walk(steps, until=PAY, replica=replica)
-    purchase.facts = begun.facts
-    if not begun.ok:
-        purchase.stopped_at, purchase.stopped_by = list(begun)[-1], begun.last
+    purchase = await begins(system, who, slot, method=method, key=key, replica=replica)
+    if purchase.stopped_at:
         return purchase
+    steps = who.checks_out(slot, key=purchase.key, method=method)
     for _ in range(tries):
-        paid = await system.walk(steps, facts=begun.facts, since=PAY, replica=replica)
+        paid = await system.walk(steps, facts=purchase.facts, since=PAY, replica=replica)
         purchase.payments.append(paid.last)
         if not paid.last.unknown:
             purchase.facts = paid.facts
