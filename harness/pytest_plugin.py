@@ -186,7 +186,8 @@ def stack_factory(request: pytest.FixtureRequest) -> StackFactory:
     """Makes stacks as the settings say; a project's own conftest may give another."""
     from harness.bookkeeping.stacking import factory  # noqa: PLC0415
 
-    return factory(clerk_of(request.config).settings)
+    clerk = clerk_of(request.config)
+    return factory(clerk.settings, seed=clerk.plan.seed)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -43,8 +43,11 @@ def settled(settings: Settings, descriptor: Descriptor) -> Choice:
         raise UsageError(str(error)) from error
 
 
-def factory(settings: Settings) -> StackFactory:
+def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
     """Makes stacks of the kind the settings choose, each in the shape its variant asks for.
+
+    Args:
+        seed: the run's; what a toxic draws follows from it, where the server is ours.
 
     Raises:
         ConfigError: the settings name no system.
@@ -57,6 +60,8 @@ def factory(settings: Settings) -> StackFactory:
         shape = settings.stack
         if variant.replicas is not None:
             shape = shape.model_copy(update={"replicas": variant.replicas})
+        if shape.toxiproxy_seed is None and seed is not None:
+            shape = shape.model_copy(update={"toxiproxy_seed": seed % 2**63})
         if variant.small:
             # The canary's stack stands beside the run's own: fixed ports are for one of them.
             shape = shape.model_copy(update={"ports": {}})
