@@ -118,8 +118,11 @@ def dismiss() -> None:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Hold SIGINT back, here and in processes that are started meanwhile, until `obey` lets it in."""
+def children_born_deaf() -> Iterator[None]:
+    """Processes that are started in the block do not hear SIGINT until they call `obey`.
+
+    This one still does when it has other threads: a signal goes to whichever thread listens.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -60,7 +60,7 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self) -> Generator[None, None, None]:
         """Start the workers deaf to the terminal's Ctrl-C until they know whom to obey."""
-        with interrupts.held():
+        with interrupts.children_born_deaf():
             yield
 
     @pytest.hookimpl(optionalhook=True)
