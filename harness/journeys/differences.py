@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.oracles.repairs import LEFT_TO_A_PERSON, repaired
-from harness.targets.port import DISCREPANCIES, Discrepancy, DurableState, Money, Slot
+from harness.targets.port import DISCREPANCIES, Capability, Discrepancy, DurableState, Money, Slot
 from harness.targets.system import System
 
 # Some come in several shapes: a place may be free again or still held; a charge, a refund or a posting
@@ -66,9 +66,15 @@ async def plant(system: System, kinds: Iterable[str] = EVERY_KIND) -> Planted:
     return Planted(system, ones, before)
 
 
-async def nothing_left(system: System) -> Sequence[tuple[str, str]]:
-    """Have repaired what earlier scenarios left; what only a person may decide, as runs will name it."""
+async def quiet(system: System) -> Sequence[tuple[str, str]]:
+    """Have repaired what was left by others, and keep the provider's events back from now on.
+
+    So whatever is repaired later, reconciliation repaired. Returns what only a person may decide, as
+    later runs may name it again.
+    """
     await system.settle()
+    if Capability.WEBHOOKS in system.adapter.capabilities:
+        await system.hold_deliveries()
     return (await system.reconcile()).differences
 
 

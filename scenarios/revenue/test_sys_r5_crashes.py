@@ -11,7 +11,7 @@ import pytest
 from harness import gap
 from harness.explore.moments import moments
 from harness.faults.toolbox import Faults
-from harness.journeys.differences import EVERY_KIND, nothing_left, plant
+from harness.journeys.differences import EVERY_KIND, plant, quiet
 from harness.oracles.effects import nothing_changed
 from harness.oracles.repairs import LEFT_TO_A_PERSON
 from harness.profiles.budget import Budget
@@ -42,7 +42,7 @@ async def test_a_run_that_is_killed_and_started_again_ends_like_a_whole_one(
     budget: Budget,
     rng: random.Random,
 ) -> None:
-    await nothing_left(system)
+    await quiet(system)
     # What a killed run has sent is still on its way when the next one looks.
     await system.delay_refunds()
     left = await plant(system, LEFT_TO_A_PERSON)

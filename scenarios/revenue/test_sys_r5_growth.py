@@ -9,7 +9,7 @@ import pytest_asyncio
 from harness import gap
 from harness.errors import GapFound, HarnessError
 from harness.explore.memory import peak_memory
-from harness.journeys.differences import nothing_left, plant
+from harness.journeys.differences import plant, quiet
 from harness.oracles.reconciliation import finds_exactly
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
@@ -34,7 +34,7 @@ async def test_very_many_records_take_no_more_memory_than_few(
     roomy: Stack, system: System, judge: Judge, budget: Budget
 ) -> None:
     few_records = budget.records // 3
-    await nothing_left(system)
+    await quiet(system)
     await system.agree(few_records)
     known = (await system.reconcile()).differences  # what only a first run takes, it has taken now
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from harness import gap
-from harness.journeys.differences import Planted, nothing_left, plant, slot_of
+from harness.journeys.differences import Planted, plant, quiet, slot_of
 from harness.oracles.answers import accepted
 from harness.oracles.effects import nothing_changed
 from harness.oracles.reconciliation import finds_exactly, finds_nothing
@@ -21,7 +21,7 @@ from harness.verdicts.judge import Judge
 async def test_every_difference_is_found_and_repaired_or_left_to_a_person(
     system: System, judge: Judge, budget: Budget
 ) -> None:
-    known = await nothing_left(system)
+    known = await quiet(system)
     (visitor,) = await system.customers(1)
     await system.agree(budget.records)
     planted = await plant(system)
@@ -48,7 +48,7 @@ async def test_every_difference_is_found_and_repaired_or_left_to_a_person(
 @gap("SYS-R5.d")
 @pytest.mark.parametrize("pending", [False, True], ids=["refunds-done", "refunds-pending"])
 async def test_a_second_run_changes_nothing(system: System, judge: Judge, pending: bool) -> None:
-    known = await nothing_left(system)
+    known = await quiet(system)
     planted = await plant(system)
     left = {*known, *((one.subject, one.kind) for one in planted.for_a_person)}
     await system.delay_refunds(pending)

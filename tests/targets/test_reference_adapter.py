@@ -295,6 +295,25 @@ async def test_each_planted_difference_is_one_and_is_named_by_its_subject(system
         await system.plant("lost at sea")
 
 
+async def test_what_a_person_has_settled_is_met_by_no_later_run(system: System) -> None:
+    await system.settle()
+    planted = [await system.plant("amount differs") for _ in range(3)]
+    assert {one.facts["shape"] for one in planted} == {"charge", "refund", "ledger"}
+    found = await system.reconcile()
+    assert {one.subject for one in planted} <= {subject for subject, _ in found.differences}
+    for one in planted:
+        await system.mend(one)
+    again = await system.reconcile()
+    subjects = {one.subject for one in planted}
+    assert not subjects & {subject for subject, _ in again.differences}
+    state = await system.state(slots=[str(one.facts["slot"]) for one in planted])
+    assert not subjects & {letter.subject for letter in state.dead_letters}
+    provider_and_records_agree(state)
+    ledger_pairs(state)
+    with pytest.raises(ValueError, match="'hold orphaned' is mended by reconciliation"):
+        await system.mend(await system.plant("hold orphaned"))
+
+
 async def test_payments_that_agree_are_examined_and_nothing_is_found(system: System) -> None:
     await system.settle()
     before, was = await system.reconcile(), await system.state()
