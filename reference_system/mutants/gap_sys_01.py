@@ -273,6 +273,7 @@ MUTANTS = (
             Replace("reference_system.booking.holds.service:release", _left_to_the_booking),
             Replace("reference_system.booking.bookings.service:confirm", _confirm_for_hold),
         ),
+        also_opens={"SYS-01.f": "nobody can be told that a place was taken whose hold never ends"},
     ),
     Mutant(
         id="SYS-01.7",
@@ -290,5 +291,6 @@ MUTANTS = (
             Replace("reference_system.booking.idempotency:finish", _remember_successes),
             Replace(f"{_ENDING}:decline", _decline_for_now),
         ),
+        also_opens={"SYS-01.e": "among its many checkouts are declined ones, which are repeated too"},
     ),
 )
