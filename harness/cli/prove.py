@@ -158,8 +158,15 @@ def _begun(
         require(mutant, descriptor)
     names = list(names) or list(dict.fromkeys(mutant.gap for mutant in named))
     selection = selected(catalog, settings, names, theme, priority)
-    wanted = named or [mutant for gap in selection.gaps for mutant in gap.mutants]
-    chosen, left_out = mutants_to_prove(selection, wanted, repertoire(descriptor))
+    have = repertoire(descriptor)
+    # Asked for everything, it proves the gaps that the target has mutants of, and is silent on the rest.
+    gaps = [
+        gap
+        for gap in selection.gaps
+        if names or theme or priority or any(mutant.name in have for mutant in gap.mutants)
+    ]
+    wanted = named or [mutant for gap in gaps for mutant in gap.mutants]
+    chosen, left_out = mutants_to_prove(selection, wanted, have)
     choice = settled(settings, descriptor)
     folder = RunFolder.create(settings.reports)
     plan = Plan(
