@@ -157,15 +157,12 @@ def _begun(
     for mutant in named:
         require(mutant, descriptor)
     names = list(names) or list(dict.fromkeys(mutant.gap for mutant in named))
-    selection = selected(catalog, settings, names, theme, priority)
     have = repertoire(descriptor)
-    # Asked for everything, it proves the gaps that the target has mutants of, and is silent on the rest.
-    gaps = [
-        gap
-        for gap in selection.gaps
-        if names or theme or priority or any(mutant.name in have for mutant in gap.mutants)
-    ]
-    wanted = named or [mutant for gap in gaps for mutant in gap.mutants]
+    if not (names or theme or priority):
+        # Asked for everything, it proves the gaps that the target has mutants of; there is no more to prove.
+        names = list(dict.fromkeys(name.rpartition(".")[0] for name in sorted(have)))
+    selection = selected(catalog, settings, names, theme, priority)
+    wanted = named or [mutant for gap in selection.gaps for mutant in gap.mutants]
     chosen, left_out = mutants_to_prove(selection, wanted, have)
     choice = settled(settings, descriptor)
     folder = RunFolder.create(settings.reports)
