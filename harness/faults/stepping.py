@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,7 +49,10 @@ class Stepped(OnProcess):
         self._armed: list[Tripwire] = []
         self._loop = asyncio.get_running_loop()
         self._halted = asyncio.Event()
-        self._at: tuple[Link, int] | None = None
+        self._at: tuple[Link, int] | None = None  # where it stands, with the answers there were then
+        self._told = self._over = False
+        # A message that comes while it is let go on stops it after that, not before.
+        self._turn = threading.Lock()
 
     async def next(self, work: asyncio.Future[Any], *, within_s: float = 15.0) -> bool:
         """Let it go on to its next message; False when `work` has ended before there was one.
@@ -59,7 +63,8 @@ class Stepped(OnProcess):
         Raises:
             DeadlineExceeded: neither happened in time.
         """
-        await self._go_on()
+        if self._told or not self._armed:
+            await asyncio.to_thread(self._go_on)
         halted = asyncio.ensure_future(self._halted.wait())
         try:
             await asyncio.wait({halted, work}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -68,6 +73,7 @@ class Stepped(OnProcess):
             # Whatever is done while it stands, to it or to others, must not stop it again.
             self._disarm()
         if self._halted.is_set():
+            self._told = True
             await self._answered()
             return True
         if work.done():
@@ -75,12 +81,16 @@ class Stepped(OnProcess):
         raise DeadlineExceeded(f"{self.what}: {self.subject} sent no message within {within_s:g} s")
 
     async def _inject(self) -> None:
-        """It is stopped from the first `next` on."""
-
-    async def _go_on(self) -> None:
-        self._halted.clear()
         self._arm()
-        await asyncio.to_thread(self.process.resume)
+
+    def _go_on(self) -> None:
+        with self._turn:
+            self._halted = asyncio.Event()
+            self._told = False
+            stands, self._at = self._at is not None, None
+            self._arm()
+            if stands:
+                self.process.resume()
 
     def _arm(self) -> None:
         self._armed = [
@@ -90,13 +100,17 @@ class Stepped(OnProcess):
     def _disarm(self) -> None:
         for wire in self._armed:
             wire.disarm()
+        self._armed = []
 
     def _halt(self, link: Link) -> None:
         """In the relay's thread: the message is passed on when this returns."""
-        self.process.pause()
-        self.halts += 1
-        self._at = link, link.traffic().replies
-        self._loop.call_soon_threadsafe(self._halted.set)
+        with self._turn:
+            if self._over:
+                return
+            self.process.pause()
+            self.halts += 1
+            self._at = link, link.traffic().replies
+            self._loop.call_soon_threadsafe(self._halted.set)
 
     async def _answered(self) -> None:
         assert self._at is not None
@@ -109,7 +123,12 @@ class Stepped(OnProcess):
 
     async def heal(self) -> None:
         self._disarm()
-        await asyncio.to_thread(self.process.resume)
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        with self._turn:
+            self._over = True
+            self.process.resume()
 
     def observe(self) -> Observed:
         effect = {
