@@ -41,7 +41,6 @@ NOT_SETTINGS = frozenset(
         "PYTHON",
         "HOME",
         "MUTANT",
-        "DEBUG",
         "REQUIRE_CONTAINERS",
         "REQUIRE_TOXIPROXY",
     }
