@@ -20,7 +20,13 @@ from harness.targets.descriptor import Database
 SUPERUSER = "overbooked"
 # Every connection of a client repeats these; loopback with generated passwords needs no more.
 _SCRAM_ITERATIONS = 256
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _CONNECT_TIMEOUT_S = 5.0
 _COMMAND_TIMEOUT_S = 30.0
 
