@@ -12,8 +12,8 @@ from harness.errors import HarnessError
 
 T = TypeVar("T")
 
-# Between two looks; a look itself takes a few milliseconds, and looking must not be what it looks at.
-_EVERY_S = 0.005
+# Between two looks; a look costs a few milliseconds, and must not slow down what it looks at.
+_EVERY_S = 0.02
 
 
 class Onlooker(Generic[T]):

@@ -63,6 +63,7 @@ MUTANTS = (
         id="SYS-28.2",
         harm="An event is acknowledged before it is taken: what a crash cuts is never sent again.",
         substitutions=(Replace(f"{_WEBHOOKS}.service:take", _take_in_the_background),),
+        also_opens={"SYS-28.f": "it fails after the acknowledgement, so it is never delivered again"},
     ),
     Mutant(
         id="SYS-28.3",

@@ -10,6 +10,7 @@ import pytest
 
 from harness import gap
 from harness.errors import HarnessError
+from harness.explore.awaiting import eventually
 from harness.explore.moments import moments
 from harness.faults.toolbox import Faults
 from harness.faults.toxics import Stream
@@ -44,8 +45,7 @@ async def test_a_webhook_cut_by_a_reset_takes_effect_once(
             judge.count("webhooks cut")
     if len(await payment.unacknowledged()) != len(payment.events):
         raise HarnessError("the provider has an acknowledgement although its link was reset")
-    await payment.heard()
-    told_once(await payment.state())
+    await told_again([payment])
 
 
 @gap("SYS-28.e")
@@ -101,4 +101,4 @@ async def told_again(payments: Sequence[Unheard]) -> None:
     """What was not acknowledged is delivered again; each event has taken effect once."""
     for payment in payments:
         await payment.heard()
-        told_once(await payment.state())
+        await eventually(payment.state, told_once)
