@@ -76,6 +76,8 @@ class Settings(BaseSettings):
             them one by one in the harness's own process, as a debugger wants it.
         deadline_s: how long a whole run may take, in seconds; None for no end.
         scenario_timeout_s: how long one scenario may take, in seconds.
+        neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
+            breaks none of its clauses: there it only looks for what else the mutant opens.
         scenarios: folders or files of scenarios.
         reports: where the output of runs goes, a folder a run.
         catalogs: files or folders with gaps of one's own, beside the bundled catalog.
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=0, le=64)] = 2
     deadline_s: Annotated[float, Field(gt=0)] | None = None
     scenario_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    neighbour_share: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     scenarios: _Paths = (Path("scenarios"),)
     reports: Path = Path("reports/out")
     catalogs: _Paths = ()

@@ -166,3 +166,11 @@ def test_a_budget_for_an_unknown_clause_is_refused(catalog):
 def test_an_amount_that_exercises_nothing_is_refused(amounts):
     with pytest.raises(ValidationError):
         BudgetTable(**amounts)
+
+
+def test_a_share_of_a_budget_is_fewer_of_what_is_counted_and_never_none() -> None:
+    whole = load_profile("quick").budget
+    third = whole.shared(1 / 3)
+    assert (third.rounds, third.moments) == (whole.rounds // 3, whole.moments // 3)
+    assert (third.bursts, third.growth, third.load_rate) == (whole.bursts, whole.growth, whole.load_rate)
+    assert whole.shared(0.001).examples == 1

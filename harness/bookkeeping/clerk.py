@@ -150,8 +150,12 @@ class Clerk:
 
     def budget(self, item: pytest.Item) -> Budget:
         """What an item may spend on the clauses asked of it; a canary gets the quick profile's."""
+        entry = _entry(item)
         profile = load_profile("quick") if self.variant(item).small else self.settings.active_profile()
-        return profile.budget_for(_entry(item).asked)
+        budget = profile.budget_for(entry.asked)
+        if self.plan.neighbouring(entry.trial, entry.asked):
+            return budget.shared(self.settings.neighbour_share)
+        return budget
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""

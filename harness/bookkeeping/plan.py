@@ -30,6 +30,8 @@ class Variant:
         repeats: how often each scenario meets it.
         first_only: one scenario is enough (the canary).
         small: the budget of the smallest profile, whatever the run's own is.
+        breaks: in a proof, full names of the clauses its mutant must open; a scenario of none of
+            them is held for what else the mutant opens, on a share of its budget.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Variant:
     repeats: int = 1
     first_only: bool = False
     small: bool = False
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,6 +130,11 @@ class Plan:
         wanted = set(self.variant(trial.variant).clauses)
         return tuple(clause for clause in clauses if clause in wanted)
 
+    def neighbouring(self, trial: Trial, asked: Sequence[str]) -> bool:
+        """Whether a trial only looks for what else a mutant opens."""
+        breaks = self.variant(trial.variant).breaks
+        return bool(breaks) and not set(breaks) & set(asked)
+
     def write(self, path: Path) -> None:
         """Keep the plan in a file, whole or not at all."""
         data = asdict(self)
@@ -145,7 +153,8 @@ class Plan:
         for name in _PATHS:
             data[name] = Path(data[name]) if data[name] else None
         data["variants"] = tuple(
-            Variant(**{**variant, "clauses": tuple(variant["clauses"])}) for variant in data["variants"]
+            Variant(**{**one, "clauses": tuple(one["clauses"]), "breaks": tuple(one["breaks"])})
+            for one in data["variants"]
         )
         data["done"] = frozenset((scenario, trial) for scenario, trial in data["done"])
         return cls(**data)

@@ -117,7 +117,9 @@ def proof_variants(
     variants = [Variant(HEALTHY, None, selection.clauses, replicas, repeats)]
     for mutant in mutants:
         met = tuple(clause for clause in selection.clauses if reach.meets(mutant, clause))
-        variants.append(Variant(mutant.name, mutant.name, met, replicas, repeats))
+        variants.append(
+            Variant(mutant.name, mutant.name, met, replicas, repeats, breaks=tuple(mutant.breaks))
+        )
     return tuple(variants)
 
 

@@ -89,7 +89,8 @@ def command(
 
     A scenario must say closed on the healthy system, and open on every mutant, in the clauses
     that the mutant breaks. The result is the kill matrix of clauses by mutants. A mutant meets all
-    scenarios of its own gap, unless --across or --narrow say otherwise.
+    scenarios of its own gap, unless --across or --narrow say otherwise; those of clauses that it does
+    not break look for what else it opens, on a third of their budget (the setting neighbour_share).
 
     \b
     overbooked prove

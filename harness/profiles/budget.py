@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,6 +38,15 @@ class Budget:
     repeat: int
     load_rate: float
     load_seconds: float
+
+    def shared(self, share: float) -> Budget:
+        """A share of it (above 0, at most 1): fewer of what is counted, nothing less than one.
+
+        How large a burst is, how far growth is measured and how a load comes stay as they are: less
+        of those would be another question.
+        """
+        counted = ("rounds", "examples", "moments", "records")
+        return replace(self, **{name: math.ceil(getattr(self, name) * share) for name in counted})
 
     @property
     def burst(self) -> int:

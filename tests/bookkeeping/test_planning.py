@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.plan import CANARY, HEALTHY
+from harness.bookkeeping.plan import CANARY, HEALTHY, Trial
 from harness.bookkeeping.planning import (
     Reach,
     as_overrides,
@@ -82,3 +83,13 @@ def test_what_was_not_said_overrides_nothing() -> None:
     said = as_overrides({"seed": 1, "profile": None, "stack": {"kind": None, "replicas": None}})
     assert said == {"seed": 1}
     assert with_kind(said, "embedded") == {"seed": 1, "stack": {"kind": "embedded"}}
+
+
+def test_a_scenario_a_mutant_does_not_break_is_a_neighbour_in_a_proof() -> None:
+    healthy, mutant = proof_variants(
+        SETTINGS, RACES, [CATALOG.mutant("SYS-03.5")], repeats=1, reach=Reach.GAP
+    )
+    plan = replace(plain_plan(Path()), variants=(healthy, mutant))
+    assert plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.c"])
+    assert not plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.c", "SYS-03.d"])
+    assert not plan.neighbouring(Trial(HEALTHY), ["SYS-03.c"])
