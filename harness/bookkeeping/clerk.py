@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,7 +15,7 @@ from harness.bookkeeping import collection, docket, interrupts, lending
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
-from harness.bookkeeping.plan import Plan, Variant
+from harness.bookkeeping.plan import Plan, Trial, Variant
 from harness.bookkeeping.planning import plain_plan
 from harness.bookkeeping.result import PROPERTY
 from harness.bookkeeping.sitting import Sitting
@@ -25,6 +26,7 @@ from harness.profiles import Budget, load_profile
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict
 
 SITTING = pytest.StashKey[Sitting]()
 
@@ -43,6 +45,7 @@ class Clerk:
         self.plan = Plan.read(Path(option)) if option else plain_plan(config.rootpath, drawn)
         self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.start)
         self.catalog = self.settings.catalog()
+        self._opened: defaultdict[Trial, set[str]] = defaultdict(set)
         self._mark = SuspensionMark(self.plan.directory) if self.plan.directory else None
 
     # -- collection ----------------------------------------------------------------------------
@@ -122,6 +125,9 @@ class Clerk:
             )
         if call.when == "teardown":
             result = sitting.conclude()
+            self._opened[result.trial].update(
+                ruled.clause for ruled in result.results if ruled.verdict is Verdict.OPEN
+            )
             report.user_properties.append((PROPERTY, result.encode()))
             if result.refusal:
                 item.session.shouldstop = result.refusal
@@ -153,7 +159,7 @@ class Clerk:
         entry = _entry(item)
         profile = load_profile("quick") if self.variant(item).small else self.settings.active_profile()
         budget = profile.budget_for(entry.asked)
-        if self.plan.neighbouring(entry.trial, entry.asked):
+        if self.plan.neighbouring(entry.trial, entry.asked, self._opened[entry.trial]):
             return budget.shared(self.settings.neighbour_share)
         return budget
 

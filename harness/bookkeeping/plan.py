@@ -7,7 +7,7 @@ between them in that direction.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Variant:
         first_only: one scenario is enough (the canary).
         small: the budget of the smallest profile, whatever the run's own is.
         breaks: in a proof, full names of the clauses its mutant must open; a scenario of none of
-            them is held for what else the mutant opens, on a share of its budget.
+            them, or of none that is not open yet, only looks for what else the mutant opens.
     """
 
     name: str
@@ -130,10 +130,16 @@ class Plan:
         wanted = set(self.variant(trial.variant).clauses)
         return tuple(clause for clause in clauses if clause in wanted)
 
-    def neighbouring(self, trial: Trial, asked: Sequence[str]) -> bool:
-        """Whether a trial only looks for what else a mutant opens."""
+    def neighbouring(self, trial: Trial, asked: Sequence[str], opened: Collection[str] = frozenset()) -> bool:
+        """Whether a trial only looks for what else a mutant opens.
+
+        Args:
+            trial: which variant, and for which time.
+            asked: the clauses it is to judge.
+            opened: those that other scenarios have found open on this variant, this time.
+        """
         breaks = self.variant(trial.variant).breaks
-        return bool(breaks) and not set(breaks) & set(asked)
+        return bool(breaks) and not (set(breaks) & set(asked)).difference(opened)
 
     def write(self, path: Path) -> None:
         """Keep the plan in a file, whole or not at all."""

@@ -93,3 +93,5 @@ def test_a_scenario_a_mutant_does_not_break_is_a_neighbour_in_a_proof() -> None:
     assert plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.c"])
     assert not plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.c", "SYS-03.d"])
     assert not plan.neighbouring(Trial(HEALTHY), ["SYS-03.c"])
+    assert plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.d"], opened={"SYS-03.d"})
+    assert not plan.neighbouring(Trial("SYS-03.5"), ["SYS-03.d", "SYS-03.e"], opened={"SYS-03.d"})
