@@ -1,0 +1,122 @@
+"""One actor while a schedule runs: what of his waits at the gate, what is under way, whether he is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.explore.actors import Part
+from harness.wire.boundary import Boundary, Held, Reply
+
+Wire = tuple[str, int]
+
+
+def wire_of(boundary: Boundary) -> Wire:
+    """The connection a boundary crossed: link and number."""
+    return boundary.link, boundary.connection
+
+
+@dataclass(slots=True)
+class Stepping:
+    """A step as it is taken; becomes a `TraceStep` when the schedule is over."""
+
+    lane: int
+    boundary: Boundary
+    enabled: tuple[int, ...]
+    preempted: bool
+    reply: Reply | None = None
+    blocked_by: set[int] = field(default_factory=set)
+    blocked_until: int | None = None
+    parked: bool = False
+
+
+@dataclass(slots=True)
+class Flight:
+    """A boundary that was let go and is not yet answered."""
+
+    held: Held
+    step: Stepping
+
+
+@dataclass(slots=True)
+class Lane:
+    """An actor's state.
+
+    Args:
+        pending: boundaries that wait at the gate; several where he sends several at once.
+        flights: boundaries let go and not yet answered.
+        kept: answers that came while others ran; he gets them when it is his turn.
+        answered: his response is there, or his work has ended.
+        over: and nothing of his is left: no transaction, no message, and quiet.
+        blocked: what he waits for in the database is locked by an actor.
+        parked: he made no progress at the wire and is not waited for.
+        yields: he repeats himself and waits for progress of another.
+        gathers: he has been seen to send several at once.
+    """
+
+    index: int
+    part: Part
+    pending: list[Held] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
+    kept: list[Held] = field(default_factory=list)
+    answered: bool = False
+    over: bool = False
+    blocked: bool = False
+    parked: bool = False
+    yields: bool = False
+    gathers: bool = False
+    last: Stepping | None = None
+    repeats: int = 0
+
+    def take(self) -> Held:
+        """The boundary that goes next: of several the first by link and shape, whichever came first."""
+        chosen = min(range(len(self.pending)), key=lambda n: self._rank(self.pending[n], n))
+        return self.pending.pop(chosen)
+
+    @staticmethod
+    def _rank(held: Held, came: int) -> tuple[str, str, int]:
+        return held.boundary.link, held.boundary.shape, came
+
+    @property
+    def waits_in_database(self) -> int | None:
+        """The backend of a statement under way, if one is."""
+        for flight in self.flights:
+            if flight.held.boundary.backend_pid is not None:
+                return flight.held.boundary.backend_pid
+        return None
+
+    def note_step(self, step: Stepping) -> None:
+        """Remember the last step, and how often in a row it was the same with the same answer."""
+        before, self.last = self.last, step
+        same = before is not None and _same(before, step)
+        self.repeats = self.repeats + 1 if same else 0
+
+    def doing(self) -> str:
+        """What he does now, for people."""
+        last = f"after {said(self.last.boundary)}" if self.last else "before his first message"
+        if self.over:
+            return f"{self.part.name} has ended"
+        if self.pending:
+            return f"{self.part.name} is held at {said(self.pending[0].boundary)}"
+        if self.blocked:
+            return f"{self.part.name} waits for a lock at {said(self.flights[0].held.boundary)}"
+        if self.flights:
+            return f"{self.part.name} waits for the answer to {said(self.flights[0].held.boundary)}"
+        if self.answered:
+            return f"{self.part.name} has his answer and a transaction is still open, {last}"
+        return f"{self.part.name} has sent nothing more {last}"
+
+
+def said(boundary: Boundary) -> str:
+    """A boundary in a few words."""
+    words = " ".join(boundary.shape.split())
+    return f"{words[:80]!r} on {boundary.link}"
+
+
+def _same(one: Stepping, other: Stepping) -> bool:
+    first, second = one.boundary, other.boundary
+    return (
+        one.reply is not None
+        and other.reply is not None
+        and (first.link, first.text, first.values) == (second.link, second.text, second.values)
+        and (one.reply.summary, one.reply.error) == (other.reply.summary, other.reply.error)
+    )
