@@ -75,6 +75,24 @@ def ledger_pairs(state: DurableState) -> None:
         )
 
 
+def captures_posted_once(state: DurableState) -> None:
+    """Every capture has exactly one pair, of its amount. For durable state at rest.
+
+    Less than `ledger_pairs`: whether what is posted was ever captured is for the oracles of money.
+    """
+    for charge in state.charges:
+        if not charge.captured_minor:
+            continue
+        captures = [entry for entry in in_force(state, "capture") if entry.charge == charge.id]
+        if [entry.amount_minor for entry in captures] != [charge.captured_minor]:
+            raise GapFound(
+                "a capture has not exactly one ledger pair",
+                expected=f"one pair of {charge.captured_minor} for charge {charge.id}",
+                observed=f"{len(captures)}",
+                operations=[_line(entry) for entry in captures],
+            )
+
+
 def in_force(state: DurableState, kind: str) -> list[LedgerTransaction]:
     """The transactions of a kind that are neither reversed nor reversals."""
     return [

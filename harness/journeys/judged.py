@@ -1,0 +1,77 @@
+"""What purchases under faults are judged for, each aspect by itself, so that none hides another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.errors import GapFound
+from harness.explore.journey import Findings
+from harness.journeys.buying import Purchase
+from harness.oracles.holds import no_hold_left
+from harness.oracles.integrity import told_the_outcome
+from harness.oracles.ledger import captures_posted_once, ledger_balances, never_confirmed_without_ledger
+from harness.oracles.money import charged_once, money_matches_bookings
+from harness.targets.port import DurableState
+
+Oracle = Callable[[DurableState], None]
+
+MONEY, BOOKS, HOLDS, ANSWERS = "money", "books", "holds", "answers"
+ASPECTS: Mapping[str, str] = {
+    MONEY: "money is kept if and only if a confirmed booking exists, and nothing is charged twice",
+    BOOKS: "no confirmed booking lacks its ledger pair, and every capture has exactly one",
+    HOLDS: "no hold is left behind",
+    ANSWERS: "a repeat with the same key gets the first conclusive answer, or the recorded outcome",
+}
+# What holds at every moment, and what holds once all is at rest.
+ALWAYS: Sequence[tuple[str, Oracle]] = (
+    (MONEY, charged_once),
+    (BOOKS, never_confirmed_without_ledger),
+    (BOOKS, ledger_balances),
+)
+AT_REST: Sequence[tuple[str, Oracle]] = (
+    *ALWAYS,
+    (MONEY, money_matches_bookings),
+    (BOOKS, captures_posted_once),
+    (HOLDS, no_hold_left),
+)
+
+
+def judged(state: DurableState, oracles: Sequence[tuple[str, Oracle]], findings: Findings) -> None:
+    """Put what these oracles find into the findings, each under its aspect."""
+    for aspect, oracle in oracles:
+        try:
+            oracle(state)
+        except GapFound as found:
+            findings.add(aspect, found)
+
+
+def answered(purchase: Purchase, state: DurableState, findings: Findings) -> None:
+    """Judge what the client was told against what was done."""
+    try:
+        told_the_outcome(purchase.payments, str(purchase.checkout), state)
+    except GapFound as found:
+        findings.add(ANSWERS, found)
+
+
+def parted(state: DurableState, slots: Sequence[str]) -> Mapping[str, DurableState]:
+    """One look at many slots, as a look at each.
+
+    What belongs to a checkout that no slot knows of goes to every slot: nobody may overlook it.
+    """
+    slot_of = {hold.checkout: hold.slot for hold in state.holds}
+    slot_of |= {row.checkout: row.slot for row in state.bookings}
+
+    def near(checkout: str | None, slot: str) -> bool:
+        return checkout is None or slot_of.get(checkout, slot) == slot
+
+    return {
+        slot: DurableState(
+            bookings=tuple(row for row in state.bookings if row.slot == slot),
+            holds=tuple(row for row in state.holds if row.slot == slot),
+            charges=tuple(row for row in state.charges if near(row.checkout, slot)),
+            payments=tuple(row for row in state.payments if near(row.checkout, slot)),
+            ledger=tuple(row for row in state.ledger if near(row.checkout, slot)),
+            dead_letters=state.dead_letters,
+        )
+        for slot in slots
+    }
