@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from harness.stacks.toxiproxy import ToxiproxyApi
 from harness.targets.descriptor import Descriptor
+from harness.wire.boundary import WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.relay import Relays
 
 Address = tuple[str, int]
+_SPOKEN = {"postgres": WireProtocol.POSTGRES, "redis": WireProtocol.REDIS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class LinkPlan:
     def toxiproxy(self) -> str:
         """The proxy's name at Toxiproxy; it stands in URLs, so without the arrow."""
         return self.name.replace("->", "-to-")
+
+    @property
+    def protocol(self) -> WireProtocol:
+        """What is spoken on it, by the part it leads to; services speak HTTP."""
+        return _SPOKEN.get(self.server, WireProtocol.HTTP)
 
 
 def replica_names(count: int) -> tuple[str, ...]:
@@ -73,7 +80,7 @@ class LinkSet:
                 usual = (relay_host, (ports or {}).get(plan.name, 0))
                 host, port = (listens or {}).get(plan.name, usual)
                 self.links[plan.name] = self._relays.open(
-                    plan.name, toxiproxy=plan.toxiproxy, host=host, port=port
+                    plan.name, toxiproxy=plan.toxiproxy, host=host, port=port, protocol=plan.protocol
                 )
         except BaseException:
             self.close()

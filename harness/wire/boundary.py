@@ -80,11 +80,17 @@ class Held(Protocol):
     """A boundary that waits at the gate. All methods are called in the relay's thread.
 
     Order: `Gatekeeper.asks(held)`, then `go` or `fail`; after `go` comes `Gatekeeper.answers(held)`,
-    then `deliver` or `lose`. Each at most once; out of turn they raise RuntimeError.
+    then `deliver` or `lose`. Each at most once; out of turn they raise RuntimeError. After `fail` the
+    gate delivers the answer by itself (`reply` has it then) and `answers` is not called.
     """
 
     @property
     def boundary(self) -> Boundary: ...
+
+    @property
+    def cancelled(self) -> bool:
+        """The client cancelled it while it was held (a CancelRequest): it was never executed, its
+        error (57014) comes by `answers` without a `go`, and `go` and `fail` do nothing meanwhile."""
 
     @property
     def reply(self) -> Reply | None:

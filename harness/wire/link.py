@@ -1,16 +1,21 @@
-"""One link's relay as its users see it: address, counts, tripwires, cut.
+"""One link's relay as its users see it: address, counts, tripwires, cut, gate.
 
 Counts are written by the relay's thread alone and read by any; a tripwire fires in that thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from harness.stacks.protocol import Traffic
+from harness.wire.boundary import Gatekeeper, WireProtocol
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -102,12 +107,27 @@ class Tripwires:
         self._counts.trip_at = min((trip.at for trip in self._waiting), default=math.inf)
 
 
+class Control(Protocol):
+    """What a link asks of its relay; each runs in the relay's thread and returns when it is done."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    def cut(self) -> int: ...
+
+    def gate(self, keeper: Gatekeeper | None) -> None: ...
+
+    def call(self, act: Callable[[], _T]) -> _T: ...
+
+    def troubles(self) -> tuple[str, ...]: ...
+
+
 @dataclass(slots=True)
 class RelayLink:
     """A named connection through our relay and Toxiproxy; satisfies `harness.stacks.protocol.Link`.
 
-    `toxiproxy` is the proxy's name at the stack's Toxiproxy ("" when there is none), `address`
-    where clients connect and `upstream` where the relay does.
+    `protocol` is what the gate follows on it; `toxiproxy` is the proxy's name at the stack's Toxiproxy
+    ("" when there is none), `address` where clients connect and `upstream` where the relay does.
     """
 
     name: str
@@ -116,7 +136,8 @@ class RelayLink:
     upstream: tuple[str, int] | None
     counts: Counts
     tripwires: Tripwires
-    cut_all: Callable[[], int] = field(repr=False)
+    control: Control = field(repr=False)
+    protocol: WireProtocol = WireProtocol.RAW
 
     def traffic(self) -> Traffic:
         """Counts so far; cheap, callable from any thread."""
@@ -136,4 +157,32 @@ class RelayLink:
         Raises:
             DeadlineExceeded: the relay's thread did not get to it within five seconds.
         """
-        return self.cut_all()
+        return self.control.cut()
+
+    def gate(self, keeper: Gatekeeper | None) -> None:
+        """Have `keeper` decide about this link's boundaries, from the next one on; from any thread.
+
+        None observes only: everything held is passed on, and what it held asks nobody any more. On a
+        link of protocol RAW there are no boundaries and a keeper is never asked.
+
+        Raises:
+            DeadlineExceeded: the relay's thread did not get to it within five seconds.
+        """
+        self.control.gate(keeper)
+
+    def call(self, act: Callable[[], _T]) -> _T:
+        """Run `act` in the relay's thread (at once when called there) and return what it returns.
+
+        Raises:
+            DeadlineExceeded: the relay's thread did not get to it within five seconds.
+        """
+        return self.control.call(act)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The relay's loop, shared by all links of a stack, for timers of a keeper."""
+        return self.control.loop
+
+    def troubles(self) -> tuple[str, ...]:
+        """Why connections of this link could not be followed and were reset, oldest first."""
+        return self.control.troubles()

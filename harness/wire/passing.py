@@ -1,7 +1,8 @@
 """One connection of a relay: what is read on one side is counted and written on the other.
 
-An end of stream is passed on as an end of stream (half-close), a reset as a reset, and a slow
-reader holds its writer back.
+On a link whose protocol the gate understands it goes through a session on its way. An end of stream
+is passed on as an end of stream (half-close), a reset as a reset, and a slow reader holds its writer
+back.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ import contextlib
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from typing import cast
 
+from harness.wire.boundary import Gatekeeper, WireProtocol
 from harness.wire.link import Counts, Tripwires
+from harness.wire.outlet import PairOutlet
+from harness.wire.session import Session
+from harness.wire.speaking import speak
 
 log = logging.getLogger(__name__)
 
 _HIGH_WATER_BYTES = 256 * 1024
 _DIAL_TIMEOUT_S = 10.0
+_TROUBLES_KEPT = 100
 # l_onoff=1, l_linger=0: close sends RST and drops what is unsent.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -33,8 +40,16 @@ def _reset(transport: asyncio.Transport) -> None:
 class Door:
     """What all connections of one link share."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str = "", protocol: WireProtocol = WireProtocol.RAW
+    ) -> None:
         self.loop = loop
+        self.name = name
+        self.protocol = protocol
+        self.keeper: Gatekeeper | None = None
+        self.connections_named = 0
+        self.ordinals = 0
+        self.troubles: list[str] = []
         self.counts = Counts()
         self.tripwires = Tripwires(self.counts)
         self.upstream: tuple[str, int] | None = None
@@ -51,6 +66,14 @@ class Door:
             self.led.clear()
         else:
             self.led.set()
+
+    def gate(self, keeper: Gatekeeper | None) -> None:
+        """Engage a keeper, or none; what is held is passed on."""
+        if keeper is self.keeper:
+            return
+        self.keeper = keeper
+        for pair in list(self.pairs):
+            pair.guarded(Session.gate_changed)
 
     async def dial(self, side: Side) -> None:
         async with asyncio.timeout(_DIAL_TIMEOUT_S):
@@ -69,7 +92,17 @@ class Door:
 class Side(asyncio.Protocol):
     """One half of a connection; passes what it reads to the other half."""
 
-    __slots__ = ("_counts", "_door", "_pair", "_upward", "ended", "other", "transport")
+    __slots__ = (
+        "_counts",
+        "_door",
+        "_pair",
+        "_stops",
+        "_upward",
+        "ended",
+        "other",
+        "passed_end",
+        "transport",
+    )
 
     other: Side
 
@@ -78,7 +111,9 @@ class Side(asyncio.Protocol):
         self._door = pair.door
         self._counts = pair.door.counts
         self._upward = upward
-        self.ended = False
+        self.ended = False  # it sent its end of stream
+        self.passed_end = False  # and the other side was told
+        self._stops: set[str] = set()
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,8 +128,7 @@ class Side(asyncio.Protocol):
         if target is None:
             # Not connected yet. Not paused in connection_made: uvloop starts to read after it.
             self._pair.early.append(data)
-            assert self.transport is not None
-            self.transport.pause_reading()
+            self.stop("dialling")
         else:
             self.pass_on(data, target)
 
@@ -108,8 +142,18 @@ class Side(asyncio.Protocol):
         else:
             counts.replies += 1
             counts.bytes_down += len(data)
-        if not target.is_closing():
-            target.write(data)
+        session = self._pair.session
+        if session is None:
+            if not target.is_closing():
+                target.write(data)
+        elif not self._pair.gone:
+            try:
+                if self._upward:
+                    session.from_client(data)
+                else:
+                    session.from_server(data)
+            except Exception as error:
+                self._pair.failed(error)
 
     def _trip(self) -> None:
         try:
@@ -121,20 +165,45 @@ class Side(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.ended = True
         self._pair.ending()
-        target = self.other.transport
-        if target is not None and not target.is_closing():
-            target.write_eof()
-        if self.other.ended:
-            self._pair.close()
+        if self.other.transport is not None:
+            self.end()
         return True  # keep our half open: the other direction may still carry an answer
 
+    def end(self) -> None:
+        """Its end of stream has come and the other side is there: pass it on, or tell the session."""
+        if self._pair.session is None:
+            self.pass_end()
+        else:
+            self._pair.guarded(Session.client_ended if self._upward else Session.server_ended)
+
+    def pass_end(self) -> None:
+        """Write the end of stream on the other side; close once both sides have been told."""
+        target = self.other.transport
+        self.passed_end = True
+        if target is not None and not target.is_closing():
+            target.write_eof()
+        if self.other.passed_end:
+            self._pair.close()
+
+    def stop(self, why: str) -> None:
+        """Stop reading here until every reason for it has gone."""
+        if self.transport is not None:
+            if not self._stops:
+                self.transport.pause_reading()
+            self._stops.add(why)
+
+    def go_on(self, why: str) -> None:
+        """This reason has gone."""
+        if why in self._stops:
+            self._stops.discard(why)
+            if not self._stops and self.transport is not None and not self.transport.is_closing():
+                self.transport.resume_reading()
+
     def pause_writing(self) -> None:
-        if self.other.transport is not None:
-            self.other.transport.pause_reading()
+        self.other.stop("full")
 
     def resume_writing(self) -> None:
-        if self.other.transport is not None:
-            self.other.transport.resume_reading()
+        self.other.go_on("full")
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
@@ -147,7 +216,7 @@ class Side(asyncio.Protocol):
 class Pair:
     """A client's connection and ours to the server."""
 
-    __slots__ = ("_over", "client", "dialling", "door", "early", "server")
+    __slots__ = ("_over", "client", "dialling", "door", "early", "gone", "number", "server", "session")
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -156,7 +225,10 @@ class Pair:
         self.client.other, self.server.other = self.server, self.client
         self.dialling: asyncio.Task[None] | None = None
         self.early: list[bytes] = []
+        self.number = 0
+        self.gone = False
         self._over = False
+        self.session = speak(door.protocol, PairOutlet(self))
 
     def accepted(self, transport: asyncio.Transport) -> None:
         self.door.counts.connections += 1
@@ -179,9 +251,9 @@ class Pair:
             self.client.pass_on(data, server)
         self.early.clear()
         if self.client.ended and not server.is_closing():
-            server.write_eof()
+            self.client.end()
         elif not client.is_closing():
-            client.resume_reading()
+            self.client.go_on("dialling")
 
     def close(self) -> None:
         """Close both halves once what is buffered has been sent."""
@@ -197,6 +269,35 @@ class Pair:
             if side.transport is not None and not side.transport.is_closing():
                 _reset(side.transport)
 
+    def guarded(self, act: Callable[[Session], None]) -> None:
+        """Tell the session something; an error of ours breaks the connection off."""
+        if self.session is not None and not self.gone:
+            try:
+                act(self.session)
+            except Exception as error:
+                self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """The session raised: it has lost the thread, so the connection must not go on."""
+        log.error("the gate failed on %s", self.door.name, exc_info=error)
+        self.break_off(f"the gate failed on {self.door.name}: {type(error).__name__}: {error}")
+
+    def break_off(self, why: str) -> None:
+        """Say why this connection cannot be followed and reset it."""
+        if self.gone:
+            return
+        keeper = self.door.keeper
+        if len(self.door.troubles) < _TROUBLES_KEPT:
+            self.door.troubles.append(why)
+        log.warning("%s: %s", self.door.name, why)
+        if keeper is not None:
+            try:
+                keeper.broken(self.door.name, self.number, why)
+            except Exception:
+                log.exception("a keeper failed on %s", self.door.name)
+        self.door.counts.resets += 1
+        self.reset()
+
     def ending(self) -> None:
         """One side, or we, have ended it."""
         if not self._over:
@@ -208,3 +309,10 @@ class Pair:
         self.door.pairs.discard(self)
         if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
             self.dialling.cancel()
+        if not self.gone:
+            self.gone = True
+            if self.session is not None:
+                try:
+                    self.session.over()
+                except Exception:
+                    log.exception("the gate failed at the end of a connection of %s", self.door.name)

@@ -1,8 +1,8 @@
 """The relay: a counting pass-through in front of Toxiproxy, one thread for all links of a stack.
 
-It stands where the gate will: what a client sends is counted, may trip a wire, and is passed on
-unchanged. An end of stream is passed on as an end of stream (half-close), a reset as a reset, and
-a slow reader holds its writer back. It is on the path of everything, so it does nothing else.
+It stands where the gate does: what a client sends is counted, may trip a wire, goes through the
+link's session (which observes, holds and fails) and is passed on. An end of stream is passed on as an
+end of stream (half-close), a reset as a reset, and a slow reader holds its writer back.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from harness.errors import DeadlineExceeded, StackError
+from harness.wire.boundary import Gatekeeper, WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.passing import Door
 
@@ -49,6 +50,7 @@ class Relays:
         host: str = "127.0.0.1",
         port: int = 0,
         upstream: tuple[str, int] | None = None,
+        protocol: WireProtocol = WireProtocol.RAW,
     ) -> RelayLink:
         """Listen for a link's clients and return the link.
 
@@ -56,6 +58,7 @@ class Relays:
             name: the link's name; once per stack.
             host, port: where to listen, in practice loopback or a container network's gateway;
                 port 0 takes a free one.
+            protocol: what is spoken on it; RAW is passed through unseen.
             upstream: where to pass it on; while there is none (`lead` gives one) clients wait.
 
         Raises:
@@ -63,7 +66,7 @@ class Relays:
         """
         if name in self._doors:
             raise StackError(f"the link {name} is already open", part=name)
-        door = Door(self._loop)
+        door = Door(self._loop, name, protocol)
         if upstream is not None:
             door.lead(upstream)
         try:
@@ -73,11 +76,8 @@ class Relays:
                 f"the relay of {name} cannot listen on {host}:{port}: {error}", part=name
             ) from error
         self._doors[name] = door
-
-        def cut() -> int:
-            return self._here_or_there(door.cut)
-
-        return RelayLink(name, toxiproxy, address, upstream, door.counts, door.tripwires, cut)
+        control = _DoorControl(door, self._here_or_there)
+        return RelayLink(name, toxiproxy, address, upstream, door.counts, door.tripwires, control, protocol)
 
     def lead(self, link: RelayLink, upstream: tuple[str, int] | None) -> None:
         """Pass new connections of a link on to `upstream`; None has them wait, for ten seconds at most."""
@@ -129,6 +129,36 @@ class Relays:
             raise DeadlineExceeded(
                 f"the relay's thread did not answer within {_CALL_TIMEOUT_S:g} s"
             ) from error
+
+
+class _Here(Protocol):
+    """Runs a function in the relay's thread."""
+
+    def __call__(self, act: Callable[[], _T]) -> _T: ...
+
+
+class _DoorControl:
+    """Reaches a door from any thread; satisfies `harness.wire.link.Control`."""
+
+    def __init__(self, door: Door, here: _Here) -> None:
+        self._door = door
+        self._here = here
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._door.loop
+
+    def cut(self) -> int:
+        return self._here(self._door.cut)
+
+    def gate(self, keeper: Gatekeeper | None) -> None:
+        self._here(lambda: self._door.gate(keeper))
+
+    def call(self, act: Callable[[], _T]) -> _T:
+        return self._here(act)
+
+    def troubles(self) -> tuple[str, ...]:
+        return tuple(self._door.troubles)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -1,0 +1,85 @@
+"""What a session can do to its connection in a relay; satisfies `harness.wire.session.Outlet`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from harness.wire.boundary import Gatekeeper
+from harness.wire.session import Session, Timer
+
+if TYPE_CHECKING:
+    from harness.wire.passing import Pair
+
+
+class PairOutlet:
+    """The outlet of one pair of connections."""
+
+    __slots__ = ("_door", "_pair")
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._door = pair.door
+
+    @property
+    def link(self) -> str:
+        return self._door.name
+
+    @property
+    def keeper(self) -> Gatekeeper | None:
+        return self._door.keeper
+
+    @property
+    def connection(self) -> int:
+        if not self._pair.number:
+            self._door.connections_named += 1
+            self._pair.number = self._door.connections_named
+        return self._pair.number
+
+    def next_ordinal(self) -> int:
+        self._door.ordinals += 1
+        return self._door.ordinals
+
+    def to_server(self, data: bytes | bytearray | memoryview) -> None:
+        _write(self._pair.server.transport, data)
+
+    def to_client(self, data: bytes | bytearray | memoryview) -> None:
+        _write(self._pair.client.transport, data)
+
+    def end_to_server(self) -> None:
+        self._pair.client.pass_end()
+
+    def end_to_client(self) -> None:
+        self._pair.server.pass_end()
+
+    def close(self) -> None:
+        self._pair.close()
+
+    def reset(self) -> None:
+        if not self._pair.gone:
+            self._door.counts.resets += 1
+            self._pair.reset()
+
+    def break_off(self, why: str) -> None:
+        self._pair.break_off(why)
+
+    def hold_back(self, waits: bool) -> None:
+        if waits:
+            self._pair.client.stop("held")
+        else:
+            self._pair.client.go_on("held")
+
+    def later(self, delay_s: float, act: Callable[[], None]) -> Timer:
+        def run() -> None:
+            self._pair.guarded(lambda _: act())
+
+        return self._door.loop.call_later(delay_s, run)
+
+    def peers(self) -> Iterable[Session]:
+        return [pair.session for pair in self._door.pairs if pair.session is not None]
+
+
+def _write(transport: asyncio.Transport | None, data: bytes | bytearray | memoryview) -> None:
+    if transport is not None and not transport.is_closing():
+        transport.write(data)

@@ -1,0 +1,12 @@
+"""Which session follows which protocol."""
+
+from __future__ import annotations
+
+from harness.wire.boundary import WireProtocol
+from harness.wire.session import Outlet, Session
+
+
+def speak(protocol: WireProtocol, outlet: Outlet) -> Session | None:
+    """A session for a new connection; None where bytes are passed through unseen."""
+    del protocol, outlet
+    return None
