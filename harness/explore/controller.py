@@ -15,6 +15,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from harness.explore.actors import Part
@@ -77,10 +78,16 @@ class Experience:
     Args:
         gathers: actors that send several messages at once.
         parks: (actor, shape) after which one was parked.
+        follows: (actor, shape, shape) that came one after another while nobody else could be meant.
     """
 
     gathers: set[int] = field(default_factory=set)
     parks: set[tuple[int, str]] = field(default_factory=set)
+    follows: set[tuple[int, str, str]] = field(default_factory=set)
+
+    def expects(self, lane: Lane, boundary: Boundary) -> bool:
+        """Whether this has been seen to come next from an actor."""
+        return (lane.index, lane.last_shape, boundary.shape) in self.follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ class Controller:
         limits: how long to wait for what.
         experience: shared by the schedules of one exploration.
         harmless: whether a boundary that no actor owns changes nothing.
-        learning: one actor alone: whatever comes is his, and teaches whether he gathers.
+        learning: actors begin one after another, each when the one before is over: whatever comes is
+            then his, and teaches whether he gathers.
     """
 
     def __init__(
@@ -179,14 +187,20 @@ class Controller:
     async def _play(self) -> None:
         for lane in self._lanes:
             self._moving = lane
-            lane.part.start(lambda lane=lane: self._responded(lane))  # type: ignore[misc]
+            lane.begun = True
+            lane.part.start(partial(self._responded, lane))
             await self._until_still(lane)
+            if self._learning:
+                await self._go_on()
+        await self._go_on()
+
+    async def _go_on(self) -> None:
         while True:
             await self._wake()
             enabled = self._enabled()
             if enabled:
                 await self._step(enabled)
-            elif all(lane.over for lane in self._lanes):
+            elif all(lane.over for lane in self._lanes if lane.begun):
                 return
             else:
                 await self._until_something_moves()
@@ -205,19 +219,22 @@ class Controller:
         if inspect.isawaitable(chosen):
             chosen = await chosen
         lane = self._lanes[chosen]
+        if not lane.pending:
+            return  # its connection went while somebody thought
         preempted = running is not None and running != chosen and running in enabled
-        going = lane.take()
+        going, before = lane.take(), lane.latest
         step = Stepping(chosen, going.boundary, enabled, preempted)
         self._steps.append(step)
         self._set_out(lane, going, step)
         await self._until_still(lane)
-        lane.note_step(step)
+        lane.note_repeat(before)
         for other in self._lanes:
             other.yields = other is lane and lane.repeats >= _REPEATS_BEFORE_YIELDING
 
     def _set_out(self, lane: Lane, held: Held, step: Stepping) -> None:
         boundary, wire = held.boundary, wire_of(held.boundary)
         flight = Flight(held, step)
+        lane.latest = step
         lane.flights.append(flight)
         self._flights[id(held)] = lane, flight
         self._last_on[wire] = lane
@@ -260,15 +277,14 @@ class Controller:
         self._moving = None
 
     def _patience_s(self, lane: Lane) -> float:
-        known = lane.last is not None and (lane.index, lane.last.boundary.shape) in self._experience.parks
+        known = (lane.index, lane.last_shape) in self._experience.parks
         return self._limits.parked_before_s if known else self._limits.progress_s
 
     def _park(self, lane: Lane) -> None:
         lane.parked = True
-        step = next((step for step in reversed(self._steps) if step.lane == lane.index), None)
-        if step is not None:
-            step.parked = True
-            self._experience.parks.add((lane.index, step.boundary.shape))
+        if lane.latest is not None:
+            lane.latest.parked = True
+        self._experience.parks.add((lane.index, lane.last_shape))
 
     async def _is_blocked(self, lane: Lane, pid: int) -> bool:
         """Ask the database; wait with a deadline where the blocker is nobody of ours."""
@@ -380,6 +396,8 @@ class Controller:
             self._stray(held)
             return
         self._last_on[wire_of(held.boundary)] = lane
+        if self._learning or not any(other.parked for other in self._lanes if other is not lane):
+            self._experience.follows.add((lane.index, lane.last_shape, held.boundary.shape))
         if self._learning and (lane.pending or lane.flights):
             lane.gathers = True
             self._experience.gathers.add(lane.index)
@@ -392,7 +410,7 @@ class Controller:
         lane, flight = self._flights.pop(id(held), (None, None))
         reply, boundary = held.reply, held.boundary
         if lane is None or flight is None:
-            held.deliver()
+            self._answered_unasked(held)
             return
         lane.flights.remove(flight)
         flight.step.reply = reply
@@ -411,6 +429,14 @@ class Controller:
             if not own:
                 self._disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
         self._tell()
+
+    def _answered_unasked(self, held: Held) -> None:
+        held.deliver()
+        for lane in self._lanes:
+            if held in lane.pending:  # the service gave it up, and the gate said so in the server's place
+                lane.pending.remove(held)
+                self._disturbed = self._disturbed or f"given up while it was held: {said(held.boundary)}"
+                self._tell()
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
         """A connection has gone, with what waited on it."""
@@ -445,12 +471,14 @@ class Controller:
         if self._learning:
             return moving or self._moved_last
         busy = moving is not None and (moving.pending or moving.flights) and not moving.gathers
+        # One who is waited for no longer may come free at any time, inside the process.
+        parked = [lane for lane in self._lanes if lane.parked and not lane.over]
         if moving is not None and not busy and not moving.answered:
-            return moving
-        # Not the moving actor's, by what is known of him: one who was waited for no longer, then.
-        parked = next((lane for lane in self._lanes if lane.parked and not lane.over), None)
-        if parked is not None:
-            return parked
+            if self._experience.expects(moving, boundary):
+                return moving
+            return next((lane for lane in parked if self._experience.expects(lane, boundary)), moving)
+        if parked:
+            return parked[0]
         if moving is not None:
             return None if busy else moving
         last = self._moved_last

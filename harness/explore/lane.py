@@ -45,6 +45,7 @@ class Lane:
         pending: boundaries that wait at the gate; several where he sends several at once.
         flights: boundaries let go and not yet answered.
         kept: answers that came while others ran; he gets them when it is his turn.
+        begun: he has been set going.
         answered: his response is there, or his work has ended.
         over: and nothing of his is left: no transaction, no message, and quiet.
         blocked: what he waits for in the database is locked by an actor.
@@ -58,13 +59,14 @@ class Lane:
     pending: list[Held] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
     kept: list[Held] = field(default_factory=list)
+    begun: bool = False
     answered: bool = False
     over: bool = False
     blocked: bool = False
     parked: bool = False
     yields: bool = False
     gathers: bool = False
-    last: Stepping | None = None
+    latest: Stepping | None = None
     repeats: int = 0
 
     def take(self) -> Held:
@@ -77,6 +79,11 @@ class Lane:
         return held.boundary.link, held.boundary.shape, came
 
     @property
+    def last_shape(self) -> str:
+        """Of his latest boundary that was let go; "" before the first."""
+        return self.latest.boundary.shape if self.latest else ""
+
+    @property
     def waits_in_database(self) -> int | None:
         """The backend of a statement under way, if one is."""
         for flight in self.flights:
@@ -84,15 +91,14 @@ class Lane:
                 return flight.held.boundary.backend_pid
         return None
 
-    def note_step(self, step: Stepping) -> None:
-        """Remember the last step, and how often in a row it was the same with the same answer."""
-        before, self.last = self.last, step
-        same = before is not None and _same(before, step)
+    def note_repeat(self, before: Stepping | None) -> None:
+        """Count how often in a row a step was the same as the one before, with the same answer."""
+        same = before is not None and self.latest is not None and _same(before, self.latest)
         self.repeats = self.repeats + 1 if same else 0
 
     def doing(self) -> str:
         """What he does now, for people."""
-        last = f"after {said(self.last.boundary)}" if self.last else "before his first message"
+        last = f"after {said(self.latest.boundary)}" if self.latest else "before his first message"
         if self.over:
             return f"{self.part.name} has ended"
         if self.pending:
