@@ -27,6 +27,9 @@ class Budget:
         repeat: how often a whole scenario is run.
         load_rate: arrivals a second of a load profile.
         load_seconds: how long a load profile lasts.
+        schedules: of one race, at most; a race with more of them is not exhausted.
+        preemptions_two: how often an actor of two is stopped that could have gone on.
+        preemptions_three: the same of three or more.
     """
 
     rounds: int
@@ -68,6 +71,9 @@ class BudgetTable(BaseModel):
     repeat: _Count | None = None
     load_rate: _Amount | None = None
     load_seconds: _Amount | None = None
+    schedules: _Count | None = None
+    preemptions_two: _Count | None = None
+    preemptions_three: _Count | None = None
 
     def over(self, under: BudgetTable) -> BudgetTable:
         """This table with the gaps filled from the one under it."""
