@@ -45,8 +45,13 @@ class Trial(Protocol):
     async def glance(self) -> None:
         """Look at durable state as it is, before anything recovers; adds to `findings`."""
 
-    async def recover(self, replica: int) -> None:
-        """Let this trial alone be taken up again, by its client or a job; what fails may be repeated."""
+    @property
+    def undecided(self) -> bool:
+        """Whether anything is left for recovery to do."""
+
+    async def recover(self, replica: int, way: str) -> None:
+        """Let this trial be taken up again in one of `Journey.recoveries`; what fails is tried again,
+        as a client and a timer do."""
 
 
 class Journey(Protocol):
@@ -72,6 +77,13 @@ class Journey(Protocol):
 
     async def probe(self, replica: int) -> None:
         """A small request that needs what the journey needs of the service; whatever comes of it."""
+
+    @property
+    def recoveries(self) -> Sequence[str]:
+        """The ways in which one trial can be taken up again, e.g. by its client, by a job."""
+
+    async def later(self) -> None:
+        """Let so much time pass that a trial may be taken up again."""
 
     async def finish(self, trials: Sequence[Trial]) -> None:
         """Let recovery and reconciliation finish for all of these together, and judge each."""

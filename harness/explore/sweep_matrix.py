@@ -78,6 +78,8 @@ class Sweep:
     cells: list[Cell] = field(default_factory=list)
     second_order: list[Cell] = field(default_factory=list)
     found: dict[str, tuple[FaultPlan | None, GapFound]] = field(default_factory=dict)
+    # Plans after which something was left for recovery to do.
+    undecided: list[FaultPlan] = field(default_factory=list)
     second_possible: int = 0
 
     def add(self, cell: Cell) -> None:

@@ -42,6 +42,7 @@ PLAY_S = 60.0
 _SHARE_OF_STALL = 0.6
 
 Progress = Callable[[int, int, str], None]
+Enough = Callable[[Sweep], bool]
 
 
 @runtime_checkable
@@ -78,6 +79,7 @@ class Run:
     trial: Trial
     turn: Turn | None = None
     struck: bool = False
+    undecided: bool = False
 
 
 class Sweeper:
@@ -110,8 +112,8 @@ class Sweeper:
         self.keeper: Keeper
         self.lanes: Lanes
 
-    async def sweep(self, journey: Journey, *, enough: Callable[[Sweep], bool] | None = None) -> Sweep:
-        """Sweep a journey.
+    async def first_order(self, journey: Journey, *, enough: Enough | None = None) -> Sweep:
+        """Strike each point once with each kind; the keeper must be engaged.
 
         Args:
             enough: asked after each batch; True ends the sweep early, what is left was not run.
@@ -119,14 +121,13 @@ class Sweeper:
         Raises:
             HarnessError: the gate or a replica failed, or the journey crosses nothing.
         """
-        async with self.engaged(journey):
-            await self.lanes.learn()
-            clean = await self._warmed(journey)
-            crossings = await self._recorded(journey, clean)
-            sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
-            chosen = self._plans(sweep, crossings)
-            self._total += len(chosen)
-            await self._first_order(journey, sweep, clean, chosen, enough)
+        await self.lanes.learn()
+        clean = await self._warmed(journey)
+        crossings = await self._recorded(journey, clean)
+        sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
+        chosen = self._plans(sweep, crossings)
+        self._total += len(chosen)
+        await self._struck_all(journey, sweep, clean, chosen, enough)
         return sweep
 
     @asynccontextmanager
@@ -193,13 +194,13 @@ class Sweeper:
 
     # -- batches -------------------------------------------------------------------------------
 
-    async def _first_order(
+    async def _struck_all(
         self,
         journey: Journey,
         sweep: Sweep,
         clean: list[Run],
         chosen: Sequence[FaultPlan],
-        enough: Callable[[Sweep], bool] | None,
+        enough: Enough | None,
     ) -> None:
         # Faults of one kind after another would have both replicas starting at once, or both resting.
         queue = self.rng.sample(list(chosen), len(chosen))
@@ -272,7 +273,7 @@ class Sweeper:
                 f"a run did not end within {PLAY_S:g} s: {run.plan or 'undisturbed'}"
             ) from error
         await self.keeper.quiet(turn)
-        self._over(run, lane, turn)
+        self.over(run, lane, turn)
 
     async def _begun(self, run: Run, lane: Lane) -> asyncio.Task[None]:
         """One run up to where it is struck; it goes on by itself."""
@@ -287,7 +288,7 @@ class Sweeper:
             news.cancel()
             if time.monotonic() > deadline:
                 raise HarnessError(f"a run was neither struck nor ended within {PLAY_S:g} s: {run.plan}")
-        self._over(run, lane, turn)
+        self.over(run, lane, turn)
         return task
 
     def _playing(self, run: Run, lane: Lane) -> tuple[Turn, asyncio.Task[None]]:
@@ -296,11 +297,17 @@ class Sweeper:
         turn = run.turn = self.keeper.begin(blow)
         return turn, asyncio.create_task(run.trial.play(lane.index, turn.mark))
 
-    def _over(self, run: Run, lane: Lane, turn: Turn) -> None:
+    def over(self, run: Run, lane: Lane, turn: Turn) -> None:
+        """End a turn; what it did to the replica is to be mended before the next.
+
+        Raises:
+            HarnessError: the fault could not be done, or the gate lost track.
+        """
         self.keeper.end()
         if turn.failed is not None:
             raise HarnessError(f"{run.plan} could not be done: {turn.failed}") from turn.failed
         run.struck = turn.struck is not None
+        run.undecided = run.trial.undecided
         if run.plan is not None:
             lane.doubtful = True
             self.lanes.revive()
@@ -323,6 +330,8 @@ class Sweeper:
                 sweep.note(run.plan, aspect, found)
             if run.plan is not None and run.plan not in later:
                 sweep.add(self.cell(run))
+                if run.struck and run.undecided and run.plan.second is None:
+                    sweep.undecided.append(run.plan)
 
     def cell(self, run: Run) -> Cell:
         """What a run came to."""
@@ -361,7 +370,7 @@ def gated(stack: Stack, names: Sequence[str]) -> list[Gated]:
     Raises:
         NotSupported: one has no gate.
     """
-    links = []
+    links: list[Gated] = []
     for name in names:
         link = stack.links.get(name)
         if link is None:

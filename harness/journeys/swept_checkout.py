@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 
 from harness.explore.journey import Findings, Mark
 from harness.journeys.buying import Purchase, repeats
-from harness.journeys.insisting import Insisting
+from harness.journeys.insisting import TRIES, Insisting
 from harness.journeys.judged import ALWAYS, ASPECTS, AT_REST, Oracle, answered, judged, parted
 from harness.journeys.purchases import LATER_S
 from harness.targets.person import Person
 from harness.targets.port import Capability, Slot
 from harness.targets.system import System
+from harness.targets.transport import TargetFailed
 
 LINKS = ("app->postgres", "app->redis", "app->provider")
 # A client who never learns whether a checkout was begun begins another; the place of the first is held.
 PLACES = 4
 _REPEATS = 2
 _TOGETHER = 16
+BY_CLIENT, BY_ITSELF = "the client asks again", "the system recovers"
 
 
 class CheckoutTrial:
@@ -44,10 +47,18 @@ class CheckoutTrial:
         """Judge what must hold at every moment."""
         judged(await self._system.state(slots=[self.slot]), ALWAYS, self.findings)
 
-    async def recover(self, replica: int) -> None:
-        """The client comes back with his key."""
-        if self.begun is not None:
-            await repeats(self._system, self.begun, replica=replica)
+    async def recover(self, replica: int, way: str) -> None:
+        """The client comes back with his key, or the system's own recovery comes by."""
+        for n in range(TRIES):
+            if way == BY_ITSELF:
+                with suppress(TargetFailed):
+                    await self._system.recover()
+                    return
+            elif (
+                self.begun is None
+                or not (await repeats(self._system, self.begun, replica=replica + n)).unknown
+            ):
+                return
 
     @property
     def begun(self) -> Purchase | None:
@@ -68,6 +79,7 @@ class CheckoutJourney:
     links: Sequence[str] = LINKS
     replica: int | None = None
     aspects: Mapping[str, str] = ASPECTS
+    recoveries: Sequence[str] = (BY_CLIENT, BY_ITSELF)
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -93,11 +105,15 @@ class CheckoutJourney:
             if answer.status == 401:  # the clock has been moved since
                 await self._system.log_in(known.who)
 
+    async def later(self) -> None:
+        """The lease of whoever was paying has run out."""
+        await self._system.advance(LATER_S)
+
     async def finish(self, trials: Sequence[CheckoutTrial]) -> None:
         """Every other client who does not know comes back before recovery, the others after it; then
         everybody asks again, at every replica."""
         system = self._system
-        await system.advance(LATER_S)
+        await self.later()
         undecided = [trial for trial in trials if trial.undecided]
         await _together([repeats(system, _begun(trial)) for trial in undecided[::2]])
         await self._look(trials, ALWAYS)

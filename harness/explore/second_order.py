@@ -1,0 +1,131 @@
+"""Faults upon faults: a run is struck, and once more at a boundary of its recovery.
+
+Each first fault that leaves something to recover is recorded recovering, in each way that a journey can
+be taken up again; then it is run once for every boundary of that recovery, with one kind of fault there.
+The same kinds are taken in turns, so that every boundary of a sample of recoveries meets some kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import cycle, product
+
+from harness.explore.fault_points import Crossing, FaultPlan, points_of, spread, why_not
+from harness.explore.journey import Journey
+from harness.explore.recording import Blow, Turn
+from harness.explore.sweep_matrix import Sweep
+from harness.explore.sweeping import Run, Sweeper
+from harness.wire.boundary import FaultKind
+
+FIRST_KINDS = frozenset(
+    {FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST, FaultKind.KILL_AFTER}
+)
+THEN_KINDS: Sequence[FaultKind] = (FaultKind.ANSWER_LOST, FaultKind.ERROR, FaultKind.RESET_BEFORE)
+# A sample takes so many second faults for each recovery it records: recording costs a run, too.
+PER_RECOVERY = 5
+
+Noise = Counter[tuple[str, str]]
+
+
+class SecondOrder:
+    """Second-order faults of one journey.
+
+    Args:
+        sweeper: engaged, and done with the first order.
+    """
+
+    def __init__(self, sweeper: Sweeper, journey: Journey, sweep: Sweep) -> None:
+        self._sweeper = sweeper
+        self._journey = journey
+        self._sweep = sweep
+        self._noise: dict[str, Noise] = {}
+
+    async def go(self, quota: int | None) -> None:
+        """Strike `quota` recoveries, spread evenly over first faults and over the boundaries of each;
+        None: all."""
+        firsts = [
+            (plan, way)
+            for plan, way in product(self._sweep.undecided, self._journey.recoveries)
+            if plan.kind in FIRST_KINDS
+        ]
+        firsts.sort(key=lambda one: (one[0].point.ordinal, one[0].kind.value, one[1]))
+        recorded = spread(firsts, None if quota is None else -(-quota // PER_RECOVERY), self._sweeper.rng)
+        kinds = cycle(THEN_KINDS)
+        left = quota
+        for n, (plan, way) in enumerate(recorded):
+            share = None if left is None else max(0, -(-left // (len(recorded) - n)))
+            chosen = await self._recorded(plan, way, share, kinds)
+            runs = [await self._struck(then, way) for then in chosen]
+            await self._sweeper.judged(self._journey, self._sweep, runs)
+            left = None if left is None else left - len(chosen)
+
+    async def _recorded(
+        self, plan: FaultPlan, way: str, share: int | None, kinds: Iterator[FaultKind]
+    ) -> list[FaultPlan]:
+        """Record the recovery from a first fault; the second faults chosen for it."""
+        if way not in self._noise:
+            self._noise[way] = await self._hum(way)
+        run = await self._first(plan)
+        if not run.struck:
+            return []
+        turn = await self._recovered(run, way, None)
+        # Judged as well; it was entered when the first order was swept.
+        await self._sweeper.judged(self._journey, self._sweep, [replace(run, plan=None)])
+        crossings = [Crossing(one.boundary, way, one.reply) for one in turn.crossings]
+        plans = [
+            replace(plan, second=point, second_kind=kind)
+            for point, crossing, kind in zip(
+                points_of(plan.journey, crossings), crossings, kinds, strict=False
+            )
+            if point.nth > self._noise[way][point.link, point.shape]
+            and not why_not(crossing, kind, killable=False)
+        ]
+        self._sweep.second_possible += len(plans)
+        return spread(plans, share, self._sweeper.rng)
+
+    async def _hum(self, way: str) -> Noise:
+        """What crosses when there is nothing to recover: the time that is moved, jobs that find nothing."""
+        (trial,) = await self._journey.prepare(1)
+        run = Run(None, trial)
+        lane = await self._sweeper.lanes.take()
+        await trial.ready()
+        await self._sweeper.play(run, lane)
+        await self._journey.finish([trial])
+        turn = self._sweeper.keeper.begin()
+        if way != self._journey.recoveries[0]:
+            await trial.recover(lane.index, way)
+        self._sweeper.keeper.end()
+        return Counter((one.boundary.link, one.boundary.shape) for one in turn.crossings)
+
+    async def _first(self, plan: FaultPlan) -> Run:
+        (trial,) = await self._journey.prepare(1)
+        run = Run(plan, trial)
+        lane = await self._sweeper.lanes.take()
+        await trial.ready()
+        await self._sweeper.play(run, lane)
+        await trial.glance()
+        await self._sweeper.lanes.all_up()
+        return run
+
+    async def _struck(self, plan: FaultPlan, way: str) -> Run:
+        """First fault, then the second while it recovers."""
+        run = await self._first(replace(plan, second=None, second_kind=None))
+        run.plan = plan
+        assert plan.second is not None
+        assert plan.second_kind is not None
+        if run.struck:
+            run.turn = await self._recovered(run, way, Blow(plan.second, plan.second_kind))
+            run.struck = run.turn.struck is not None
+            await run.trial.glance()
+        return run
+
+    async def _recovered(self, run: Run, way: str, blow: Blow | None) -> Turn:
+        await self._journey.later()
+        lane = await self._sweeper.lanes.take()
+        turn = self._sweeper.keeper.begin(blow)
+        await run.trial.recover(lane.index, way)
+        await self._sweeper.keeper.quiet(turn)
+        self._sweeper.over(run, lane, turn)
+        return turn

@@ -1,0 +1,140 @@
+"""A whole sweep of one journey, and what it says of the clauses of a gap."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from harness.explore.fault_points import EVERY_KIND, FaultPlan
+from harness.explore.journey import Journey
+from harness.explore.second_order import SecondOrder
+from harness.explore.sweep_matrix import Outcome, Sweep
+from harness.explore.sweeping import Enough, Progress, Quotas, Sweeper
+from harness.stacks.protocol import Stack
+from harness.verdicts.evidence import Receipt
+from harness.verdicts.judge import Judge
+from harness.wire.boundary import FaultKind
+
+_SHOWN = 12
+
+
+async def sweep(
+    stack: Stack,
+    journey: Journey,
+    *,
+    rng: random.Random,
+    kinds: Sequence[FaultKind] = EVERY_KIND,
+    quotas: Quotas | None = None,
+    progress: Progress | None = None,
+    enough: Enough | None = None,
+) -> Sweep:
+    """Strike a journey at each of its boundaries in each way, then again while it recovers.
+
+    Args:
+        quotas: how many of each; default every one, and no faults upon faults.
+        enough: asked now and then; True ends the sweep early.
+
+    Raises:
+        HarnessError: the gate, the stack or the journey itself failed; nothing can be concluded.
+    """
+    sweeper = Sweeper(stack, rng=rng, kinds=kinds, quotas=quotas, progress=progress)
+    async with sweeper.engaged(journey):
+        found = await sweeper.first_order(journey, enough=enough)
+        if sweeper.quotas.upon_faults != 0 and not (enough is not None and enough(found)):
+            await SecondOrder(sweeper, journey, found).go(sweeper.quotas.upon_faults)
+    return found
+
+
+async def ruled_sweep(
+    stack: Stack,
+    journey: Journey,
+    judge: Judge,
+    clauses: Mapping[str, str],
+    *,
+    rng: random.Random,
+    kinds: Sequence[FaultKind] = EVERY_KIND,
+    quotas: Quotas | None = None,
+) -> Sweep:
+    """Sweep and rule on the clauses that the journey's aspects stand for.
+
+    It ends early once every clause is open, as nothing more could be learnt.
+
+    Args:
+        clauses: the clause of each aspect, e.g. `{"money": "SYS-01.a"}`.
+    """
+    started = time.monotonic()
+    found = await sweep(
+        stack,
+        journey,
+        rng=rng,
+        kinds=kinds,
+        quotas=quotas,
+        enough=lambda so_far: set(clauses) <= set(so_far.found),
+    )
+    _tell(found, judge, time.monotonic() - started)
+    for aspect, clause in clauses.items():
+        with judge(clause):
+            if aspect in found.found:
+                plan, gap = found.found[aspect]
+                gap.details.update(_details(found, plan))
+                raise gap
+    return found
+
+
+def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
+    counts = found.counts
+    judge.count("fault points", counts["points"])
+    for name in ("injected", "bitten"):
+        judge.count(name, counts[name] + found.second_counts[name])
+    if found.second_order:
+        judge.count("faults upon faults", len(found.second_order))
+    judge.note(
+        f"sweep of {found.journey}",
+        {
+            **counts,
+            "exhausted": found.exhausted,
+            "by kind": {
+                kind: f"{sums['bitten']} of {sums['possible']}" for kind, sums in found.by_kind().items()
+            },
+            "faults upon faults": f"{found.second_counts['bitten']} of {found.second_possible} recorded",
+            "shifted": sum(cell.shifted != 0 for cell in found.cells),
+            "seconds": round(took_s, 1),
+        },
+    )
+    for receipt in receipts(found, took_s):
+        judge.receive(receipt)
+
+
+def receipts(found: Sweep, took_s: float) -> list[Receipt]:
+    """One receipt for each kind on each link: how often it bit, and what did not."""
+    groups: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    for cell in (*found.cells, *found.second_order):
+        if cell.outcome in (Outcome.SAFE, Outcome.VIOLATED, Outcome.DID_NOT_BITE):
+            kind = cell.plan.second_kind or cell.plan.kind
+            link = (cell.plan.second or cell.plan.point).link
+            groups[kind.value, link].append(cell.outcome is not Outcome.DID_NOT_BITE)
+    return [
+        Receipt(
+            fault=f"{kind} at {len(bites)} fault points of {found.journey}",
+            subject=link,
+            started_s=0.0,
+            ended_s=round(took_s, 3),
+            messages=len(bites),
+            effect={"bitten": sum(bites), "missed": len(bites) - sum(bites)},
+            bit=all(bites),
+        )
+        for (kind, link), bites in sorted(groups.items())
+    ]
+
+
+def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
+    others = [str(cell.plan) for cell in found.violated if cell.plan != plan]
+    return {
+        "fault plan": str(plan) if plan is not None else "no fault at all",
+        "step": plan.point.step if plan is not None else "",
+        "statement": plan.point.shape if plan is not None else "",
+        "violated": len(found.violated),
+        "others": others[:_SHOWN],
+    }
