@@ -41,15 +41,22 @@ class Budget:
     repeat: int
     load_rate: float
     load_seconds: float
+    schedules: int
+    preemptions_two: int
+    preemptions_three: int
 
     def shared(self, share: float) -> Budget:
         """A share of it (above 0, at most 1): fewer of what is counted, nothing less than one.
 
-        How large a burst is, how far growth is measured and how a load comes stay as they are: less
-        of those would be another question.
+        How large a burst is, how far growth is measured, how a load comes and how far a race is explored
+        stay as they are: less of those would be another question.
         """
         counted = ("rounds", "examples", "moments", "records")
         return replace(self, **{name: math.ceil(getattr(self, name) * share) for name in counted})
+
+    def preemptions(self, actors: int) -> int:
+        """The bound for a race of so many."""
+        return self.preemptions_two if actors <= 2 else self.preemptions_three
 
     @property
     def burst(self) -> int:
