@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.errors import GapFound
 
@@ -85,5 +85,5 @@ class Journey(Protocol):
     async def later(self) -> None:
         """Let so much time pass that a trial may be taken up again."""
 
-    async def finish(self, trials: Sequence[Trial]) -> None:
+    async def finish(self, trials: Sequence[Any]) -> None:
         """Let recovery and reconciliation finish for all of these together, and judge each."""

@@ -1,0 +1,138 @@
+"""The keeper of a sweep: what it records, and that it strikes once, where it was told to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.errors import DeadlineExceeded, HarnessError
+from harness.explore.fault_points import FaultPoint
+from harness.explore.recording import Blow, Keeper
+from harness.wire.boundary import Boundary, FaultKind, WireProtocol
+from tests.explore.toll import TollHeld
+
+
+def held(verb: str, *, refuses: str = "") -> TollHeld:
+    boundary = Boundary("app->postgres", WireProtocol.POSTGRES, 1, 1, verb, verb, verb)
+    return TollHeld(boundary, 9, refuses)
+
+
+def at(verb: str, nth: int = 1) -> FaultPoint:
+    return FaultPoint("checkout", 1, "app->postgres", verb, nth, verb)
+
+
+def through(keeper: Keeper, *verbs: str) -> list[TollHeld]:
+    passed = []
+    for verb in verbs:
+        passed.append(one := held(verb))
+        keeper.asks(one)
+        if one.done == ["go"]:
+            keeper.answers(one)
+    return passed
+
+
+async def test_what_belongs_to_no_turn_passes_unrecorded() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    (one,) = through(keeper, "SELECT")
+    assert one.done == ["go", "deliver"]
+
+
+async def test_a_turn_records_what_crosses_with_its_step_and_answer() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin()
+    turn.mark("quote")
+    through(keeper, "SELECT")
+    turn.mark("pay")
+    through(keeper, "COMMIT")
+    keeper.end()
+    through(keeper, "ROLLBACK")
+    assert [(c.boundary.verb, c.step) for c in turn.crossings] == [("SELECT", "quote"), ("COMMIT", "pay")]
+    assert all(c.reply is not None for c in turn.crossings)
+    assert turn.links == {"app->postgres"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "done"),
+    [
+        (FaultKind.ERROR, ["fail error 58030"]),
+        (FaultKind.RESET_BEFORE, ["fail reset before"]),
+        (FaultKind.STALL, ["fail stall"]),
+        (FaultKind.ANSWER_LOST, ["go", "lose"]),
+        (FaultKind.TRICKLE, ["go", "deliver in 4"]),
+        (FaultKind.KILL_BEFORE, ["fail reset before"]),
+        (FaultKind.KILL_AFTER, ["go", "lose"]),
+    ],
+)
+async def test_each_kind_does_what_it_says_to_the_nth_of_its_fingerprint(
+    kind: FaultKind, done: list[str]
+) -> None:
+    kills: list[str] = []
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin(Blow(at("SELECT", 2), kind, lambda: kills.append("app")))
+    first, _, second, third = through(keeper, "SELECT", "COMMIT", "SELECT", "SELECT")
+    assert first.done == third.done == ["go", "deliver"]
+    assert second.done == done
+    assert (turn.struck, turn.at) == (second.boundary, 3)
+    assert len(kills) == (kind in (FaultKind.KILL_BEFORE, FaultKind.KILL_AFTER))
+
+
+async def test_what_never_comes_is_not_struck() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin(Blow(at("SELECT", 2), FaultKind.ERROR))
+    through(keeper, "SELECT", "COMMIT")
+    assert turn.struck is None
+
+
+async def test_a_kind_that_the_gate_refuses_leaves_the_message_alone_and_says_why() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin(Blow(at("COPY"), FaultKind.ERROR))
+    one = held("COPY", refuses="no error within COPY")
+    keeper.asks(one)
+    assert one.done == ["go"]
+    assert (turn.struck, turn.refused) == (None, "no error within COPY")
+
+
+async def test_a_kill_that_fails_is_told_and_the_message_goes_on() -> None:
+    def survives() -> None:
+        raise HarnessError("app survived SIGKILL")
+
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin(Blow(at("COMMIT"), FaultKind.KILL_AFTER, survives))
+    (one,) = through(keeper, "COMMIT")
+    assert one.done == ["go", "deliver"]
+    assert str(turn.failed) == "app survived SIGKILL"
+
+
+async def test_a_connection_that_cannot_be_followed_makes_the_turn_worthless() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    keeper.begin()
+    keeper.broken("app->postgres", 3, "TLS")
+    with pytest.raises(HarnessError, match="app->postgres, connection 3: TLS"):
+        keeper.end()
+    keeper.begin()
+    keeper.end()
+
+
+async def test_a_turn_is_quiet_once_everything_is_answered_or_gone() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    turn = keeper.begin()
+    answered, gone = held("SELECT"), held("SELECT")
+    keeper.asks(answered)
+    keeper.asks(gone)
+    with pytest.raises(DeadlineExceeded, match="2 boundaries"):
+        await keeper.quiet(turn, within_s=0.01)
+    asyncio.get_running_loop().call_soon(keeper.answers, answered)
+    asyncio.get_running_loop().call_soon(keeper.closed, "app->postgres", 1, gone)
+    await keeper.quiet(turn, within_s=5)
+
+
+async def test_an_answer_of_an_earlier_turn_belongs_to_it() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    earlier, one = keeper.begin(), held("SELECT")
+    keeper.asks(one)
+    later = keeper.begin(Blow(at("SELECT"), FaultKind.ANSWER_LOST))
+    keeper.answers(one)
+    assert one.done == ["go", "deliver"]
+    assert later.struck is None
+    assert earlier.crossings[0].reply is not None

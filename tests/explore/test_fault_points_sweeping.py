@@ -1,0 +1,199 @@
+"""Sweeps over a journey in memory: every point is struck, what is violated is found, nothing is silent."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from harness.errors import DeadlineExceeded, HarnessError, NotSupported
+from harness.explore.sweep_matrix import Outcome, Sweep
+from harness.explore.sweeping import Quotas
+from harness.explore.sweeps import ruled_sweep, sweep
+from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict
+from harness.wire.boundary import FaultKind
+from tests.explore.toll import TollJourney, TollStack, TollTrial
+
+BOUNDARIES = 4
+KINDS = len(FaultKind)
+
+
+async def swept(journey: TollJourney, **options: object) -> Sweep:
+    return await sweep(journey.stack.as_stack(), journey, rng=random.Random(7), **options)  # type: ignore[arg-type]
+
+
+async def test_every_kind_is_injected_at_every_boundary_and_bites() -> None:
+    found = await swept(TollJourney(TollStack()))
+    assert len(found.points) == BOUNDARIES
+    assert found.exhausted
+    assert found.counts["bitten"] == found.counts["possible"] == BOUNDARIES * KINDS
+    assert found.counts["violated"] == 0
+    assert [(p.step, p.verb) for p in found.points] == [
+        ("charge", "POST"),
+        ("book", "BEGIN"),
+        ("book", "INSERT"),
+        ("book", "COMMIT"),
+    ]
+
+
+class OneTry(TollTrial):
+    """A client who gives up at once."""
+
+    async def play(self, replica: int, mark: object) -> None:
+        from contextlib import suppress
+
+        from tests.explore.toll import Lost, Refused
+
+        with suppress(Lost, Refused):
+            await self._pay(replica, mark)  # type: ignore[arg-type]
+
+
+class Impatient(TollJourney):
+    async def prepare(self, n: int) -> list[TollTrial]:
+        return [OneTry(self, trial.number) for trial in await super().prepare(n)]
+
+
+async def test_what_is_left_half_done_is_found_at_the_points_where_it_is() -> None:
+    found = await swept(Impatient(TollStack(), recovers=False))
+    by_point = {
+        point.verb: {cell.plan.kind for cell in found.violated if cell.plan.point == point}
+        for point in found.points
+    }
+    unexecuted = {FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.STALL, FaultKind.KILL_BEFORE}
+    executed = {FaultKind.ANSWER_LOST, FaultKind.KILL_AFTER}
+    assert by_point == {
+        "POST": executed,
+        "BEGIN": unexecuted | executed,
+        "INSERT": unexecuted | executed,
+        "COMMIT": unexecuted,
+    }
+    assert set(found.found) == {"money"}
+
+
+async def test_a_sample_is_counted_and_never_called_exhausted() -> None:
+    found = await swept(TollJourney(TollStack()), quotas=Quotas(plain=6, stalls=1, kills=2))
+    assert found.counts["injected"] == 9
+    assert found.counts["not run"] == BOUNDARIES * KINDS - 9
+    assert not found.exhausted
+
+
+async def test_what_the_gate_refuses_is_not_applicable_and_says_why() -> None:
+    found = await swept(
+        TollJourney(TollStack(refuses="not here")), kinds=[FaultKind.ERROR, FaultKind.TRICKLE]
+    )
+    errors = [cell for cell in found.cells if cell.plan.kind is FaultKind.ERROR]
+    assert {(cell.outcome, cell.why) for cell in errors} == {(Outcome.NOT_APPLICABLE, "not here")}
+    assert found.by_kind()["trickle"]["bitten"] == BOUNDARIES
+
+
+class Shy(TollTrial):
+    """Only the recorded runs book; others are charged and leave."""
+
+    async def _pay(self, replica: int, mark: object) -> None:
+        if self.number <= 2:
+            await super()._pay(replica, mark)  # type: ignore[arg-type]
+        else:
+            await self._journey.stack.cross(replica, "app->provider", "POST")
+
+
+class Shying(TollJourney):
+    async def prepare(self, n: int) -> list[TollTrial]:
+        return [Shy(self, trial.number) for trial in await super().prepare(n)]
+
+
+async def test_a_point_that_does_not_come_again_did_not_bite_and_is_tried_twice() -> None:
+    journey = Shying(TollStack())
+    found = await swept(journey, kinds=[FaultKind.RESET_BEFORE])
+    assert [cell.outcome for cell in sorted(found.cells, key=lambda c: c.plan.point.ordinal)] == [
+        Outcome.SAFE,
+        *[Outcome.DID_NOT_BITE] * 3,
+    ]
+    assert len(journey.readied) == 3 + 4 + 3
+
+
+async def test_the_killed_replica_is_started_again_and_the_gate_let_go() -> None:
+    stack = TollStack()
+    await swept(TollJourney(stack), kinds=[FaultKind.KILL_BEFORE, FaultKind.KILL_AFTER])
+    assert sum(process.kills for process in stack.processes.values()) == 2 * BOUNDARIES
+    assert all(process.up for process in stack.processes.values())
+    assert all(link.keeper is None for link in stack.links.values())
+
+
+async def test_runs_share_their_recovery() -> None:
+    journey = TollJourney(TollStack())
+    await swept(journey, kinds=[FaultKind.ERROR])
+    assert journey.batches == [3 + BOUNDARIES]
+    assert journey.glanced == BOUNDARIES
+
+
+async def test_faults_upon_faults_strike_the_recovery() -> None:
+    found = await swept(
+        Impatient(TollStack()), kinds=[FaultKind.RESET_BEFORE], quotas=Quotas(upon_faults=None)
+    )
+    assert found.second_possible == len(found.second_order) == BOUNDARIES * BOUNDARIES
+    assert found.second_counts["bitten"] == found.second_possible
+
+
+async def test_a_sample_of_faults_upon_faults_is_as_large_as_asked() -> None:
+    found = await swept(Impatient(TollStack()), kinds=[FaultKind.ERROR], quotas=Quotas(upon_faults=7))
+    assert len(found.second_order) == 7
+
+
+async def test_a_journey_that_crosses_nothing_is_no_journey() -> None:
+    journey = TollJourney(TollStack())
+    journey.links = ()
+    with pytest.raises(HarnessError, match="crossed no boundary"):
+        await swept(journey)
+
+
+async def test_a_link_without_a_gate_is_not_supported() -> None:
+    stack = TollStack(links={"app->postgres": object(), "app->provider": object()})  # type: ignore[dict-item]
+    with pytest.raises(NotSupported, match="app->postgres has no gate"):
+        await swept(TollJourney(stack))
+
+
+async def test_a_replica_that_never_comes_to_itself_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.explore.lanes_of_service._ITSELF_S", 0.05)
+    journey = TollJourney(TollStack())
+    probe, probes = journey.probe, []
+
+    async def failing(replica: int) -> None:
+        probes.append(replica)
+        if len(probes) <= 4:
+            await probe(replica)
+
+    monkeypatch.setattr(journey, "probe", failing)
+    with pytest.raises(DeadlineExceeded, match="itself again"):
+        await swept(journey)
+
+
+class TestRuling:
+    async def test_a_sweep_without_a_finding_closes_its_clauses_with_receipts(self) -> None:
+        journey, judge = TollJourney(TollStack()), Judge(["SYS-01.a"], "here")
+        await ruled_sweep(
+            journey.stack.as_stack(), journey, judge, {"money": "SYS-01.a"}, rng=random.Random(7)
+        )
+        (result,) = judge.conclude(None)
+        assert result.verdict is Verdict.CLOSED
+        assert result.counts["bitten"] == BOUNDARIES * KINDS
+        assert sum(receipt.messages for receipt in result.receipts) == BOUNDARIES * KINDS
+        assert result.notes["sweep of toll"]["exhausted"] is True
+
+    async def test_a_finding_opens_the_clause_and_names_the_plan(self) -> None:
+        journey, judge = Impatient(TollStack(), recovers=False), Judge(["SYS-01.a"], "here")
+        await ruled_sweep(
+            journey.stack.as_stack(), journey, judge, {"money": "SYS-01.a"}, rng=random.Random(7)
+        )
+        (result,) = judge.conclude(None)
+        assert result.verdict is Verdict.OPEN
+        assert result.finding is not None
+        assert "(app->" in str(result.finding.details["fault plan"])
+
+    async def test_a_point_that_did_not_bite_is_inconclusive(self) -> None:
+        journey, judge = Shying(TollStack()), Judge(["SYS-01.a"], "here")
+        await ruled_sweep(
+            journey.stack.as_stack(), journey, judge, {"money": "SYS-01.a"}, rng=random.Random(7)
+        )
+        (result,) = judge.conclude(None)
+        assert result.verdict is not Verdict.CLOSED
