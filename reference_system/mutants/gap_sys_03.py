@@ -46,6 +46,28 @@ async def _book_under_a_lock_of_its_own(
         await uow.execute("SELECT pg_advisory_unlock(hashtext(:slot))", slot=str(slot_id))
 
 
+_TAKE_THE_TURN = "UPDATE slots SET version = version + 1 WHERE id = :slot_id AND version = :version"
+
+
+async def _book_by_an_early_version(
+    uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, now: datetime
+) -> Row[Any]:
+    while True:
+        slot = await store.read_slot(uow, slot_id)
+        if slot is None:
+            raise Problem(NOT_FOUND, "There is no such slot.")
+        if not places.has_place(slot):
+            raise Problem(places.SOLD_OUT)
+        if places.has_started(slot, now):
+            raise Problem(places.SLOT_STARTED)
+        seen = await store.read_slot(uow, slot_id)
+        await uow._connection.commit()  # what was read, was read outside the transaction that follows
+        if seen and await uow.execute(_TAKE_THE_TURN, slot_id=slot_id, version=seen.version):
+            return await service._confirm(
+                uow, slot_id=slot_id, customer_id=customer_id, checkout_id=None, now=now
+            )
+
+
 # A cancelled booking that is cancelled once more gives its place back once more.
 _FREED_WHENEVER_CANCELLED = """
 CREATE OR REPLACE FUNCTION public.bookings_take_place() RETURNS trigger
@@ -83,6 +105,13 @@ MUTANTS = (
             Edit(f"{_STORE}:LOCK_SLOTS", "\nFOR NO KEY UPDATE", ""),
             Replace("reference_system.booking.bookings.service:book", _book_under_a_lock_of_its_own),
         ),
+        schema=(_NO_CONSTRAINT,),
+    ),
+    Mutant(
+        id="SYS-03.4",
+        harm="The version that guards the last place is read outside the transaction, after the look at "
+        "the place: one sold between the two goes unnoticed.",
+        substitutions=(Replace("reference_system.booking.bookings.service:book", _book_by_an_early_version),),
         schema=(_NO_CONSTRAINT,),
     ),
     Mutant(
