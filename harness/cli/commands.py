@@ -13,6 +13,7 @@ from harness import __version__
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Judge gaps: start the system, run the scenarios, write a scorecard."),
     "prove": ("prove", "Prove the verdicts: each scenario on the healthy system and on its mutants."),
+    "sweep": ("sweep", "Fail every boundary of a journey in every way, and show the matrix."),
     "list": ("listing", "List every known gap with its state."),
     "show": ("show", "Show one gap: its clauses, its mutants and the latest verdict."),
     "report": ("report", "Render the reports of a run again."),

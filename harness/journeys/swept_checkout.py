@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from harness.explore.journey import Findings, Mark
@@ -11,6 +10,7 @@ from harness.journeys.buying import Purchase, repeats
 from harness.journeys.insisting import TRIES, Insisting
 from harness.journeys.judged import ALWAYS, ASPECTS, AT_REST, Oracle, answered, judged, parted
 from harness.journeys.purchases import LATER_S
+from harness.journeys.together import some_at_a_time
 from harness.targets.person import Person
 from harness.targets.port import Capability, Slot
 from harness.targets.system import System
@@ -20,7 +20,6 @@ LINKS = ("app->postgres", "app->redis", "app->provider")
 # A client who never learns whether a checkout was begun begins another; the place of the first is held.
 PLACES = 4
 _REPEATS = 2
-_TOGETHER = 16
 BY_CLIENT, BY_ITSELF = "the client asks again", "the system recovers"
 
 
@@ -115,14 +114,14 @@ class CheckoutJourney:
         system = self._system
         await self.later()
         undecided = [trial for trial in trials if trial.undecided]
-        await _together([repeats(system, _begun(trial)) for trial in undecided[::2]])
+        await some_at_a_time([repeats(system, _begun(trial)) for trial in undecided[::2]])
         await self._look(trials, ALWAYS)
         await system.settle()
         await self._look(trials, AT_REST)
         begun = [trial for trial in trials if trial.begun is not None]
-        await _together([system.log_in(trial.who) for trial in begun])
+        await some_at_a_time([system.log_in(trial.who) for trial in begun])
         for replica in range(_REPEATS):
-            await _together([repeats(system, _begun(trial), replica=replica) for trial in begun])
+            await some_at_a_time([repeats(system, _begun(trial), replica=replica) for trial in begun])
         await self._look(trials, AT_REST, answers=True)
 
     async def _look(
@@ -144,9 +143,3 @@ class CheckoutJourney:
 def _begun(trial: CheckoutTrial) -> Purchase:
     assert trial.begun is not None
     return trial.begun
-
-
-async def _together(work: Sequence[Awaitable[object]]) -> None:
-    """A few at a time: so many requests as a service has connections for."""
-    for start in range(0, len(work), _TOGETHER):
-        await asyncio.gather(*work[start : start + _TOGETHER])

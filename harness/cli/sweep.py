@@ -1,0 +1,189 @@
+"""`overbooked sweep`: fail every boundary of a journey in every way, and show the matrix."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from harness.bookkeeping.planning import drawn_seed
+from harness.bookkeeping.repertoire import require
+from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.cli.display import Display, displayed
+from harness.cli.looping import looped
+from harness.cli.options import config_option, settings_of
+from harness.errors import ExitCode, UsageError
+from harness.explore.fault_points import EVERY_KIND
+from harness.explore.sweep_matrix import Sweep
+from harness.explore.sweep_table import markdown, rows, second_summary, summary, why
+from harness.explore.sweeping import Quotas
+from harness.explore.sweeps import sweep
+from harness.journeys.personas import People
+from harness.journeys.swept import JOURNEYS, journeys_for
+from harness.reporting.folder import RunFolder
+from harness.stacks import choice
+from harness.stacks.protocol import Stack
+from harness.targets.descriptor import Descriptor
+from harness.targets.loading import bind
+from harness.wire.boundary import FaultKind
+
+
+@click.command(
+    epilog="Exit codes: 0 every fault was survived, 1 a violation was found, 2 bad usage, 3 a fault did "
+    "not bite or the harness failed, 130 interrupted. The matrix is stored as Markdown and JSON."
+)
+@click.argument("name", metavar="JOURNEY|GAP")
+@click.option(
+    "--kinds", metavar="KIND,...", help=f"Only these: {', '.join(kind.value for kind in FaultKind)}."
+)
+@click.option(
+    "--sample", type=click.IntRange(1), help="At most so many of stalls, kills and the others each."
+)
+@click.option(
+    "--twice", type=click.IntRange(0), default=0, help="So many faults upon faults, while it recovers."
+)
+@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-01.1.")
+@click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
+@click.option(
+    "--stack",
+    "kind",
+    type=click.Choice(["auto", "embedded", "containers", "external"]),
+    help="Where the system runs.",
+)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON on stdout.")
+def command(
+    *,
+    name: str,
+    kinds: str | None,
+    sample: int | None,
+    twice: int,
+    mutant: str | None,
+    seed: int | None,
+    kind: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Fail every boundary of a journey in every way, and judge what is left each time.
+
+    One clean run is recorded: every SQL statement, Redis command, provider call and webhook. Each is
+    then failed by error, reset, lost answer, stall, trickle and kill -9, one in a run; the client tries
+    again, recovery and reconciliation finish, and money, books, holds and answers are judged.
+
+    JOURNEY is checkout, webhook or reconciliation; a gap means its journeys.
+
+    \b
+    overbooked sweep checkout
+    overbooked sweep SYS-01 --mutant SYS-01.5 --kinds error,answer-lost
+    overbooked sweep checkout --sample 40 --twice 50 --json
+    """
+    settings = settings_of(config, seed=seed, stack={"kind": kind}).settings
+    wanted = kinds_of(kinds)
+    journeys = journeys_for(name)
+    descriptor = descriptor_of(settings)
+    if mutant:
+        require(seeded := settings.catalog().mutant(mutant), descriptor)
+        mutant = seeded.name
+    chosen = settled(settings, descriptor)
+    folder = RunFolder.create(settings.reports)
+    drawn = settings.seed if settings.seed is not None else drawn_seed()
+    quotas = Quotas(plain=sample, stalls=sample, kills=sample, upon_faults=twice)
+    with displayed() as display:
+        display.line(Text(f"{chosen.why}   seed {drawn}", style="dim"))
+        stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
+        found = looped(lambda: _sweep(stack, descriptor, journeys, wanted, quotas, drawn, folder, display))
+        display.line(Text(f"{folder.path}/"))
+    if as_json:
+        document = {
+            "run": folder.run,
+            "seed": drawn,
+            "mutant": mutant,
+            "sweeps": [s.as_dict() for s in found],
+        }
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+    return exit_code(found)
+
+
+async def _sweep(
+    stack: Stack,
+    descriptor: Descriptor,
+    journeys: Sequence[str],
+    kinds: Sequence[FaultKind],
+    quotas: Quotas,
+    seed: int,
+    folder: RunFolder,
+    display: Display,
+) -> list[Sweep]:
+    found = []
+    try:
+        await stack.start()
+        for name in journeys:
+            system = await bind(stack, descriptor, seed=seed, people=People(seed))
+            try:
+                journey = JOURNEYS[name](system)
+                swept = await sweep(
+                    stack,
+                    journey,
+                    rng=random.Random(seed),
+                    kinds=kinds,
+                    quotas=quotas,
+                    progress=lambda done, total, what: display.status(f"{done} of {total}  {what}"),
+                )
+            finally:
+                await system.close()
+            found.append(swept)
+            folder.write_json(f"sweep-{name}.json", swept.as_dict())
+            folder.write_text(f"sweep-{name}.md", markdown(swept, journey.aspects))
+            _show(swept, journey.aspects, display)
+    finally:
+        await stack.close()
+    return found
+
+
+def kinds_of(said: str | None) -> Sequence[FaultKind]:
+    """The kinds that the command line names, with blanks or hyphens.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    if said is None:
+        return EVERY_KIND
+    known = {kind.value.replace(" ", "-"): kind for kind in FaultKind}
+    names = [name.strip().replace(" ", "-") for name in said.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(f"no fault kind {', '.join(unknown) or 'was named'}; there are {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def exit_code(found: Sequence[Sweep]) -> ExitCode:
+    """1 when anything was violated, 3 when something did not bite, else 0."""
+    if any(swept.found for swept in found):
+        return ExitCode.OPEN
+    if any(swept.toothless for swept in found) or not all(swept.counts["bitten"] for swept in found):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.SATISFIED
+
+
+def _show(swept: Sweep, aspects: Mapping[str, str], display: Display) -> None:
+    table = Table(title=f"{swept.journey}: {summary(swept)}", title_justify="left", pad_edge=False)
+    for heading in ("", "step", "link", "verb", *(kind.value for kind in swept.kinds)):
+        table.add_column(heading, no_wrap=True)
+    for point, marks in rows(swept):
+        table.add_row(str(point.ordinal), point.step, point.link, point.verb, *marks)
+    display.line(table)
+    for reason in why(swept):
+        display.line(Text(reason, style="dim"))
+    if swept.second_order:
+        display.line(Text(second_summary(swept)))
+    for aspect, (plan, gap) in swept.found.items():
+        display.line(Text(f"VIOLATED  {aspects[aspect]}", style="red"))
+        for line in (str(plan or "no fault at all"), *str(gap).splitlines()):
+            display.line(Text(f"    {line}"))

@@ -1,0 +1,43 @@
+"""The journeys that can be swept, by name, and which of them a gap is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from harness.errors import UsageError
+from harness.explore.journey import Journey
+from harness.journeys.differences import EVERY_KIND
+from harness.journeys.swept_checkout import CheckoutJourney
+from harness.journeys.swept_reconciliation import ReconciliationJourney
+from harness.journeys.swept_webhook import WebhookJourney
+from harness.oracles.repairs import LEFT_TO_A_PERSON
+from harness.targets.system import System
+
+REPAIRED = tuple(kind for kind in EVERY_KIND if kind not in LEFT_TO_A_PERSON)
+JOURNEYS: Mapping[str, Callable[[System], Journey]] = {
+    "checkout": CheckoutJourney,
+    "webhook": WebhookJourney,
+    "reconciliation": lambda system: ReconciliationJourney(system, REPAIRED),
+}
+OF_GAPS: Mapping[str, Sequence[str]] = {
+    "SYS-01": ("checkout", "webhook"),
+    "SYS-28": ("webhook",),
+    "SYS-R5": ("reconciliation",),
+}
+
+
+def journeys_for(name: str) -> Sequence[str]:
+    """The names of the journeys that a journey's name, or a gap's, means.
+
+    Raises:
+        UsageError: it means none.
+    """
+    if name in JOURNEYS:
+        return (name,)
+    gap = name.upper().partition(".")[0]
+    if gap in OF_GAPS:
+        return OF_GAPS[gap]
+    raise UsageError(
+        f"nothing to sweep by the name {name!r}: there are the journeys {', '.join(JOURNEYS)}, "
+        f"and the gaps {', '.join(OF_GAPS)}"
+    )
