@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
+from harness.explore.schedule import usual
 from harness.wire.boundary import Boundary
 
 
@@ -32,7 +33,7 @@ class Choice:
     @property
     def usual(self) -> int:
         """Whoever goes on without a preemption: the running actor, else the lowest that can."""
-        return self.running if self.running in self.enabled else self.enabled[0]
+        return usual(self.enabled, self.running)
 
 
 # Called in the relay's thread; one that waits for a person returns an awaitable.

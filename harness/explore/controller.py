@@ -21,7 +21,9 @@ from typing import Protocol
 from harness.explore.actors import Part
 from harness.explore.blocking import Blocking
 from harness.explore.choosing import Choice, Chooser
-from harness.explore.lane import Flight, Lane, Stepping, Wire, said, wire_of
+from harness.explore.fairness import enabled_of, yielding_after
+from harness.explore.lane import Flight, Lane, Stepping, Wire, polls_in_vain, said, wire_of
+from harness.explore.schedule import is_preemption
 from harness.explore.trace import Trace
 from harness.explore.tracing import trace_of
 from harness.wire.boundary import Boundary, Gatekeeper, Held
@@ -30,7 +32,6 @@ from harness.wire.boundary import Boundary, Gatekeeper, Held
 _TIMED_OUT = {"57014", "25P03", "55P03", "57P05", "25P04"}
 # Statements after which whoever waited for a lock still waits.
 _KEEPS_LOCKS = {"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN"}
-_REPEATS_BEFORE_YIELDING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,12 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """What came of one schedule: its trace, and the steps with boundaries and replies as they were."""
+    """What came of one schedule: its trace, the steps with boundaries and replies as they were, and how
+    many seconds it took from the first actor's start to the last one's end."""
 
     trace: Trace
     steps: Sequence[Stepping]
+    seconds: float
 
 
 class _Disturbed(Exception):
@@ -151,7 +154,7 @@ class Controller:
         self._waiter: asyncio.Future[bool] | None = None
         self._disturbed = ""
         self._strays: list[str] = []
-        self._yielded = 0
+        self._yielding: frozenset[int] = frozenset()
 
     # -- the whole of it -----------------------------------------------------------------------
 
@@ -163,6 +166,7 @@ class Controller:
         """
         for link in self._links.values():
             link.gate(self)
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.schedule_s) as deadline:
                 await self._play()
@@ -173,6 +177,7 @@ class Controller:
                 raise
             self._disturbed = f"not over within {self._limits.schedule_s:g} s: {self._doing()}"
         finally:
+            seconds = time.monotonic() - started
             await self._let_everything_go()
         for lane in self._lanes:
             if lane.part.failed is not None:
@@ -180,9 +185,10 @@ class Controller:
         notes: dict[str, object] = {}
         if self._strays:
             notes["strays"] = sorted(set(self._strays))
-        if self._yielded:
-            notes["yielded"] = self._yielded
-        return Scheduled(trace_of(self._lanes, self._steps, self._disturbed, notes), tuple(self._steps))
+        if yielded := sum(step.yields for step in self._steps):
+            notes["yielded"] = yielded
+        trace = trace_of(self._lanes, self._steps, self._disturbed, notes)
+        return Scheduled(trace, tuple(self._steps), seconds)
 
     async def _play(self) -> None:
         for lane in self._lanes:
@@ -206,11 +212,7 @@ class Controller:
                 await self._until_something_moves()
 
     def _enabled(self) -> tuple[int, ...]:
-        able = tuple(lane.index for lane in self._lanes if lane.pending)
-        eager = tuple(n for n in able if not self._lanes[n].yields)
-        if eager and eager != able:
-            self._yielded += 1
-        return eager or able
+        return enabled_of((lane.index for lane in self._lanes if lane.pending), self._yielding)
 
     async def _step(self, enabled: tuple[int, ...]) -> None:
         running = self._steps[-1].lane if self._steps else None
@@ -221,15 +223,14 @@ class Controller:
         lane = self._lanes[chosen]
         if not lane.pending:
             return  # its connection went while somebody thought
-        preempted = running is not None and running != chosen and running in enabled
+        preempted = is_preemption(chosen, enabled, running)
         going, before = lane.take(), lane.latest
         step = Stepping(chosen, going.boundary, enabled, preempted)
         self._steps.append(step)
         self._set_out(lane, going, step)
         await self._until_still(lane)
-        lane.note_repeat(before)
-        for other in self._lanes:
-            other.yields = other is lane and lane.repeats >= _REPEATS_BEFORE_YIELDING
+        step.yields = polls_in_vain(step, before)
+        self._yielding = yielding_after(self._yielding, chosen, yields=step.yields)
 
     def _set_out(self, lane: Lane, held: Held, step: Stepping) -> None:
         boundary, wire = held.boundary, wire_of(held.boundary)

@@ -27,6 +27,8 @@ class Stepping:
     blocked_by: set[int] = field(default_factory=set)
     blocked_until: int | None = None
     parked: bool = False
+    yields: bool = False
+    repeated: int = 0
 
 
 @dataclass(slots=True)
@@ -50,7 +52,6 @@ class Lane:
         over: and nothing of his is left: no transaction, no message, and quiet.
         blocked: what he waits for in the database is locked by an actor.
         parked: he made no progress at the wire and is not waited for.
-        yields: he repeats himself and waits for progress of another.
         gathers: he has been seen to send several at once.
     """
 
@@ -64,10 +65,8 @@ class Lane:
     over: bool = False
     blocked: bool = False
     parked: bool = False
-    yields: bool = False
     gathers: bool = False
     latest: Stepping | None = None
-    repeats: int = 0
 
     def take(self) -> Held:
         """The boundary that goes next: of several the first by link and shape, whichever came first."""
@@ -91,11 +90,6 @@ class Lane:
                 return flight.held.boundary.backend_pid
         return None
 
-    def note_repeat(self, before: Stepping | None) -> None:
-        """Count how often in a row a step was the same as the one before, with the same answer."""
-        same = before is not None and self.latest is not None and _same(before, self.latest)
-        self.repeats = self.repeats + 1 if same else 0
-
     def doing(self) -> str:
         """What he does now, for people."""
         last = f"after {said(self.latest.boundary)}" if self.latest else "before his first message"
@@ -116,6 +110,19 @@ def said(boundary: Boundary) -> str:
     """A boundary in a few words."""
     words = " ".join(boundary.shape.split())
     return f"{words[:80]!r} on {boundary.link}"
+
+
+def polls_in_vain(step: Stepping, before: Stepping | None) -> bool:
+    """Whether a step repeats the one before it in vain: nothing there once more, or the same thrice."""
+    if before is None or step.reply is None or not _same(step, before):
+        return False
+    if step.reply.rows and step.boundary.verb in _CHANGING:
+        return False
+    step.repeated = before.repeated + 1
+    return bool(step.reply.error) or not step.reply.rows or step.repeated > 1
+
+
+_CHANGING = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"}
 
 
 def _same(one: Stepping, other: Stepping) -> bool:

@@ -1,0 +1,233 @@
+"""Explores a race: one schedule after another, until none is left, time is up or something is found.
+
+Which schedules there are is the search's business (`harness.explore.search`), how one is run the
+stage's. Here they meet: a schedule that was disturbed, or that began in another state than those before
+it, is run again and never judged; a check that finds something ends the exploration, and the search goes
+on among schedules with fewer preemptions for one that shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.errors import GapFound, HarnessError
+from harness.explore.choosing import Chooser, ScheduleGone, following
+from harness.explore.controller import Experience, Scheduled
+from harness.explore.lane import Stepping
+from harness.explore.race import Ran
+from harness.explore.schedule import Step
+from harness.explore.search import Search
+
+# How often a schedule is tried before the race is given up as not to be judged.
+TRIES = 3
+
+
+class NothingConcluded(HarnessError):
+    """An exploration that shows neither that a race is safe nor that it is not."""
+
+
+class Play(Protocol):
+    """Makes a fresh race and runs one schedule of it."""
+
+    def __call__(
+        self, choose: Chooser, *, experience: Experience, learning: bool = False
+    ) -> Awaitable[tuple[Ran, Scheduled]]: ...
+
+
+Steps = Callable[[Sequence[Stepping]], Sequence[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A schedule under which a check found something."""
+
+    found: GapFound
+    ran: Ran
+    scheduled: Scheduled
+    number: int
+
+    @property
+    def preemptions(self) -> int:
+        return self.ran.trace.preemptions
+
+
+@dataclass(slots=True)
+class Explored:
+    """What an exploration did, and what it found.
+
+    Args:
+        actors: how many took part.
+        bound: preemptions at most; None: any number.
+        reduced: whether schedules that differ in nothing were left out.
+        schedules, boundaries: how many were run and judged, and their steps together.
+        exhausted: whether every schedule within the bound was run, or left out as differing in nothing.
+        again: schedules run again because one was disturbed or began in another state.
+        seconds: how long the schedules took, without making races and checking them.
+        left: why it is not exhausted.
+    """
+
+    actors: int
+    bound: int | None
+    reduced: bool
+    schedules: int = 0
+    boundaries: int = 0
+    exhausted: bool = False
+    violation: Violation | None = None
+    again: int = 0
+    blocked: int = 0
+    parked: int = 0
+    yielded: int = 0
+    longest: int = 0
+    preempted: int = 0
+    seconds: float = 0.0
+    left: tuple[str, ...] = ()
+    outcomes: set[tuple[str, ...]] = field(default_factory=set)
+
+    def count(self, ran: Ran) -> None:
+        """Take in a schedule that was run to its end undisturbed."""
+        trace = ran.trace
+        self.schedules += 1
+        self.boundaries += len(trace.steps)
+        self.longest = max(self.longest, len(trace.steps))
+        self.preempted = max(self.preempted, trace.preemptions)
+        self.blocked += any(step.blocked_by for step in trace.steps)
+        self.parked += any(step.parked for step in trace.steps)
+        self.yielded += "yielded" in trace.notes
+        self.outcomes.add(tuple(actor.answer for actor in trace.actors))
+
+    def as_note(self) -> dict[str, object]:
+        """For the evidence, JSON-compatible."""
+        note: dict[str, object] = {
+            "actors": self.actors,
+            "preemptions": "any" if self.bound is None else self.bound,
+            "reduction": "by dependence" if self.reduced else "none",
+            "schedules": self.schedules,
+            "boundaries": self.boundaries,
+            "exhausted": self.exhausted,
+            "violations": int(self.violation is not None),
+            "blocked": self.blocked,
+            "outcomes": sorted(" ".join(outcome) for outcome in self.outcomes),
+            "seconds": round(self.seconds, 3),
+        }
+        for name in ("again", "parked", "yielded"):
+            if getattr(self, name):
+                note[name] = getattr(self, name)
+        return note
+
+
+class Exploration:
+    """One race, explored.
+
+    Args:
+        play: runs one schedule of a fresh race.
+        check: what a schedule's outcome shows; None: nothing wrong.
+        steps: what the search is told of the steps taken.
+        actors: how many take part.
+        preemptions: at most; None: any number.
+        reduce: leave out schedules that differ in nothing.
+        schedules: at most.
+        told: called for every schedule that was run and judged.
+    """
+
+    def __init__(
+        self,
+        play: Play,
+        check: Callable[[Ran], Awaitable[GapFound | None]],
+        steps: Steps,
+        *,
+        actors: int,
+        preemptions: int | None,
+        reduce: bool = True,
+        schedules: int = 100_000,
+        told: Callable[[Ran], None] = lambda _: None,
+    ) -> None:
+        self._play = play
+        self._check = check
+        self._steps = steps
+        self._schedules = schedules
+        self._told = told
+        self._experience = Experience()
+        self.explored = Explored(actors, preemptions, reduce)
+
+    async def run(self) -> Explored:
+        """Warm up, explore, and make what was found as small as can be."""
+        await self.warm_up()
+        explored = self.explored
+        explored.violation = await self._explore(explored.bound, self._schedules)
+        if explored.violation is not None:
+            await self._minimise()
+        return explored
+
+    async def warm_up(self) -> None:
+        """Fill pools and caches, and learn who sends several at once; none of it is judged."""
+        experience = self._experience
+        await self._play(following(()), experience=experience, learning=True)
+        # In turns, so that as many connections are open as ever will be.
+        await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
+        await self._play(following(()), experience=experience, learning=True)
+
+    async def _explore(self, bound: int | None, schedules: int, *, counting: bool = True) -> Violation | None:
+        search = Search(self.explored.actors, preemptions=bound, reduce=self.explored.reduced)
+        done = 0
+        while done < schedules:
+            prefix = search.next()
+            if prefix is None:
+                break
+            try:
+                ran, scheduled = await self.follow(prefix.actors)
+            except NothingConcluded as error:
+                search.disturbed(str(error))
+                continue
+            search.learn(self._steps(scheduled.steps))
+            done += 1
+            if counting:
+                self.explored.count(ran)
+                self._told(ran)
+            found = await self._check(ran)
+            if found is not None:
+                return Violation(found, ran, scheduled, done)
+        if counting:
+            self.explored.exhausted = search.exhausted
+            self.explored.left = search.notes
+        return None
+
+    async def follow(self, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
+        """Run one schedule on a fresh race, again if it was disturbed.
+
+        Raises:
+            NothingConcluded: it was disturbed, or could not be followed, every time.
+        """
+        why = ""
+        for _ in range(TRIES):
+            try:
+                ran, scheduled = await self._play(following(schedule), experience=self._experience)
+            except ScheduleGone as error:
+                why = str(error)
+            else:
+                if not ran.trace.disturbed:
+                    self.explored.seconds += scheduled.seconds
+                    return ran, scheduled
+                why = ran.trace.disturbed
+            self.explored.again += 1
+        raise NothingConcluded(
+            f"schedule {list(schedule)} of this race was tried {TRIES} times and never ran undisturbed: {why}"
+        )
+
+    async def _minimise(self) -> None:
+        """Look for the same among schedules with fewer preemptions: fewest first."""
+        violation = self.explored.violation
+        assert violation is not None
+        for bound in range(violation.preemptions):
+            smaller = await self._explore(bound, self._schedules, counting=False)
+            if smaller is not None:
+                self.explored.violation = Violation(
+                    smaller.found, smaller.ran, smaller.scheduled, violation.number
+                )
+                return
+
+
+def _in_turn(enabled: Sequence[int], running: int | None) -> int:
+    after = [actor for actor in enabled if running is not None and actor > running]
+    return after[0] if after else enabled[0]
