@@ -67,7 +67,7 @@ class ContainerProcess:
         self._timeout_s = timeout_s
         self._container: Any = None
         self._taken_down = True
-        self._paused = False
+        self._paused = self._frozen = False
         self._pid = 0
         # A tripwire kills from the relay's thread.
         self._lock = threading.RLock()
@@ -162,13 +162,15 @@ class ContainerProcess:
             if self._container is None or not self.alive():
                 return
             self._taken_down = True
-            self._paused = False
             # A signal of our own is there at once; the engine takes a tenth of a second.
             try:
                 os.kill(self._pid, signal.SIGKILL) if self._pid else self._container.kill()
             except (ProcessLookupError, PermissionError):
                 with suppress(APIError, NotFound):
                     self._container.kill()
+            if self._paused:
+                # The engine's freezer (cgroup v1) keeps even SIGKILL waiting until it thaws.
+                self._thaw()
             deadline = time.monotonic() + _DEATH_TIMEOUT_S
             while self.alive():
                 if time.monotonic() > deadline:
@@ -176,18 +178,45 @@ class ContainerProcess:
                 time.sleep(_POLL_S)
 
     def pause(self) -> None:
-        """Freeze all its processes."""
+        """Stop all its processes (SIGSTOP; the engine's freezer where they are not to be reached).
+
+        Our own signals are there at once; the engine takes a tenth of a second, in which a service
+        that is to stop at a message does a great deal more.
+        """
         with self._lock, translated(self.name):
             if self.alive() and not self._paused:
-                self._container.pause()
                 self._paused = True
+                if not self._signalled(signal.SIGSTOP):
+                    self._frozen = True
+                    self._container.pause()
 
     def resume(self) -> None:
         """Let a paused one go on; without effect on another."""
         with self._lock, translated(self.name):
             if self._paused:
+                self._thaw()
+
+    def _thaw(self) -> None:
+        if self._frozen:
+            with suppress(NotFound):
                 self._container.unpause()
-                self._paused = False
+        else:
+            self._signalled(signal.SIGCONT)
+        self._paused = self._frozen = False
+
+    def _signalled(self, sign: signal.Signals) -> bool:
+        """Whether all its processes got our signal; False: they are not ours to signal."""
+        if not self._pid:
+            return False
+        try:
+            first = psutil.Process(self._pid)
+            for process in (first, *first.children(recursive=True)):
+                process.send_signal(sign)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
+        return True
 
     def remove(self) -> None:
         """Remove it and what it stored; idempotent."""

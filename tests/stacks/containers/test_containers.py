@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from harness.errors import StackError, SystemDied, UsageError
+from harness.stacks.container import ContainerProcess
 from harness.stacks.containers import ContainersStack
 from harness.stacks.docker_owned import engine, sweep_containers
 from harness.stacks.settings import Images, StackSettings
@@ -77,6 +78,21 @@ async def test_a_paused_service_does_not_answer_until_it_is_resumed(stack: Conta
     finally:
         await stack.heal()
     assert not process.paused
+    assert await readiness(stack) == 200
+
+
+@pytest.mark.parametrize("reachable", [True, False], ids=["by our signals", "by the engine's freezer"])
+async def test_a_paused_service_can_be_killed_and_started_again(
+    stack: ContainersStack, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    process = stack.processes["app"]
+    if not reachable:
+        monkeypatch.setattr(ContainerProcess, "_signalled", lambda *_: False)
+    process.pause()
+    process.kill()
+    assert not process.alive()
+    assert not process.paused
+    await stack.heal()
     assert await readiness(stack) == 200
 
 
