@@ -30,6 +30,10 @@ class Budget:
         schedules: of one race, at most; a race with more of them is not exhausted.
         preemptions_two: how often an actor of two is stopped that could have gone on.
         preemptions_three: the same of three or more.
+        faults: at the fault points of a journey, one in a run, that cost neither a time-out nor a restart.
+        stalls: the same that cost a time-out of the service's.
+        kills: the same that cost its restart.
+        upon_faults: second faults, each while a journey recovers from a first.
     """
 
     rounds: int
@@ -44,6 +48,10 @@ class Budget:
     schedules: int
     preemptions_two: int
     preemptions_three: int
+    faults: int
+    stalls: int
+    kills: int
+    upon_faults: int
 
     def shared(self, share: float) -> Budget:
         """A share of it (above 0, at most 1): fewer of what is counted, nothing less than one.
@@ -51,7 +59,8 @@ class Budget:
         How large a burst is, how far growth is measured, how a load comes and how far a race is explored
         stay as they are: less of those would be another question.
         """
-        counted = ("rounds", "examples", "moments", "records")
+        faults = ("faults", "stalls", "kills", "upon_faults")
+        counted = ("rounds", "examples", "moments", "records", *faults)
         return replace(self, **{name: math.ceil(getattr(self, name) * share) for name in counted})
 
     def preemptions(self, actors: int) -> int:
@@ -81,6 +90,10 @@ class BudgetTable(BaseModel):
     schedules: _Count | None = None
     preemptions_two: _Count | None = None
     preemptions_three: _Count | None = None
+    faults: _Count | None = None
+    stalls: _Count | None = None
+    kills: _Count | None = None
+    upon_faults: _Count | None = None
 
     def over(self, under: BudgetTable) -> BudgetTable:
         """This table with the gaps filled from the one under it."""
