@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.bookkeeping.clerk import Clerk
     from harness.bookkeeping.keeper import StackFactory, StackKeeper
     from harness.explore.bursts import Races
+    from harness.explore.exploring import Explore
     from harness.faults.toolbox import Faults
     from harness.journeys.personas import People
     from harness.profiles import Budget
@@ -275,6 +276,21 @@ async def races(
         yield races
     finally:
         await races.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def explore(
+    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge, budget: Budget
+) -> AsyncIterator[Explore]:
+    """Explores races statement by statement; every schedule within a bound of preemptions."""
+    from harness.bookkeeping.exploring import explorer  # noqa: PLC0415
+
+    clerk = clerk_of(request.config)
+    explore = explorer(stack, system, judge, budget, allow=clerk.settings.stack.allow_hosts)
+    try:
+        yield explore
+    finally:
+        await explore.close()
 
 
 @pytest.fixture

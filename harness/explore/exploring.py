@@ -1,0 +1,244 @@
+"""Explores races of a scenario statement by statement; the `explore` fixture.
+
+async def race() -> Race:
+    slot = await system.open_slot(capacity=1)
+    return Race([ana.books(slot), ben.books(slot)], always=[one_wins], slots=[slot])
+
+await explore.interleavings(race)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
+
+from harness.errors import GapFound
+from harness.explore.anomalies import name_anomaly
+from harness.explore.choosing import Chooser
+from harness.explore.controller import Experience, Scheduled
+from harness.explore.footprinting import Footprinting
+from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
+from harness.explore.race import MakeRace, Race, Ran
+from harness.explore.stage import Stage
+from harness.profiles.budget import Budget
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+
+# What a violation leaves behind; gives the lines to show and further details.
+Report = Callable[[str, Violation], "tuple[Sequence[str], dict[str, object]]"]
+
+
+class Explore:
+    """Explores races and runs schedules; closed by whoever made it.
+
+    Args:
+        system: the system under test, bound to the stage's stack.
+        judge: rules on the scenario's clauses and keeps counts and notes.
+        budget: how many schedules, and how many preemptions for how many actors.
+        stage: runs schedules.
+        footprinting: what each boundary reads and writes.
+        report: draws lanes, writes a bundle; without one the steps are shown as they are.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        judge: Judge,
+        budget: Budget,
+        stage: Stage,
+        footprinting: Footprinting,
+        *,
+        report: Report | None = None,
+    ) -> None:
+        self._system = system
+        self._judge = judge
+        self._budget = budget
+        self.stage = stage
+        self._footprinting = footprinting
+        self._report = report or _plain_report
+        self._notes: list[dict[str, object]] = []
+
+    async def close(self) -> None:
+        """Let go of every connection and put settings back."""
+        await self.stage.close()
+
+    async def interleavings(
+        self,
+        make_race: MakeRace,
+        *,
+        clause: str | None = None,
+        name: str = "",
+        preemptions: int | None = None,
+        reduce: bool = True,
+        schedules: int | None = None,
+    ) -> Explored:
+        """Run every schedule of a race within the bound and rule on a clause.
+
+        The first schedule under which a check finds something ends it; the same is then looked for
+        with as few preemptions as can be, named, and reported.
+
+        Args:
+            make_race: prepares a race on things of its own; called once a schedule.
+            clause: what is ruled on; default the scenario's only clause.
+            name: of the race, for notes and bundles; default the verbs of its actors.
+            preemptions: how often an actor is stopped that could go on; default as the budget says
+                for so many actors.
+            reduce: leave out schedules that differ from one that was run in nothing that matters.
+            schedules: at most; default as the budget says.
+
+        Raises:
+            NothingConcluded: schedules were left over, too few were run to mean anything, or one
+                could not be run undisturbed.
+        """
+        clause = clause or self._only_clause()
+        self._judge.count("schedules", 0)
+        await self._footprinting.ready()
+        first = await make_race()
+        actors = len(first.cast)
+        title = name or " and ".join(actor.verb for actor in first.cast)
+        exploration = Exploration(
+            self._player(make_race, first),
+            self._check,
+            self._footprinting.steps,
+            actors=actors,
+            preemptions=self._budget.preemptions(actors) if preemptions is None else preemptions,
+            reduce=reduce,
+            schedules=schedules or self._budget.schedules,
+            told=self._count,
+        )
+        try:
+            explored = await exploration.run()
+        finally:
+            self._notes.append({"race": title, **exploration.explored.as_note()})
+            self._judge.note("interleavings", self._notes)
+        if explored.violation is None:
+            _was_enough(title, explored)
+        with self._judge(clause):
+            if explored.violation is not None:
+                raise self._told(title, clause, explored.violation)
+        return explored
+
+    async def run_schedule(
+        self, make_race: MakeRace, schedule: Sequence[int], *, choose: Chooser | None = None
+    ) -> Ran:
+        """Run exactly one schedule and nothing else; its checks are left to the caller.
+
+        Args:
+            schedule: the actor of each step; where it ends, actors go on without preemptions.
+            choose: decides instead, e.g. a person at a terminal.
+
+        Raises:
+            NothingConcluded: it could not be run undisturbed.
+            ScheduleGone: it no longer applies.
+        """
+        first = await make_race()
+        play = self._player(make_race, first)
+        exploration = Exploration(
+            play, self._check, self._footprinting.steps, actors=len(first.cast), preemptions=None
+        )
+        await exploration.warm_up()
+        if choose is not None:
+            ran, _ = await play(choose, experience=Experience())
+            return ran
+        ran, _ = await exploration.follow(schedule)
+        return ran
+
+    # -- one schedule --------------------------------------------------------------------------
+
+    def _player(self, make_race: MakeRace, first: Race) -> _Player:
+        return _Player(self._system, self.stage, make_race, first)
+
+    async def _check(self, ran: Ran) -> GapFound | None:
+        try:
+            for check in ran.race.always:
+                checked = check(ran)
+                if isawaitable(checked):
+                    await checked
+        except GapFound as found:
+            return found
+        return None
+
+    def _count(self, ran: Ran) -> None:
+        self._judge.count("schedules")
+        self._judge.count("boundaries", len(ran.trace.steps))
+
+    # -- what is said of it --------------------------------------------------------------------
+
+    def _only_clause(self) -> str:
+        if len(self._judge.clauses) != 1:
+            raise ValueError(
+                f"{self._judge.scenario} judges {', '.join(self._judge.clauses)}: "
+                "say which of them this exploration is for (clause=...)"
+            )
+        return self._judge.clauses[0]
+
+    def _told(self, title: str, clause: str, violation: Violation) -> GapFound:
+        found, trace = violation.found, violation.ran.trace
+        touched = self._footprinting.of(violation.scheduled.steps)
+        anomaly = name_anomaly(trace.steps, touched)
+        lines, details = self._report(clause, violation)
+        return GapFound(
+            found.what,
+            expected=found.expected,
+            observed=f"{found.observed}, schedule {violation.number}, "
+            f"{_times(trace.preemptions, 'preemption')}: {anomaly.value}",
+            operations=[*lines, *found.operations],
+            details={
+                **found.details,
+                "race": title,
+                "anomaly": anomaly.value,
+                "schedule": list(trace.schedule),
+                "preemptions": trace.preemptions,
+                **details,
+            },
+        )
+
+
+class _Player:
+    """Makes a fresh race and runs one schedule of it; the first race has been made already."""
+
+    def __init__(self, system: System, stage: Stage, make_race: MakeRace, first: Race) -> None:
+        self._system = system
+        self._stage = stage
+        self._make_race = make_race
+        self._first: Race | None = first
+
+    def __call__(
+        self, choose: Chooser, *, experience: Experience, learning: bool = False
+    ) -> Awaitable[tuple[Ran, Scheduled]]:
+        return self._play(choose, experience, learning)
+
+    async def _play(self, choose: Chooser, experience: Experience, learning: bool) -> tuple[Ran, Scheduled]:
+        begun = self._system.recorder.now()
+        race, self._first = self._first or await self._make_race(), None
+        return await self._stage.run(race, choose, begun=begun, experience=experience, learning=learning)
+
+
+def _was_enough(title: str, explored: Explored) -> None:
+    """Raise NothingConcluded where nothing was found and nothing could have been."""
+    if not explored.exhausted:
+        raise NothingConcluded(
+            f"{title}: {explored.schedules} schedules were run, which is not every one with at most "
+            f"{explored.bound} preemptions: {'; '.join(explored.left) or '[budget] schedules is too small'}"
+        )
+    if explored.actors > 1 and explored.schedules < 2 and explored.longest > explored.actors:
+        raise NothingConcluded(
+            f"{title}: one schedule of {explored.longest} boundaries is no exploration; "
+            "do these actors share anything?"
+        )
+    if explored.boundaries == 0:
+        raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
+
+
+def _plain_report(clause: str, violation: Violation) -> tuple[Sequence[str], dict[str, object]]:
+    del clause
+    trace = violation.ran.trace
+    lines = [
+        f"{trace.actors[step.actor].name:8} {' '.join(step.shape.split())[:90]}  {step.error or step.reply}"
+        for step in trace.steps
+    ]
+    return lines, {}
+
+
+def _times(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
