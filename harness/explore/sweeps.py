@@ -12,6 +12,7 @@ from harness.explore.journey import Journey
 from harness.explore.second_order import SecondOrder
 from harness.explore.sweep_matrix import Outcome, Sweep
 from harness.explore.sweeping import Enough, Progress, Quotas, Sweeper
+from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.verdicts.evidence import Receipt
 from harness.verdicts.judge import Judge
@@ -45,6 +46,11 @@ async def sweep(
         if sweeper.quotas.upon_faults != 0 and not (enough is not None and enough(found)):
             await SecondOrder(sweeper, journey, found).go(sweeper.quotas.upon_faults)
     return found
+
+
+def quotas_of(budget: Budget, *, upon_faults: bool = True) -> Quotas:
+    """What a profile grants a sweep."""
+    return Quotas(budget.faults, budget.stalls, budget.kills, budget.upon_faults if upon_faults else 0)
 
 
 async def ruled_sweep(

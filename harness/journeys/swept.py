@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.errors import UsageError
 from harness.explore.journey import Journey
-from harness.journeys.differences import EVERY_KIND
 from harness.journeys.swept_checkout import CheckoutJourney
-from harness.journeys.swept_reconciliation import ReconciliationJourney
+from harness.journeys.swept_reconciliation import OTHERS, REFUNDS, ReconciliationJourney
 from harness.journeys.swept_webhook import WebhookJourney
-from harness.oracles.repairs import LEFT_TO_A_PERSON
 from harness.targets.system import System
 
-REPAIRED = tuple(kind for kind in EVERY_KIND if kind not in LEFT_TO_A_PERSON)
 JOURNEYS: Mapping[str, Callable[[System], Journey]] = {
     "checkout": CheckoutJourney,
     "webhook": WebhookJourney,
-    "reconciliation": lambda system: ReconciliationJourney(system, REPAIRED),
+    "reconciliation": lambda system: ReconciliationJourney(system, (*REFUNDS, *OTHERS)),
 }
 OF_GAPS: Mapping[str, Sequence[str]] = {
     "SYS-01": ("checkout", "webhook"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from harness.errors import GapFound
 from harness.explore.journey import Findings, Mark
-from harness.journeys.differences import Planted, plant, quiet
+from harness.journeys.differences import EVERY_KIND, Planted, plant, quiet
 from harness.journeys.swept_checkout import LINKS, CheckoutJourney
 from harness.oracles.effects import nothing_changed
 from harness.oracles.repairs import LEFT_TO_A_PERSON
@@ -16,6 +16,9 @@ from harness.targets.system import System
 from harness.targets.transport import TargetFailed
 
 REPAIRS = "repairs"
+# Few differences, so that a run is short: refunds are what a run broken off may send twice.
+REFUNDS = ("refunded here only", "captured twice there", "refunded there only")
+OTHERS = tuple(kind for kind in EVERY_KIND if kind not in (*REFUNDS, *LEFT_TO_A_PERSON))
 
 
 class ReconciliationTrial:

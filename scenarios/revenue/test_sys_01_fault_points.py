@@ -1,0 +1,35 @@
+"""SYS-01.a-d: every boundary of a checkout is failed in every way, and what is left adds up."""
+
+from __future__ import annotations
+
+import random
+
+from harness import gap
+from harness.explore.sweeps import quotas_of, ruled_sweep
+from harness.journeys.judged import ANSWERS, BOOKS, HOLDS, MONEY
+from harness.journeys.swept_checkout import CheckoutJourney
+from harness.journeys.swept_webhook import WebhookJourney
+from harness.profiles.budget import Budget
+from harness.stacks.protocol import Stack
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+
+CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
+TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}
+# A webhook has a quarter of the boundaries that a checkout has.
+SHARE_OF_WEBHOOK = 0.25
+
+
+@gap("SYS-01.a", "SYS-01.b", "SYS-01.c", "SYS-01.d")
+async def test_a_checkout_survives_a_fault_at_each_of_its_boundaries(
+    system: System, stack: Stack, judge: Judge, budget: Budget, rng: random.Random
+) -> None:
+    await ruled_sweep(stack, CheckoutJourney(system), judge, CLAUSES, rng=rng, quotas=quotas_of(budget))
+
+
+@gap("SYS-01.a", "SYS-01.b", "SYS-01.c")
+async def test_a_payment_told_by_webhook_survives_a_fault_at_each_of_its_boundaries(
+    system: System, stack: Stack, judge: Judge, budget: Budget, rng: random.Random
+) -> None:
+    quotas = quotas_of(budget.shared(SHARE_OF_WEBHOOK), upon_faults=False)
+    await ruled_sweep(stack, WebhookJourney(system), judge, TOLD_BY_WEBHOOK, rng=rng, quotas=quotas)

@@ -1,0 +1,32 @@
+"""SYS-R5.f: a reconciliation run is broken off at any boundary; started again, it ends like a whole one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from harness import gap
+from harness.explore.fault_points import KILLS
+from harness.explore.sweeps import quotas_of, ruled_sweep
+from harness.journeys.swept_reconciliation import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
+from harness.profiles.budget import Budget
+from harness.stacks.protocol import Stack
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+from harness.wire.boundary import FaultKind
+
+# A run whose connection breaks there is broken off as one that is killed, without costing a restart.
+KINDS = (*sorted(KILLS), FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST)
+
+
+@gap("SYS-R5.f")
+@pytest.mark.parametrize("kinds", [REFUNDS, OTHERS], ids=["refunds", "others"])
+async def test_a_run_broken_off_at_each_of_its_boundaries_ends_like_a_whole_one(
+    kinds: Sequence[str], system: System, stack: Stack, judge: Judge, budget: Budget, rng: random.Random
+) -> None:
+    journey = ReconciliationJourney(system, kinds)
+    quotas = quotas_of(budget, upon_faults=False)
+    await ruled_sweep(stack, journey, judge, {REPAIRS: "SYS-R5.f"}, rng=rng, kinds=KINDS, quotas=quotas)
+    await journey.mend()
