@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -173,8 +174,10 @@ def exit_code(found: Sequence[Sweep]) -> ExitCode:
 
 
 def _show(swept: Sweep, aspects: Mapping[str, str], display: Display) -> None:
-    table = Table(title=f"{swept.journey}: {summary(swept)}", title_justify="left", pad_edge=False)
-    for heading in ("", "step", "link", "verb", *(kind.value for kind in swept.kinds)):
+    display.line(Text(f"{swept.journey}: {summary(swept)}", style="bold"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    kinds = (kind.value.replace(" ", "\n") for kind in swept.kinds)
+    for heading in ("", "step", "link", "boundary", *kinds):
         table.add_column(heading, no_wrap=True)
     for point, marks in rows(swept):
         table.add_row(str(point.ordinal), point.step, point.link, point.verb, *marks)
