@@ -1,0 +1,84 @@
+"""The matrix of a sweep: its sums, and how it looks on paper."""
+
+from __future__ import annotations
+
+from harness.errors import GapFound
+from harness.explore.fault_points import FaultPlan, FaultPoint
+from harness.explore.sweep_matrix import Cell, Outcome, Sweep
+from harness.explore.sweep_table import markdown, second_summary, summary
+from harness.explore.sweeps import receipts
+from harness.wire.boundary import FaultKind
+
+BEGIN = FaultPoint("checkout", 1, "app->postgres", "BEGIN", 1, "BEGIN", "pay")
+POST = FaultPoint("checkout", 2, "app->provider", "POST /v1/`x`|y", 1, "POST", "pay")
+KINDS = (FaultKind.ERROR, FaultKind.STALL)
+
+
+def sweep() -> Sweep:
+    found = Sweep("checkout", [BEGIN, POST], KINDS)
+    found.add(Cell(FaultPlan("checkout", BEGIN, FaultKind.ERROR), Outcome.SAFE))
+    found.add(Cell(FaultPlan("checkout", POST, FaultKind.ERROR), Outcome.VIOLATED, aspects=("money",)))
+    found.add(Cell(FaultPlan("checkout", BEGIN, FaultKind.STALL), Outcome.DID_NOT_BITE, "it never came"))
+    found.add(Cell(FaultPlan("checkout", POST, FaultKind.STALL), Outcome.NOT_APPLICABLE, "no such thing"))
+    return found
+
+
+def test_sums_say_what_was_possible_injected_bitten_and_violated() -> None:
+    assert sweep().counts == {
+        "points": 2,
+        "possible": 3,
+        "injected": 3,
+        "bitten": 2,
+        "violated": 1,
+        "did not bite": 1,
+        "n/a": 1,
+        "not run": 0,
+    }
+    assert sweep().by_kind()["stall"]["bitten"] == 0
+    assert summary(sweep()) == "2 points, 3 faults injected (every one), 2 bit, 1 violated"
+
+
+def test_what_was_not_run_is_never_called_every_one() -> None:
+    found = sweep()
+    found.add(Cell(FaultPlan("checkout", POST, FaultKind.TRICKLE), Outcome.NOT_RUN, "beyond the budget"))
+    assert not found.exhausted
+    assert "of 4 possible" in summary(found)
+
+
+def test_nothing_at_all_is_not_exhausted() -> None:
+    assert not Sweep("checkout", [], KINDS).exhausted
+
+
+def test_faults_upon_faults_are_counted_apart() -> None:
+    found = sweep()
+    twice = FaultPlan("checkout", BEGIN, FaultKind.ERROR, "", POST, FaultKind.ANSWER_LOST)
+    found.add(Cell(twice, Outcome.SAFE))
+    found.second_possible = 9
+    assert found.counts["injected"] == 3
+    assert second_summary(found) == (
+        "1 faults upon faults injected (of 9 in the recoveries recorded), 1 bit, 0 violated"
+    )
+    assert found.as_dict()["second_order"]["cells"][0]["then"]["kind"] == "answer lost"
+
+
+def test_a_receipt_says_how_often_a_kind_bit_on_a_link() -> None:
+    bits = {(receipt.fault, receipt.subject): receipt.bit for receipt in receipts(sweep(), 1.0)}
+    assert bits == {
+        ("error at 1 fault points of checkout", "app->postgres"): True,
+        ("error at 1 fault points of checkout", "app->provider"): True,
+        ("stall at 1 fault points of checkout", "app->postgres"): False,
+    }
+
+
+def test_the_page_has_every_cell_and_every_reason() -> None:
+    found = sweep()
+    found.note(
+        FaultPlan("checkout", POST, FaultKind.ERROR), "money", GapFound("charged twice", expected="once")
+    )
+    page = markdown(found, {"money": "nobody pays twice", "holds": "no hold is left"})
+    assert "| 1 | pay | app->postgres | `BEGIN` | ok | no bite |" in page
+    assert "| 2 | pay | app->provider | `POST /v1/'x'/y` | VIOLATED | n/a |" in page
+    assert "- **money** (nobody pays twice): violated" in page
+    assert "error at 2 (app->provider POST): charged twice" in page
+    assert "- **holds** (no hold is left): held" in page
+    assert "- n/a, stall: no such thing (1 points)" in page
