@@ -1,0 +1,190 @@
+"""Explorations of races on a simulated server: what is run, what is found, what is never concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from harness.errors import GapFound
+from harness.explore.choosing import Chooser
+from harness.explore.controller import Experience, Scheduled
+from harness.explore.interleavings import Exploration, NothingConcluded
+from harness.explore.lane import Stepping
+from harness.explore.race import Race, Ran
+from harness.explore.resources import NOTHING, Footprint
+from harness.explore.schedule import Step
+from harness.histories.history import History
+from tests.explore.simulated import Program, Server, play
+
+Cast = Callable[[Server], Sequence[Program]]
+
+
+def reads(server: Server, times: int, key: str) -> Program:
+    session = server.session()
+
+    async def program() -> None:
+        for n in range(times):
+            await session.read(f"{key}{n}")
+
+    return program
+
+
+def increments(server: Server, *, locking: bool = False) -> Program:
+    session = server.session()
+
+    async def program() -> None:
+        await session.begin()
+        seen = await (session.lock("x") if locking else session.read("x"))
+        await session.write("x", seen + 1)
+        await session.commit()
+
+    return program
+
+
+def touched(step: Stepping) -> Footprint:
+    key = step.boundary.text.split()[1:2]
+    if step.boundary.verb in {"BEGIN"}:
+        return NOTHING
+    if step.boundary.verb in {"COMMIT", "ROLLBACK"}:
+        return Footprint(writes=frozenset({"x"}))
+    writes = step.boundary.verb == "UPDATE" or "FOR UPDATE" in step.boundary.text
+    return Footprint(frozenset(key), frozenset(key) if writes else frozenset())
+
+
+def steps(taken: Sequence[Stepping]) -> list[Step]:
+    return [
+        Step(one.lane, one.enabled, touched(one), blocked_until=one.blocked_until, yields=one.yields)
+        for one in taken
+    ]
+
+
+class Table:
+    """Plays each schedule on a server of its own and keeps the last one to look at."""
+
+    def __init__(self, cast: Cast, *, disturb: Callable[[int], str] = lambda _: "") -> None:
+        self.cast = cast
+        self.server = Server()
+        self.played = 0
+        self.finals: set[tuple[tuple[str, int], ...]] = set()
+        self._disturb = disturb
+
+    def __call__(
+        self, choose: Chooser, *, experience: Experience, learning: bool = False
+    ) -> Awaitable[tuple[Ran, Scheduled]]:
+        return self._play(choose, experience, learning)
+
+    async def _play(self, choose: Chooser, experience: Experience, learning: bool) -> tuple[Ran, Scheduled]:
+        self.server = Server()
+        programs = self.cast(self.server)
+        done = await play(self.server, *programs, choose=choose, experience=experience, learning=learning)
+        trace = done.trace
+        self.played += 1
+        if why := self._disturb(self.played):
+            trace = type(trace)(trace.actors, trace.steps, why, trace.notes)
+        self.finals.add(tuple(sorted(self.server.data.items())))
+        return Ran(Race([]), [], History(()), trace), Scheduled(trace, done.steps, done.seconds)
+
+    async def keeps_both(self, _: Ran) -> GapFound | None:
+        if self.server.data.get("x") != 2:
+            return GapFound("an update is lost", expected="2", observed=str(self.server.data.get("x")))
+        return None
+
+
+async def nothing_wrong(_: Ran) -> GapFound | None:
+    return None
+
+
+async def test_without_reduction_there_are_as_many_schedules_as_the_closed_form_says() -> None:
+    table = Table(lambda server: [reads(server, 6, "a"), reads(server, 6, "b")])
+    explored = await Exploration(table, nothing_wrong, steps, actors=2, preemptions=2, reduce=False).run()
+    assert (explored.schedules, explored.exhausted) == (62, True)
+    assert explored.boundaries == 62 * 12
+
+
+async def test_three_actors_within_one_preemption() -> None:
+    table = Table(lambda server: [reads(server, 3, key) for key in "abc"])
+    explored = await Exploration(table, nothing_wrong, steps, actors=3, preemptions=1, reduce=False).run()
+    assert explored.exhausted
+    assert explored.preempted == 1
+
+
+async def test_a_lost_update_is_found_and_made_as_small_as_can_be() -> None:
+    table = Table(lambda server: [increments(server), increments(server)])
+    explored = await Exploration(table, table.keeps_both, steps, actors=2, preemptions=2).run()
+    assert explored.violation is not None
+    assert explored.violation.preemptions == 1
+    assert explored.violation.found.what == "an update is lost"
+
+
+async def test_nothing_is_found_where_a_lock_is_held() -> None:
+    table = Table(lambda server: [increments(server, locking=True), increments(server, locking=True)])
+    explored = await Exploration(table, table.keeps_both, steps, actors=2, preemptions=2).run()
+    assert explored.violation is None
+    assert explored.exhausted
+    assert explored.blocked > 0
+
+
+async def test_with_reduction_every_final_state_is_still_reached() -> None:
+    finals = []
+    for reduce in (False, True):
+        table = Table(lambda server: [increments(server), increments(server)])
+        explored = await Exploration(
+            table, nothing_wrong, steps, actors=2, preemptions=2, reduce=reduce
+        ).run()
+        assert explored.exhausted
+        finals.append(table.finals)
+    assert finals[0] == finals[1] == {(("x", 1),), (("x", 2),)}
+
+
+async def test_a_disturbed_schedule_is_run_again_and_not_judged() -> None:
+    judged = []
+
+    async def judge(ran: Ran) -> GapFound | None:
+        judged.append(ran.trace.disturbed)
+        return None
+
+    table = Table(
+        lambda server: [increments(server), increments(server)],
+        disturb=lambda n: "a time limit struck" if n == 5 else "",
+    )
+    explored = await Exploration(table, judge, steps, actors=2, preemptions=1).run()
+    assert explored.again == 1
+    assert explored.exhausted
+    assert not any(judged)
+
+
+async def test_a_schedule_that_is_always_disturbed_leaves_the_space_unexhausted() -> None:
+    table = Table(
+        lambda server: [increments(server), increments(server)],
+        disturb=lambda n: "a write that no actor owns" if n > 3 else "",
+    )
+    explored = await Exploration(table, nothing_wrong, steps, actors=2, preemptions=1).run()
+    assert not explored.exhausted
+    assert explored.schedules == 0
+    assert any("a write that no actor owns" in note for note in explored.left)
+
+
+async def test_a_limit_of_schedules_is_kept_and_told() -> None:
+    table = Table(lambda server: [reads(server, 6, "a"), reads(server, 6, "b")])
+    explored = await Exploration(
+        table, nothing_wrong, steps, actors=2, preemptions=2, reduce=False, schedules=10
+    ).run()
+    assert (explored.schedules, explored.exhausted) == (10, False)
+
+
+async def test_a_schedule_that_cannot_be_followed_is_no_verdict() -> None:
+    table = Table(lambda server: [increments(server), increments(server)])
+    exploration = Exploration(table, nothing_wrong, steps, actors=2, preemptions=1)
+    with pytest.raises(NothingConcluded, match="never ran undisturbed: step 4 of the schedule"):
+        await exploration.follow([0] * 6)
+
+
+async def test_what_is_noted_is_the_evidence() -> None:
+    table = Table(lambda server: [increments(server, locking=True), increments(server, locking=True)])
+    explored = await Exploration(table, nothing_wrong, steps, actors=2, preemptions=2).run()
+    note = explored.as_note()
+    assert note["preemptions"] == 2
+    assert note["reduction"] == "by dependence"
+    assert note["exhausted"] is True
+    assert note["outcomes"] == ["201 201"]
