@@ -1,0 +1,266 @@
+"""RESP2 and RESP3 cut into commands and values, the bytes untouched.
+
+Source: https://redis.io/docs/latest/develop/reference/protocol-spec/ and, for inline commands, the
+server's own `sdssplitargs`. A scanner remembers where it stopped, so a large value is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LINE_LIMIT_BYTES = 64 * 1024
+_BULK_LIMIT_BYTES = 512 * 1024 * 1024
+_COUNT_LIMIT = 2**31 - 1
+
+_BULKS = frozenset(b"$=!")
+_LINES = frozenset(b"+-:_,#(")
+# How many values make one: as many as its length says, times this and plus that. After the pairs of an
+# attribute comes the value that it stands before.
+_AGGREGATES = {ord("*"): (1, 0), ord("~"): (1, 0), ord(">"): (1, 0), ord("%"): (2, 0), ord("|"): (2, 1)}
+_ARRAY = ord("*")
+_BULK = ord("$")
+_TLS_HANDSHAKE = 0x16
+
+
+class Violation(Exception):
+    """These bytes are no RESP; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its bytes as sent and its arguments, the name first. No arguments: not answered."""
+
+    raw: bytes
+    args: tuple[bytes, ...]
+
+
+class CommandScanner:
+    """Cuts what a client sends into commands."""
+
+    __slots__ = ("_args", "_at", "_buffer", "_left", "_wanted")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at = 0  # where scanning goes on
+        self._wanted = 0  # with fewer bytes nothing new can be seen
+        self._left = 0  # arguments still to come
+        self._args: list[bytes] = []
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of a command that is not whole yet."""
+        return bytes(self._buffer)
+
+    @property
+    def size(self) -> int:
+        """How many bytes that is."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[Command]:
+        """The commands that `data` completes.
+
+        Raises:
+            Violation: it is no command.
+        """
+        self._buffer += data
+        while len(self._buffer) >= self._wanted and self._buffer:
+            if not self._command():
+                return
+            raw = bytes(self._buffer[: self._at])
+            args = tuple(self._args)
+            del self._buffer[: self._at]
+            self._at = self._wanted = 0
+            self._args = []
+            yield Command(raw, args)
+
+    def _command(self) -> bool:
+        """Scan on; whether a command is whole."""
+        if self._at == 0:
+            if self._buffer[0] != _ARRAY:
+                return self._inline()
+            end = _line(self._buffer, 0)
+            if end < 0:
+                return False
+            self._left = max(0, _number(self._buffer, 1, end, _COUNT_LIMIT))
+            self._at = end + 2
+        while self._left:
+            end = _line(self._buffer, self._at)
+            if end < 0:
+                return False
+            if self._buffer[self._at] != _BULK:
+                raise Violation(f"'$' was wanted and {chr(self._buffer[self._at])!r} found")
+            size = _number(self._buffer, self._at + 1, end, _BULK_LIMIT_BYTES)
+            if size < 0:
+                raise Violation(f"an argument of {size} bytes")
+            after = end + 2 + size + 2
+            if len(self._buffer) < after:
+                self._wanted = after
+                return False
+            self._args.append(bytes(self._buffer[end + 2 : after - 2]))
+            self._at = after
+            self._left -= 1
+        return True
+
+    def _inline(self) -> bool:
+        if self._buffer[0] == _TLS_HANDSHAKE:
+            raise Violation("a TLS handshake: the gate reads no TLS, let the client connect without it")
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            if len(self._buffer) > _LINE_LIMIT_BYTES:
+                raise Violation("an inline command without an end")
+            return False
+        self._args = split_inline(bytes(self._buffer[:end]))
+        self._at = end + 1
+        return True
+
+
+class ValueScanner:
+    """Cuts what a server sends into values, each with the attributes before it."""
+
+    __slots__ = ("_at", "_buffer", "_open", "_wanted")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at = 0
+        self._wanted = 0
+        self._open: list[int] = []  # elements still to come of each open aggregate
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of a value that is not whole yet."""
+        return bytes(self._buffer)
+
+    @property
+    def size(self) -> int:
+        """How many bytes that is."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The bytes of each value that `data` completes.
+
+        Raises:
+            Violation: it is no value.
+        """
+        if not self._buffer and data.find(b"\r\n", 1) == len(data) - 2 > 0 and data[0] in _LINES:
+            yield data
+            return
+        self._buffer += data
+        while len(self._buffer) >= self._wanted and self._buffer:
+            if not self._value():
+                return
+            raw = bytes(self._buffer[: self._at])
+            del self._buffer[: self._at]
+            self._at = self._wanted = 0
+            yield raw
+
+    def _value(self) -> bool:
+        buffer, open_ = self._buffer, self._open
+        while True:
+            end = _line(buffer, self._at)
+            if end < 0:
+                return False
+            kind = buffer[self._at]
+            more = 0
+            after = end + 2
+            if kind in _BULKS:
+                size = _number(buffer, self._at + 1, end, _BULK_LIMIT_BYTES)
+                if size >= 0:
+                    after += size + 2
+                    if len(buffer) < after:
+                        self._wanted = after
+                        return False
+                    if buffer[after - 2 : after] != b"\r\n":
+                        raise Violation(f"a string of {size} bytes has no end where it should")
+            elif kind in _AGGREGATES:
+                times, plus = _AGGREGATES[kind]
+                more = times * _number(buffer, self._at + 1, end, _COUNT_LIMIT) + plus
+            elif kind not in _LINES:
+                raise Violation(f"no value begins with {chr(kind)!r}")
+            self._at = after
+            if more > 0:
+                open_.append(more)
+                continue
+            while open_:
+                open_[-1] -= 1
+                if open_[-1]:
+                    break
+                open_.pop()
+            if not open_:
+                return True
+
+
+def _line(buffer: bytearray, start: int) -> int:
+    """Where the line that begins at `start` ends, -1 while it does not."""
+    end = buffer.find(b"\r\n", start)
+    if end < 0 and len(buffer) - start > _LINE_LIMIT_BYTES:
+        raise Violation(f"a line without an end within {_LINE_LIMIT_BYTES} bytes")
+    if end == start:
+        raise Violation("an empty line where a type was wanted")
+    return end
+
+
+def _number(buffer: bytearray, start: int, end: int, limit: int) -> int:
+    digits = bytes(buffer[start:end])
+    if not digits.removeprefix(b"-").isdigit() or len(digits) > 11:
+        raise Violation(f"a length was wanted and {digits[:40]!r} found")
+    number = int(digits)
+    if number < -1 or number > limit:
+        raise Violation(f"a length of {number}")
+    return number
+
+
+def split_inline(line: bytes) -> list[bytes]:
+    """The arguments of an inline command, quotes as in redis-cli.
+
+    Raises:
+        Violation: its quotes are not balanced.
+    """
+    args: list[bytes] = []
+    at, size = 0, len(line)
+    while True:
+        while at < size and line[at : at + 1].isspace():
+            at += 1
+        if at >= size:
+            return args
+        quote = line[at : at + 1]
+        if quote in {b'"', b"'"}:
+            word, at = _quoted(line, at + 1, quote)
+        else:
+            start = at
+            while at < size and not line[at : at + 1].isspace():
+                at += 1
+            word = line[start:at]
+        args.append(word)
+
+
+def _quoted(line: bytes, at: int, quote: bytes) -> tuple[bytes, int]:
+    word = bytearray()
+    while at < len(line):
+        char = line[at : at + 1]
+        if char == quote:
+            if at + 1 < len(line) and not line[at + 1 : at + 2].isspace():
+                break
+            return bytes(word), at + 1
+        if char == b"\\" and at + 1 < len(line):
+            at += 1
+            char = line[at : at + 1]
+        word += char
+        at += 1
+    raise Violation("an inline command's quotes are not balanced")
+
+
+def words(value: bytes, most: int) -> list[bytes]:
+    """The first strings of an aggregate, at most so many: a push's kind, a channel. Nil is empty."""
+    found: list[bytes] = []
+    at = value.index(b"\r\n") + 2
+    while len(found) < most and at < len(value):
+        end = value.index(b"\r\n", at)
+        if value[at] in _BULKS:
+            size = int(value[at + 1 : end])
+            found.append(value[end + 2 : end + 2 + size] if size >= 0 else b"")
+            at = end + 2 + (size + 2 if size >= 0 else 0)
+        else:
+            found.append(value[at + 1 : end])
+            at = end + 2
+    return found
