@@ -73,7 +73,7 @@ class Door:
             return
         self.keeper = keeper
         for pair in list(self.pairs):
-            pair.guarded(Session.gate_changed)
+            pair.guarded(lambda session: session.gate_changed())
 
     async def dial(self, side: Side) -> None:
         async with asyncio.timeout(_DIAL_TIMEOUT_S):
@@ -173,8 +173,10 @@ class Side(asyncio.Protocol):
         """Its end of stream has come and the other side is there: pass it on, or tell the session."""
         if self._pair.session is None:
             self.pass_end()
+        elif self._upward:
+            self._pair.guarded(lambda session: session.client_ended())
         else:
-            self._pair.guarded(Session.client_ended if self._upward else Session.server_ended)
+            self._pair.guarded(lambda session: session.server_ended())
 
     def pass_end(self) -> None:
         """Write the end of stream on the other side; close once both sides have been told."""

@@ -1,0 +1,80 @@
+"""The way of answers to the client: passed as they come, collected while held, or trickled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.wire.holding import trickle
+from harness.wire.session import Outlet
+
+
+class Answers:
+    """Where bytes for one client go; what comes behind a held answer waits for it, in order.
+
+    Args:
+        outlet: writes to the client.
+        delivered: called when an answer has been written whole.
+    """
+
+    __slots__ = ("_collected", "_delivered", "_hurry", "_outlet", "size_bytes")
+
+    def __init__(self, outlet: Outlet, delivered: Callable[[], None]) -> None:
+        self._outlet = outlet
+        self._delivered = delivered
+        self._collected: list[bytes] | None = None
+        self._hurry: Callable[[], None] | None = None
+        self.size_bytes = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Bytes do not go straight to the client now."""
+        return self._collected is not None
+
+    @property
+    def trickling(self) -> bool:
+        return self._hurry is not None
+
+    def collect(self) -> None:
+        """Keep what comes from here on."""
+        self._collected, self.size_bytes = [], 0
+
+    def put(self, data: bytes | memoryview) -> None:
+        """These bytes are the client's."""
+        if self._collected is None:
+            self._outlet.to_client(data)
+        else:
+            self._collected.append(bytes(data))
+            self.size_bytes += len(data)
+
+    def deliver(self, pieces: int = 1, pause_s: float = 0.0) -> None:
+        """Write what was kept; more than one piece with pauses between."""
+        data = b"".join(self._collected or [])
+        if pieces == 1:
+            self._collected = None
+            self._outlet.to_client(data)
+            self._delivered()
+            return
+        self.collect()  # what comes meanwhile
+        self._hurry = _no_hurry
+        hurry = trickle(self._outlet, data, pieces, pause_s, self._trickled)
+        if self._hurry is _no_hurry:
+            self._hurry = hurry
+
+    def flush(self) -> None:
+        """Write everything at once, and pass from here on; `delivered` is called for a trickle only."""
+        if self._hurry is not None:
+            self._hurry()
+        elif self._collected is not None:
+            data, self._collected = b"".join(self._collected), None
+            self._outlet.to_client(data)
+
+    def _trickled(self) -> None:
+        self._hurry = None
+        data, self._collected = b"".join(self._collected or []), None
+        if data:
+            self._outlet.to_client(data)
+        self._delivered()
+
+
+def _no_hurry() -> None:
+    """Stands for a trickle that has not begun."""

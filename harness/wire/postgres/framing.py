@@ -1,0 +1,99 @@
+"""Cutting a stream of typed messages apart, in time linear in its bytes however it is chunked."""
+
+from __future__ import annotations
+
+import struct
+
+from harness.wire.postgres.messages import Violation, printable
+
+_HEAD = struct.Struct(">BI")
+_HEAD_BYTES = _HEAD.size
+# PostgreSQL's own limit of a message (palloc's); what says more is not its protocol.
+_LONGEST_BYTES = 0x3FFFFFFF
+
+Framed = tuple[int, int, bytes | None]
+
+
+class Framer:
+    """Finds the messages in one direction of a connection.
+
+    Args:
+        whose: `client` or `server`, for messages of errors.
+        known: every type that may come; `kept` those whose body is wanted.
+    """
+
+    __slots__ = ("_head", "_kind", "_left", "_parts", "_table", "_whose")
+
+    def __init__(self, whose: str, *, known: bytes, kept: bytes) -> None:
+        self._whose = whose
+        self._table = bytes((kind in known) + (kind in kept) for kind in range(256))
+        self._head = b""  # the first bytes of a message, fewer than its type and length
+        self._kind = 0
+        self._left = 0  # bytes still to come of the message that has begun
+        self._parts: list[bytes] | None = None
+
+    @property
+    def open(self) -> bool:
+        """A message has begun and is not whole yet."""
+        return self._left > 0 or bool(self._head)
+
+    def feed(self, data: bytes) -> list[Framed]:
+        """The messages that end in `data`: type, index in `data` just past it, body (of kept types).
+
+        Raises:
+            Violation: this is not PostgreSQL's protocol.
+        """
+        found: list[Framed] = []
+        at, size = 0, len(data)
+        if self._left or self._head:
+            at = self._resume(data, found)
+        table, head = self._table, _HEAD.unpack_from
+        while at + _HEAD_BYTES <= size:
+            kind, length = head(data, at)
+            known = table[kind]
+            if not known or length < 4 or length > _LONGEST_BYTES:
+                raise self._violation(kind, length)
+            end = at + 1 + length
+            if end > size:
+                self._kind, self._left = kind, end - size
+                self._parts = [data[at + _HEAD_BYTES :]] if known == 2 else None
+                return found
+            found.append((kind, end, data[at + _HEAD_BYTES : end] if known == 2 else None))
+            at = end
+        if at < size:
+            self._head = data[at:]
+        return found
+
+    def _resume(self, data: bytes, found: list[Framed]) -> int:
+        """Go on with the message that has begun; returns where the next one starts."""
+        at = 0
+        if self._head:
+            wanted = _HEAD_BYTES - len(self._head)
+            self._head += data[:wanted]
+            if len(self._head) < _HEAD_BYTES:
+                return len(data)
+            at = wanted
+            kind, length = _HEAD.unpack(self._head)
+            known = self._table[kind]
+            if not known or length < 4 or length > _LONGEST_BYTES:
+                raise self._violation(kind, length)
+            self._head = b""
+            self._kind, self._left = kind, length - 4
+            self._parts = [] if known == 2 else None
+        end = at + self._left
+        if self._parts is not None:
+            self._parts.append(data[at:end])
+        if end > len(data):
+            self._left = end - len(data)
+            return len(data)
+        body = None if self._parts is None else b"".join(self._parts)
+        self._left, self._parts = 0, None
+        found.append((self._kind, end, body))
+        return end
+
+    def _violation(self, kind: int, length: int) -> Violation:
+        if not self._table[kind]:
+            return Violation(
+                f"the {self._whose} sent a message of type {printable(kind)}, which there is not"
+            )
+        return Violation(f"the {self._whose} sent a message {printable(kind)} of {length} bytes")

@@ -1,0 +1,172 @@
+"""Groups: the messages that the server acts on together, and the boundary that each one is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.wire.boundary import Boundary, WireProtocol
+from harness.wire.postgres import messages as m
+from harness.wire.postgres import sql
+from harness.wire.postgres.conversation import Conversation, Portal
+from harness.wire.postgres.messages import word
+
+_SERIES = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.EXECUTE, m.CLOSE, m.COPY_DONE, m.COPY_FAIL})
+_COPY = frozenset({m.COPY_DATA, m.COPY_DONE, m.COPY_FAIL})
+# Executed by a name that we never saw bound: held, as what it does is not known.
+_UNKNOWN = Portal("?", b"")
+
+
+class Message(NamedTuple):
+    """One message of the client; `body` where the framer keeps it."""
+
+    kind: int
+    body: bytes | None
+    raw: bytes
+
+
+class Queue:
+    """The client's messages that have not been passed on yet, cut into groups when asked."""
+
+    __slots__ = ("_looked", "_messages", "size_bytes")
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._looked = 0  # how many of the first are known not to end a group
+        self.size_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def put(self, message: Message) -> None:
+        self._messages.append(message)
+        self.size_bytes += len(message.raw)
+
+    def take(self, *, copying_in: bool, copying_simple: bool) -> list[Message]:
+        """The next group, or nothing while it is not whole.
+
+        Args:
+            copying_in: the server reads a COPY's data, in which everything else goes unheard.
+            copying_simple: and that COPY was a simple Query: its end is no part of a series.
+        """
+        if not self._messages:
+            return []
+        first = self._messages[0].kind
+        if copying_in:
+            alone = first not in {m.COPY_DONE, m.COPY_FAIL} or copying_simple
+        else:
+            alone = first not in _SERIES or first in _COPY
+        if alone:
+            return self._cut(1)
+        while self._looked < len(self._messages):
+            kind = self._messages[self._looked].kind
+            self._looked += 1
+            if kind not in _SERIES:
+                return self._cut(self._looked)
+        return []
+
+    def take_all(self) -> list[Message]:
+        """Everything, whole groups or not."""
+        return self._cut(len(self._messages))
+
+    def _cut(self, count: int) -> list[Message]:
+        taken = [self._messages.popleft() for _ in range(count)]
+        self._looked = 0
+        self.size_bytes -= sum(len(message.raw) for message in taken)
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a group does: the statements that it executes, and the first one's parameters."""
+
+    statements: tuple[str, ...]
+    values: tuple[str | None, ...] = ()
+    verb: str = ""
+    ending: str = ""  # what stands behind the shape: the end of a COPY, a commit by Sync
+
+
+def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
+    """What `group` does in this state; None when it executes nothing."""
+    if state.skipping:
+        return None  # the server discards it up to Sync
+    first = group[0].kind
+    if first in {m.COPY_DONE, m.COPY_FAIL} and state.copying_in:
+        return Meaning((_copied(state),), ending=" (end of data)")
+    if first in _COPY or first in {m.TERMINATE, m.PASSWORD}:
+        return None
+    statements, values = _executed(group, state)
+    if statements:
+        return Meaning(tuple(statements), values)
+    if group[-1].kind == m.CALL:
+        return Meaning(("",), verb="CALL", ending="function call")
+    if group[-1].kind == m.SYNC and state.implicit and state.status == ord("I"):
+        return Meaning(("COMMIT",), verb="COMMIT", ending=" (Sync)")
+    return None
+
+
+def _executed(group: Sequence[Message], state: Conversation) -> tuple[list[str], tuple[str | None, ...]]:
+    """The statements that are run, empty ones left out, and the first one's parameters."""
+    statements: list[str] = []
+    values: tuple[str | None, ...] = ()
+    parsed: dict[bytes, str] = {}
+    bound: dict[bytes, Portal] = {}
+    for message in group:
+        kind, body = message.kind, message.body or b""
+        if kind == m.PARSE:
+            name, at = word(body)
+            parsed[name] = word(body, at)[0].decode("utf-8", "replace")
+        elif kind == m.BIND:
+            name, at = word(body)
+            statement = word(body, at)[0]
+            text = parsed.get(statement, state.statements.get(statement, ""))
+            bound[name] = Portal(text, body)
+        elif kind == m.EXECUTE:
+            name, _ = word(body)
+            portal = bound.get(name) or state.portals.get(name) or _UNKNOWN
+            if sql.verb(portal.text):
+                if not statements and portal.bind:
+                    values = m.bound_values(portal.bind)
+                statements.append(portal.text.strip())
+        elif kind == m.QUERY:
+            statements.extend(sql.split(word(body)[0].decode("utf-8", "replace")))
+    return statements, values
+
+
+def boundary(
+    means: Meaning, group: Sequence[Message], state: Conversation, *, link: str, connection: int, ordinal: int
+) -> Boundary:
+    """The group as a boundary."""
+    return Boundary(
+        link=link,
+        protocol=WireProtocol.POSTGRES,
+        connection=connection,
+        ordinal=ordinal,
+        verb=means.verb or sql.verb(means.statements[0]),
+        text="; ".join(means.statements),
+        shape="; ".join(_shapes(means.statements)) + means.ending,
+        values=means.values,
+        statements=means.statements,
+        in_transaction=state.in_transaction,
+        backend_pid=state.pid,
+        size_bytes=sum(len(message.raw) for message in group),
+    )
+
+
+def _shapes(statements: Sequence[str]) -> list[str]:
+    """Their shapes; what is repeated (executemany) counts once, however often."""
+    shapes = [sql.shape(statement) for statement in statements]
+    return [one for at, one in enumerate(shapes) if not at or one != shapes[at - 1]]
+
+
+def _copied(state: Conversation) -> str:
+    """The COPY whose data end here."""
+    if not state.due:
+        return "COPY"
+    head = state.due[0]
+    if head.kind == m.QUERY:
+        statements = sql.split(word(head.body)[0].decode("utf-8", "replace"))
+        return statements[0] if len(statements) == 1 else "COPY"
+    return state.text_of(head.body) or "COPY"

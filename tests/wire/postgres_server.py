@@ -1,0 +1,103 @@
+"""A PostgreSQL of its own for tests of the gate: loopback, a superuser with SCRAM, one with md5."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from harness.stacks.binaries import prepare_postgres
+from harness.stacks.clusters import ClusterCache
+from harness.stacks.database import SUPERUSER
+from harness.stacks.paths import places
+from harness.stacks.settings import StackSettings
+from harness.stacks.shared_memory import forget_segment
+
+START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Where it listens, and its users: the superuser by SCRAM, `hashed` by md5, password `hashed`."""
+
+    address: tuple[str, int]
+    password: str
+    user: str = SUPERUSER
+    database: str = "postgres"
+
+    def dsn(self, address: tuple[str, int] | None = None, *, user: str = "", password: str = "") -> str:
+        """Its URL, at another address where one is given (a link's)."""
+        host, port = address or self.address
+        who = f"{user or self.user}:{password or self.password}"
+        return f"postgresql://{who}@{host}:{port}/{self.database}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def postgres_server() -> AsyncIterator[PostgresServer]:
+    settings = StackSettings()
+    cache = places(settings).cache
+    programs = await asyncio.to_thread(prepare_postgres, settings, cache)
+    clusters = ClusterCache(cache / "clusters", programs)
+    ground = Path(tempfile.mkdtemp(prefix="overbooked-wire-"))
+    ground.chmod(0o755)
+    data = ground / "data"
+    account = programs.account
+    try:
+        async with clusters.lock:
+            cluster = await clusters.fresh()
+            await clusters.copy(cluster, data)
+        hba = data / "pg_hba.conf"
+        hba.write_text("host all hashed 127.0.0.1/32 md5\n" + hba.read_text())
+        port = _free_port()
+        with (ground / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [programs.postgres, "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+                + ["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "lc_messages=C"]
+                + ["-c", "dynamic_shared_memory_type=mmap", "-c", "max_prepared_transactions=5"],
+                stdout=log,
+                stderr=log,
+                cwd=data,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+            )
+        try:
+            server = PostgresServer(("127.0.0.1", port), cluster.password)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await _ready(server)
+            yield server
+        finally:
+            process.terminate()
+            process.send_signal(3)  # SIGQUIT: at once, children and shared memory included
+            process.wait(10)
+            forget_segment(data)
+    finally:
+        shutil.rmtree(ground, ignore_errors=True)
+
+
+async def _ready(server: PostgresServer) -> None:
+    while True:
+        with contextlib.suppress(OSError, asyncpg.CannotConnectNowError):
+            connection = await asyncpg.connect(server.dsn(), ssl=False)
+            try:
+                await connection.execute(
+                    "SET password_encryption = md5; CREATE ROLE hashed LOGIN PASSWORD 'hashed'"
+                )
+                return
+            finally:
+                await connection.close()
+        await asyncio.sleep(0.05)
