@@ -2,8 +2,7 @@
 
 Which schedules there are is the search's business (`harness.explore.search`), how one is run the
 stage's. Here they meet: a schedule that was disturbed, or that began in another state than those before
-it, is run again and never judged; a check that finds something ends the exploration, and the search goes
-on among schedules with fewer preemptions for one that shows the same.
+it, is run again and never judged; a check that finds something ends the exploration.
 """
 
 from __future__ import annotations
@@ -155,9 +154,26 @@ class Exploration:
         """Warm up, explore, and make what was found as small as can be."""
         await self.warm_up()
         explored = self.explored
-        explored.violation = await self._explore(explored.bound, self._schedules)
-        if explored.violation is not None:
-            await self._minimise()
+        search = Search(explored.actors, preemptions=explored.bound, reduce=explored.reduced)
+        while explored.violation is None and explored.schedules < self._schedules:
+            prefix = search.next()
+            if prefix is None:
+                break
+            try:
+                ran, scheduled = await self.follow(prefix.actors)
+            except NothingConcluded as error:
+                search.disturbed(str(error))
+                continue
+            if search.learn(self._steps(scheduled.steps)):
+                explored.count(ran)
+                self._told(ran)
+            else:
+                explored.again += 1
+            found = await self._check(ran)
+            if found is not None:
+                explored.violation = Violation(found, ran, scheduled, explored.schedules)
+        explored.exhausted = search.exhausted
+        explored.left = search.notes
         return explored
 
     async def warm_up(self) -> None:
@@ -167,31 +183,6 @@ class Exploration:
         # In turns, so that as many connections are open as ever will be.
         await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
         await self._play(following(()), experience=experience, learning=True)
-
-    async def _explore(self, bound: int | None, schedules: int, *, counting: bool = True) -> Violation | None:
-        search = Search(self.explored.actors, preemptions=bound, reduce=self.explored.reduced)
-        done = 0
-        while done < schedules:
-            prefix = search.next()
-            if prefix is None:
-                break
-            try:
-                ran, scheduled = await self.follow(prefix.actors)
-            except NothingConcluded as error:
-                search.disturbed(str(error))
-                continue
-            search.learn(self._steps(scheduled.steps))
-            done += 1
-            if counting:
-                self.explored.count(ran)
-                self._told(ran)
-            found = await self._check(ran)
-            if found is not None:
-                return Violation(found, ran, scheduled, done)
-        if counting:
-            self.explored.exhausted = search.exhausted
-            self.explored.left = search.notes
-        return None
 
     async def follow(self, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
         """Run one schedule on a fresh race, again if it was disturbed.
@@ -214,18 +205,6 @@ class Exploration:
         raise NothingConcluded(
             f"schedule {list(schedule)} of this race was tried {TRIES} times and never ran undisturbed: {why}"
         )
-
-    async def _minimise(self) -> None:
-        """Look for the same among schedules with fewer preemptions: fewest first."""
-        violation = self.explored.violation
-        assert violation is not None
-        for bound in range(violation.preemptions):
-            smaller = await self._explore(bound, self._schedules, counting=False)
-            if smaller is not None:
-                self.explored.violation = Violation(
-                    smaller.found, smaller.ran, smaller.scheduled, violation.number
-                )
-                return
 
 
 def _in_turn(enabled: Sequence[int], running: int | None) -> int:
