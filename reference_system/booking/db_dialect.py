@@ -2,7 +2,7 @@
 
 A connection is ready after its handshake: no codec look-ups, no version query, no `BEGIN` that
 reads differently after an autocommit read. A connection that no longer answers is dropped, not
-waited for. JSON columns come and go as text.
+waited for, and so is one whose `BEGIN` was refused. JSON columns come and go as text.
 """
 
 from __future__ import annotations
@@ -34,6 +34,21 @@ class LeanAsyncpg(PGDialect_asyncpg):
 
     def do_terminate(self, dbapi_connection: Any) -> None:
         dbapi_connection.driver_connection.terminate()
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        gone = super().is_disconnect(e, connection, cursor)  # type: ignore[no-untyped-call]
+        return bool(gone) or _thinks_it_has_begun(connection)
+
+
+def _thinks_it_has_begun(connection: Any) -> bool:
+    """Whether asyncpg takes a transaction for begun whose BEGIN failed.
+
+    It would turn every later BEGIN of the connection into a SAVEPOINT, which the server refuses.
+    """
+    driver = getattr(connection, "driver_connection", None)
+    if driver is None or driver.is_closed() or driver.is_in_transaction():
+        return False
+    return getattr(driver, "_top_xact", None) is not None
 
 
 registry.register("postgresql.booking", __name__, LeanAsyncpg.__name__)

@@ -13,11 +13,13 @@ class Wire:
     """Passes bytes between the service and a server, until told otherwise.
 
     `lose_answer_to` (bytes of a request): that request still reaches the server, its answer does
-    not come back and the connection is cut, once. `silent`: nothing comes back any more.
+    not come back and the connection is cut, once. `garble`: these bytes
+    reach the server back to front, once. `silent`: nothing comes back any more.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.lose_answer_to: bytes | None = None
+        self.garble: bytes | None = None
         self.silent = False
         self.connections = 0
         self._server = server
@@ -34,6 +36,9 @@ class Wire:
                 if self.lose_answer_to is not None and self.lose_answer_to in chunk:
                     self.lose_answer_to = None
                     lost.set()
+                if self.garble is not None and self.garble in chunk:
+                    chunk = chunk.replace(self.garble, self.garble[::-1])
+                    self.garble = None
                 server_writer.write(chunk)
 
         async def down() -> None:

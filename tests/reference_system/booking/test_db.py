@@ -256,6 +256,18 @@ class TestOverAWire:
             await database.close()
 
 
+async def test_a_connection_whose_begin_is_refused_is_not_used_again(servers: Servers) -> None:
+    async with wires.strung(servers.dsns["app"]) as (wire, url):
+        database = Database(houses.settings(url + "?sslmode=disable", servers.redis_url))
+        await database.run(lambda uow: uow.execute("SELECT 1"))
+        wire.garble = b"BEGIN"
+        for _ in range(3):
+            await database.run(lambda uow: uow.execute("SELECT 1"))
+        assert wire.garble is None
+        assert (wire.connections, database.connections_open()) == (2, 1)
+        await database.close()
+
+
 async def test_a_server_that_is_not_there_is_unavailable(servers: Servers) -> None:
     database = Database(houses.settings("postgresql://nobody@127.0.0.1:1/nothing", servers.redis_url))
     with pytest.raises(Unavailable):
