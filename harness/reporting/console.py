@@ -57,7 +57,8 @@ def gap_line(gap: GapScore) -> RenderableType:
         gap.id,
         Text(gap.title),
         share(gap),
-        Text(brief(gap)),
+        # What was exercised may be much: one line here, the whole in the reports.
+        _cut(brief(gap)) if gap.verdict is Verdict.CLOSED else Text(brief(gap)),
         seconds(gap.duration_s),
     )
     return table
@@ -166,6 +167,10 @@ def finding_text(letter: str, finding: Finding, command: str, *, style: str = "b
     if command:
         lines.append(Text(command, style="dim"))
     return Group(table, *_indented(lines))
+
+
+def _cut(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _columns() -> Table:

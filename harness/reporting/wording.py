@@ -28,7 +28,7 @@ def share(gap: GapScore) -> str:
 
 
 def exercised(evidence: Iterable[Evidence]) -> str:
-    """What was exercised, each scenario counted once: `48 rounds, 36 faults, all bit`."""
+    """What was exercised, each scenario counted once: `36 faults, all bit; 48 rounds`."""
     counts: dict[str, int] = {}
     injected = bit = 0
     for each in {e.scenario: e for e in evidence}.values():
@@ -37,10 +37,12 @@ def exercised(evidence: Iterable[Evidence]) -> str:
         injected += each.injected
         bit += each.bit
     parts = [f"{n:,} {name if n != 1 else name.removesuffix('s')}" for name, n in counts.items()]
-    if injected:
-        noun = "fault" if injected == 1 else "faults"
-        parts.append(f"{injected:,} {noun}, {'all' if bit == injected else bit} bit")
-    return ", ".join(parts)
+    counted = ", ".join(parts)
+    if not injected:
+        return counted
+    noun = "fault" if injected == 1 else "faults"
+    faults = f"{injected:,} {noun}, {'all' if bit == injected else bit} bit"
+    return f"{faults}; {counted}" if counted else faults
 
 
 def brief(gap: GapScore) -> str:

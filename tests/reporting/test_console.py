@@ -80,7 +80,7 @@ def test_a_gap_is_one_line():
 
 def test_a_closed_gap_says_what_was_exercised():
     card = scorecard({"T-1.b": CLOSED, "T-1.c": CLOSED, "T-2.a": CLOSED})
-    assert "24 rounds, 2 faults, all bit" in plain(gap_line(card.gap("T-1")))
+    assert "2 faults, all bit; 24 rounds" in plain(gap_line(card.gap("T-1")))
     assert "1 clause " in plain(gap_line(card.gap("T-2")))
     assert gap_evidence(card.gap("T-1"), card) is None
 

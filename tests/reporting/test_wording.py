@@ -21,7 +21,7 @@ def test_what_was_exercised_is_summed_over_scenarios_each_once():
         Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2),
         Evidence("two", CLOSED, counts={"rounds": 34}, injected=1, bit=0),
     ]
-    assert exercised(evidence) == "1,234 rounds, 1 example, 3 faults, 2 bit"
+    assert exercised(evidence) == "3 faults, 2 bit; 1,234 rounds, 1 example"
     assert exercised([Evidence("one", CLOSED, injected=1, bit=1)]) == "1 fault, all bit"
     assert exercised([]) == ""
 
