@@ -15,7 +15,7 @@ from harness.errors import DeadlineExceeded, HarnessError
 from harness.explore.recording import Keeper
 from harness.stacks.protocol import Process, Stack
 
-_ITSELF_S = 15.0
+_ITSELF_S = 30.0
 _POLL_S = 0.02
 
 Probe = Callable[[int], Awaitable[None]]
@@ -28,12 +28,14 @@ class Lane:
     Args:
         process: None where the service is no process of ours.
         doubtful: something was done to it since it was last seen whole.
+        fresh: it was started since, and its connections are not known yet.
     """
 
     index: int
     process: Process | None
     baseline: frozenset[str] = frozenset()
     doubtful: bool = False
+    fresh: bool = False
     starting: asyncio.Task[None] | None = None
 
     def kill(self) -> None:
@@ -111,7 +113,15 @@ class Lanes:
         for lane in self.all:
             if lane.process is not None and lane.starting is None and not lane.process.alive():
                 lane.starting = asyncio.create_task(lane.process.start())
-                lane.doubtful = True
+                lane.doubtful = lane.fresh = True
+
+    def crowded(self, lane: Lane) -> bool:
+        """Whether another replica is starting; from any thread."""
+        return any(
+            other.starting is not None and not other.starting.done()
+            for other in self.all
+            if other is not lane
+        )
 
     async def all_up(self) -> None:
         """Wait until every replica runs again.
@@ -138,12 +148,15 @@ class Lanes:
             if not lane.starting.done():
                 return False
             await self._started(lane)
+        if lane.fresh and self.crowded(lane):
+            return False
         if lane.doubtful:
             lane.doubtful = not lane.baseline <= await self._crossed(lane)
+            lane.fresh = lane.fresh and lane.doubtful
         return not lane.doubtful
 
     async def _crossed(self, lane: Lane) -> frozenset[str]:
-        turn = self._keeper.begin()
+        turn = self._keeper.begin(replica=lane.index, crowded=lambda: self.crowded(lane))
         await self._probe(lane.index)
         self._keeper.end()
         return turn.links

@@ -43,13 +43,15 @@ class _Flight:
 
 @dataclass(slots=True)
 class Turn:
-    """One run under the keeper's eyes.
+    """One run under the keeper's eyes, at a replica; `crowded` while another replica is starting.
 
     `struck` is the boundary that was struck, `at` its ordinal in this run. `refused` says why the gate
     would not do it there.
     """
 
     blow: Blow | None
+    replica: int | None = None
+    crowded: Callable[[], bool] = lambda: False
     step: str = ""
     crossings: list[Crossing] = field(default_factory=list)
     struck: Boundary | None = None
@@ -94,14 +96,28 @@ class Keeper:
         self._loop = loop
         self._turn: Turn | None = None
         self._under_way: dict[int, _Flight] = {}
+        # Which replica uses a connection, by link and number: learnt while it is the only one at work.
+        self._owners: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()
         self.broke = ""
 
     # -- the sweep's side ----------------------------------------------------------------------
 
-    def begin(self, blow: Blow | None = None) -> Turn:
-        """From now on boundaries belong to a new turn."""
-        turn = Turn(blow)
+    def begin(
+        self,
+        blow: Blow | None = None,
+        *,
+        replica: int | None = None,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> Turn:
+        """From now on boundaries belong to a new turn.
+
+        Args:
+            replica: at which it is.
+            crowded: whether another replica is starting: what crosses on a connection that is not known
+                to be this one's is not taken for its doing then.
+        """
+        turn = Turn(blow, replica, crowded)
         with self._lock:
             self._turn = turn
         return turn
@@ -144,6 +160,9 @@ class Keeper:
             held.go()
             return
         boundary = held.boundary
+        if self._is_foreign(turn, boundary):
+            held.go()
+            return
         due = turn.due(boundary)
         turn.crossings.append(Crossing(boundary, turn.step))
         index = len(turn.crossings) - 1
@@ -159,6 +178,16 @@ class Keeper:
             turn.failed = error
             self._pass(held, turn, index, None)
         self._tell(turn)
+
+    def _is_foreign(self, turn: Turn, boundary: Boundary) -> bool:
+        if turn.replica is None:
+            return False
+        key = (boundary.link, boundary.connection)
+        if not turn.crowded():
+            self._owners[key] = turn.replica
+            return False
+        owned = {link for (link, _), owner in self._owners.items() if owner == turn.replica}
+        return self._owners.get(key) != turn.replica and boundary.link in owned
 
     def _strike(self, held: Held, turn: Turn, index: int, blow: Blow) -> None:
         boundary, kind = held.boundary, blow.kind
@@ -209,6 +238,7 @@ class Keeper:
                 held.deliver()
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
+        self._owners.pop((link, connection), None)
         flight = None if held is None else self._under_way.pop(id(held), None)
         if flight is not None:
             flight.turn.in_flight -= 1

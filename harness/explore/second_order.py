@@ -124,7 +124,7 @@ class SecondOrder:
     async def _recovered(self, run: Run, way: str, blow: Blow | None) -> Turn:
         await self._journey.later()
         lane = await self._sweeper.lanes.take()
-        turn = self._sweeper.keeper.begin(blow)
+        turn = self._sweeper.keeper.begin(blow, replica=lane.index)
         await run.trial.recover(lane.index, way)
         await self._sweeper.keeper.quiet(turn)
         self._sweeper.over(run, lane, turn)

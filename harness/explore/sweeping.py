@@ -294,7 +294,9 @@ class Sweeper:
     def _playing(self, run: Run, lane: Lane) -> tuple[Turn, asyncio.Task[None]]:
         plan = run.plan
         blow = Blow(plan.point, plan.kind, lane.kill) if plan is not None else None
-        turn = run.turn = self.keeper.begin(blow)
+        turn = run.turn = self.keeper.begin(
+            blow, replica=lane.index, crowded=lambda: self.lanes.crowded(lane)
+        )
         return turn, asyncio.create_task(run.trial.play(lane.index, turn.mark))
 
     def over(self, run: Run, lane: Lane, turn: Turn) -> None:
