@@ -22,16 +22,19 @@ class Step:
         enabled: who could have gone, `actor` among them, ascending: every actor with a pending
             boundary, but for those that `Fairness` makes wait.
         footprint: what the boundary touches, known before it is let go.
+        holds: what its open transaction had touched before it, and so may have locked.
         effects: what it touched beyond that, as its answer told: a statement that fails in a
             transaction ends it, and so frees the locks of all that the transaction touched.
         blocked_until: how many steps had been let go when its answer came, where it waited for
             another actor; None when it came before any other step. This step counts.
-        yields: it repeated a failed poll, so its actor waits for progress of another.
+        yields: it repeated a failed poll, so its actor waits for progress of another. Told from that
+            actor's own steps alone, whoever went between them.
     """
 
     actor: int
     enabled: tuple[int, ...]
     footprint: Footprint
+    holds: Footprint = NOTHING
     effects: Footprint = NOTHING
     blocked_until: int | None = None
     yields: bool = False
