@@ -42,7 +42,10 @@ class PairOutlet:
         return self._door.ordinals
 
     def to_server(self, data: bytes | bytearray | memoryview) -> None:
-        _write(self._pair.server.transport, data)
+        if self._pair.server.transport is None:
+            self._pair.unsent.append(bytes(data))
+        else:
+            _write(self._pair.server.transport, data)
 
     def to_client(self, data: bytes | bytearray | memoryview) -> None:
         _write(self._pair.client.transport, data)
@@ -52,6 +55,9 @@ class PairOutlet:
 
     def end_to_client(self) -> None:
         self._pair.server.pass_end()
+
+    def reconnect(self) -> None:
+        self._pair.reconnect()
 
     def close(self) -> None:
         self._pair.close()

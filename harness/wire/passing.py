@@ -218,7 +218,18 @@ class Side(asyncio.Protocol):
 class Pair:
     """A client's connection and ours to the server."""
 
-    __slots__ = ("_over", "client", "dialling", "door", "early", "gone", "number", "server", "session")
+    __slots__ = (
+        "_over",
+        "client",
+        "dialling",
+        "door",
+        "early",
+        "gone",
+        "number",
+        "server",
+        "session",
+        "unsent",
+    )
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -227,6 +238,7 @@ class Pair:
         self.client.other, self.server.other = self.server, self.client
         self.dialling: asyncio.Task[None] | None = None
         self.early: list[bytes] = []
+        self.unsent: list[bytes] = []  # written for a server that is dialled anew
         self.number = 0
         self.gone = False
         self._over = False
@@ -256,6 +268,42 @@ class Pair:
             self.client.end()
         elif not client.is_closing():
             self.client.go_on("dialling")
+
+    def reconnect(self) -> None:
+        """Take a new connection to the server for the old one; the client's stays as it is."""
+        if self.gone:
+            return
+        old, self.server = self.server, Side(self, upward=False)
+        self.server.other, self.client.other = self.client, self.server
+        if old.transport is not None:
+            old.transport.set_protocol(asyncio.Protocol())  # what becomes of it concerns nobody
+            old.transport.close()
+        self.client.stop("dialling")
+        self.client.go_on("full")
+        self.dialling = self.door.loop.create_task(self._redial(told_end=self.client.ended))
+
+    async def _redial(self, *, told_end: bool) -> None:
+        try:
+            await self.door.dial(self.server)
+        except OSError:
+            self.door.counts.resets += 1
+            self.reset()
+            return
+        server = self.server.transport
+        if server is None or self.gone:
+            self.close()
+            return
+        for data in self.unsent:
+            server.write(data)
+        self.unsent.clear()
+        for data in self.early:
+            self.client.pass_on(data, server)
+        self.early.clear()
+        if self.client.passed_end and not server.is_closing():
+            server.write_eof()
+        elif self.client.ended and not told_end:
+            self.client.end()
+        self.client.go_on("dialling")
 
     def close(self) -> None:
         """Close both halves once what is buffered has been sent."""

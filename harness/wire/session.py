@@ -52,6 +52,13 @@ class Outlet(Protocol):
     def end_to_client(self) -> None:
         """Pass on the server's end of stream, after what was written."""
 
+    def reconnect(self) -> None:
+        """Take a new connection to the server; what is written from now on waits for it.
+
+        For protocols whose server may drop an idle connection while a message is held. Where there is
+        no server to be reached both sides are reset.
+        """
+
     def close(self) -> None:
         """Close both sides in order, once what was written has been sent."""
 
