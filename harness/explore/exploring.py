@@ -14,7 +14,7 @@ from inspect import isawaitable
 
 from harness.errors import GapFound
 from harness.explore.anomalies import name_anomaly
-from harness.explore.choosing import Chooser
+from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Experience, Scheduled
 from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
@@ -57,6 +57,7 @@ class Explore:
         self._footprinting = footprinting
         self._report = report or _plain_report
         self._notes: list[dict[str, object]] = []
+        self._warm: tuple[MakeRace, Exploration] | None = None
 
     async def close(self) -> None:
         """Let go of every connection and put settings back."""
@@ -131,17 +132,19 @@ class Explore:
             NothingConcluded: it could not be run undisturbed.
             ScheduleGone: it no longer applies.
         """
-        first = await make_race()
-        play = self._player(make_race, first)
-        exploration = Exploration(
-            play, self._check, self._footprinting.steps, actors=len(first.cast), preemptions=None
-        )
-        await exploration.warm_up()
-        if choose is not None:
-            ran, _ = await play(choose, experience=Experience())
-            return ran
-        ran, _ = await exploration.follow(schedule)
-        return ran
+        if self._warm is None or self._warm[0] is not make_race:
+            await self._footprinting.ready()
+            first = await make_race()
+            exploration = Exploration(
+                self._player(make_race, first),
+                self._check,
+                self._footprinting.steps,
+                actors=len(first.cast),
+                preemptions=None,
+            )
+            await exploration.warm_up()
+            self._warm = make_race, exploration
+        return await self._warm[1].follow(choose or following(schedule), schedule)
 
     # -- one schedule --------------------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class Exploration:
             if prefix is None:
                 break
             try:
-                ran, scheduled = await self.follow(prefix.actors)
+                ran, scheduled = await self._run(following(prefix.actors), prefix.actors)
             except NothingConcluded as error:
                 search.disturbed(str(error))
                 continue
@@ -184,16 +184,24 @@ class Exploration:
         await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
         await self._play(following(()), experience=experience, learning=True)
 
-    async def follow(self, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
+    async def follow(self, choose: Chooser, schedule: Sequence[int] = ()) -> Ran:
         """Run one schedule on a fresh race, again if it was disturbed.
+
+        Args:
+            choose: who goes next.
+            schedule: what it follows, for messages.
 
         Raises:
             NothingConcluded: it was disturbed, or could not be followed, every time.
         """
+        ran, _ = await self._run(choose, schedule)
+        return ran
+
+    async def _run(self, choose: Chooser, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
         why = ""
         for _ in range(TRIES):
             try:
-                ran, scheduled = await self._play(following(schedule), experience=self._experience)
+                ran, scheduled = await self._play(choose, experience=self._experience)
             except ScheduleGone as error:
                 why = str(error)
             else:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from harness.errors import GapFound
-from harness.explore.choosing import Chooser
+from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Experience, Scheduled
 from harness.explore.interleavings import Exploration, NothingConcluded
 from harness.explore.lane import Stepping
@@ -177,7 +177,7 @@ async def test_a_schedule_that_cannot_be_followed_is_no_verdict() -> None:
     table = Table(lambda server: [increments(server), increments(server)])
     exploration = Exploration(table, nothing_wrong, steps, actors=2, preemptions=1)
     with pytest.raises(NothingConcluded, match="never ran undisturbed: step 4 of the schedule"):
-        await exploration.follow([0] * 6)
+        await exploration.follow(following([0] * 6))
 
 
 async def test_what_is_noted_is_the_evidence() -> None:
