@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.explore.moments import moments
-from harness.wire.boundary import Boundary, FaultKind, Reply
+from harness.wire.boundary import Boundary, FaultKind, Reply, WireProtocol
 
 T = TypeVar("T")
 
@@ -24,6 +24,11 @@ EVERY_KIND: Sequence[FaultKind] = tuple(FaultKind)
 # What a link's server says of itself when it fails: an I/O error of PostgreSQL's, Redis out of memory, and
 # an HTTP server that is overloaded. None of them invites an immediate retry, as a deadlock would.
 ERROR_CODES: Mapping[str, str] = {"postgres": "58030", "redis": "OOM", "http": "503"}
+
+# What leaves nothing behind when it is executed by itself.
+_PASSING = frozenset({"BEGIN", "ROLLBACK", "SELECT", "SHOW", "SET", "START", "SAVEPOINT", "RELEASE", "FETCH"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REDIS_READS = frozenset({"GET", "MGET", "EXISTS", "TTL", "PTTL", "PING", "HGET", "HGETALL", "SMEMBERS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,30 @@ def why_not(crossing: Crossing, kind: FaultKind, *, killable: bool) -> str:
     if kind is FaultKind.TRICKLE and crossing.reply is not None and crossing.reply.size_bytes < 2:
         return "the answer is too short to come in pieces"
     return ""
+
+
+def takes_effect(boundary: Boundary) -> bool:
+    """Whether something outlasts the service once this was executed, as far as the wire shows.
+
+    Between two such boundaries every kill leaves the same behind: what was not committed is gone.
+    """
+    verb = boundary.verb.upper()
+    match boundary.protocol:
+        case WireProtocol.POSTGRES:
+            return verb == "COMMIT" or not (boundary.in_transaction or verb in _PASSING)
+        case WireProtocol.HTTP:
+            return verb not in _SAFE_METHODS
+        case _:
+            return verb not in _REDIS_READS
+
+
+def preferred(plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
+    """Of some kills, one for each state in which a service can be found dead: after each effect."""
+    return [
+        plan
+        for plan in plans
+        if plan.kind is FaultKind.KILL_AFTER and takes_effect(crossings[plan.point.ordinal - 1].boundary)
+    ]
 
 
 def error_code(boundary: Boundary) -> str:

@@ -24,6 +24,7 @@ from harness.explore.fault_points import (
     FaultPoint,
     error_code,
     points_of,
+    preferred,
     spread,
     why_not,
 )
@@ -185,12 +186,22 @@ class Sweeper:
         for kinds in (KILLS, {FaultKind.STALL}, set(self.kinds) - KILLS - {FaultKind.STALL}):
             plans = [plan for kind, of_kind in possible.items() if kind in kinds for plan in of_kind]
             if plans:
-                chosen += (taken := spread(plans, self.quotas.of(plans[0].kind), self.rng))
+                chosen += (taken := self._sampled(plans, crossings))
                 left = set(plans) - set(taken)
                 for plan in plans:
                     if plan in left:
                         sweep.add(Cell(plan, Outcome.NOT_RUN, "beyond the budget"))
         return chosen
+
+    def _sampled(self, plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
+        """As many of one class of kinds as may be; of kills those first that find things otherwise."""
+        quota = self.quotas.of(plans[0].kind)
+        first = preferred(plans, crossings)
+        if quota is None or not first:
+            return spread(plans, quota, self.rng)
+        taken = spread(first, quota, self.rng)
+        others = [plan for plan in plans if plan not in first]
+        return taken + spread(others, quota - len(taken), self.rng)
 
     # -- batches -------------------------------------------------------------------------------
 

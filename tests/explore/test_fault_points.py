@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from harness.explore.fault_points import Crossing, FaultPlan, error_code, points_of, spread, why_not
+from harness.explore.fault_points import (
+    Crossing,
+    FaultPlan,
+    error_code,
+    points_of,
+    spread,
+    takes_effect,
+    why_not,
+)
 from harness.wire.boundary import Boundary, FaultKind, Reply, WireProtocol
 
 
@@ -50,6 +58,27 @@ def test_a_rollback_is_not_refused() -> None:
 def test_an_answer_of_one_byte_does_not_trickle() -> None:
     assert "too short" in why_not(crossed("GET", bytes_=1), FaultKind.TRICKLE, killable=True)
     assert why_not(crossed("GET", bytes_=2), FaultKind.TRICKLE, killable=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "verb", "in_transaction", "lasts"),
+    [
+        (WireProtocol.POSTGRES, "COMMIT", True, True),
+        (WireProtocol.POSTGRES, "INSERT", True, False),
+        (WireProtocol.POSTGRES, "INSERT", False, True),
+        (WireProtocol.POSTGRES, "SELECT", False, False),
+        (WireProtocol.HTTP, "POST", False, True),
+        (WireProtocol.HTTP, "GET", False, False),
+        (WireProtocol.REDIS, "SET", False, True),
+        (WireProtocol.REDIS, "GET", False, False),
+    ],
+)
+def test_what_outlasts_the_service(
+    protocol: WireProtocol, verb: str, in_transaction: bool, lasts: bool
+) -> None:
+    assert (
+        takes_effect(Boundary("l", protocol, 1, 1, verb, verb, verb, in_transaction=in_transaction)) is lasts
+    )
 
 
 def test_each_server_fails_in_its_own_words() -> None:

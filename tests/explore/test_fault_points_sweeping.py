@@ -78,6 +78,18 @@ async def test_a_sample_is_counted_and_never_called_exhausted() -> None:
     assert not found.exhausted
 
 
+async def test_of_kills_those_come_first_that_find_the_service_dead_in_another_state() -> None:
+    found = await swept(
+        TollJourney(TollStack()), kinds=[FaultKind.KILL_BEFORE, FaultKind.KILL_AFTER], quotas=Quotas(kills=3)
+    )
+    run = [cell.plan for cell in found.cells if cell.outcome is Outcome.SAFE]
+    assert {(p.point.verb, p.kind) for p in run} >= {
+        ("POST", FaultKind.KILL_AFTER),
+        ("COMMIT", FaultKind.KILL_AFTER),
+    }
+    assert len(run) == 3
+
+
 async def test_what_the_gate_refuses_is_not_applicable_and_says_why() -> None:
     found = await swept(
         TollJourney(TollStack(refuses="not here")), kinds=[FaultKind.ERROR, FaultKind.TRICKLE]
