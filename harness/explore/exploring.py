@@ -9,7 +9,7 @@ await explore.interleavings(race)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from inspect import isawaitable
 
 from harness.errors import GapFound
@@ -20,12 +20,11 @@ from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
 from harness.explore.race import MakeRace, Race, Ran
 from harness.explore.stage import Stage
+from harness.explore.story import Script, Story, Tell, plain
+from harness.explore.trace import first_difference
 from harness.profiles.budget import Budget
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
-
-# What a violation leaves behind; gives the lines to show and further details.
-Report = Callable[[str, Violation], "tuple[Sequence[str], dict[str, object]]"]
 
 
 class Explore:
@@ -37,7 +36,8 @@ class Explore:
         budget: how many schedules, and how many preemptions for how many actors.
         stage: runs schedules.
         footprinting: what each boundary reads and writes.
-        report: draws lanes, writes a bundle; without one the steps are shown as they are.
+        tell: draws lanes, writes a bundle; by default steps are shown as they are.
+        script: run this one schedule, of the race it names, instead of exploring.
     """
 
     def __init__(
@@ -48,16 +48,19 @@ class Explore:
         stage: Stage,
         footprinting: Footprinting,
         *,
-        report: Report | None = None,
+        tell: Tell = plain,
+        script: Script | None = None,
     ) -> None:
         self._system = system
         self._judge = judge
         self._budget = budget
         self.stage = stage
         self._footprinting = footprinting
-        self._report = report or _plain_report
+        self._tell = tell
+        self._script = script
         self._notes: list[dict[str, object]] = []
         self._warm: tuple[MakeRace, Exploration] | None = None
+        self._performed = False
 
     async def close(self) -> None:
         """Let go of every connection and put settings back."""
@@ -98,7 +101,7 @@ class Explore:
         actors = len(first.cast)
         title = name or " and ".join(actor.verb for actor in first.cast)
         exploration = Exploration(
-            self._player(make_race, first),
+            _Player(self._system, self.stage, make_race, first),
             self._check,
             self._footprinting.steps,
             actors=actors,
@@ -107,17 +110,40 @@ class Explore:
             schedules=schedules or self._budget.schedules,
             told=self._count,
         )
+        explored = exploration.explored
+        if self._script is not None:
+            return await self._perform(self._script, title, clause, exploration)
         try:
-            explored = await exploration.run()
+            await exploration.run()
         finally:
-            self._notes.append({"race": title, **exploration.explored.as_note()})
-            self._judge.note("interleavings", self._notes)
+            self._note(title, explored)
         if explored.violation is None:
             _was_enough(title, explored)
+        self._rule(title, clause, explored)
+        return explored
+
+    async def _perform(self, script: Script, title: str, clause: str, exploration: Exploration) -> Explored:
+        explored = exploration.explored
+        if self._performed or script.race not in {"", title}:
+            return explored
+        self._performed = True
+        await exploration.warm_up()
+        await exploration.only(script.choose or following(script.schedule), script.schedule)
+        self._note(title, explored)
+        assert explored.last is not None
+        if parting := first_difference(script.shape, explored.last.trace.shape) if script.shape else "":
+            raise NothingConcluded(f"{title}: the service no longer does what it did; {parting}")
+        self._rule(title, clause, explored)
+        return explored
+
+    def _note(self, title: str, explored: Explored) -> None:
+        self._notes.append({"race": title, **explored.as_note()})
+        self._judge.note("interleavings", self._notes)
+
+    def _rule(self, title: str, clause: str, explored: Explored) -> None:
         with self._judge(clause):
             if explored.violation is not None:
-                raise self._told(title, clause, explored.violation)
-        return explored
+                raise self._found(title, clause, explored.violation, explored.bound)
 
     async def run_schedule(
         self, make_race: MakeRace, schedule: Sequence[int], *, choose: Chooser | None = None
@@ -136,7 +162,7 @@ class Explore:
             await self._footprinting.ready()
             first = await make_race()
             exploration = Exploration(
-                self._player(make_race, first),
+                _Player(self._system, self.stage, make_race, first),
                 self._check,
                 self._footprinting.steps,
                 actors=len(first.cast),
@@ -147,9 +173,6 @@ class Explore:
         return await self._warm[1].follow(choose or following(schedule), schedule)
 
     # -- one schedule --------------------------------------------------------------------------
-
-    def _player(self, make_race: MakeRace, first: Race) -> _Player:
-        return _Player(self._system, self.stage, make_race, first)
 
     async def _check(self, ran: Ran) -> GapFound | None:
         try:
@@ -175,24 +198,23 @@ class Explore:
             )
         return self._judge.clauses[0]
 
-    def _told(self, title: str, clause: str, violation: Violation) -> GapFound:
+    def _found(self, title: str, clause: str, violation: Violation, bound: int | None) -> GapFound:
         found, trace = violation.found, violation.ran.trace
-        touched = self._footprinting.of(violation.scheduled.steps)
-        anomaly = name_anomaly(trace.steps, touched)
-        lines, details = self._report(clause, violation)
+        anomaly = name_anomaly(trace.steps, self._footprinting.of(violation.scheduled.steps))
+        left = self._tell(Story(clause, title, found, trace, anomaly, violation.number, bound))
+        which = f"schedule {violation.number}, " if violation.number else ""
         return GapFound(
             found.what,
             expected=found.expected,
-            observed=f"{found.observed}, schedule {violation.number}, "
-            f"{_times(trace.preemptions, 'preemption')}: {anomaly.value}",
-            operations=[*lines, *found.operations],
+            observed=f"{found.observed}, {which}{_times(trace.preemptions, 'preemption')}: {anomaly.value}",
+            operations=[*left.lines, *found.operations],
             details={
                 **found.details,
                 "race": title,
                 "anomaly": anomaly.value,
                 "schedule": list(trace.schedule),
                 "preemptions": trace.preemptions,
-                **details,
+                **left.details,
             },
         )
 
@@ -231,16 +253,6 @@ def _was_enough(title: str, explored: Explored) -> None:
         )
     if explored.boundaries == 0:
         raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
-
-
-def _plain_report(clause: str, violation: Violation) -> tuple[Sequence[str], dict[str, object]]:
-    del clause
-    trace = violation.ran.trace
-    lines = [
-        f"{trace.actors[step.actor].name:8} {' '.join(step.shape.split())[:90]}  {step.error or step.reply}"
-        for step in trace.steps
-    ]
-    return lines, {}
 
 
 def _times(n: int, what: str) -> str:

@@ -65,6 +65,7 @@ class Explored:
         again: schedules run again because one was disturbed or began in another state.
         seconds: how long the schedules took, without making races and checking them.
         left: why it is not exhausted.
+        last: the schedule that was run last.
     """
 
     actors: int
@@ -83,10 +84,12 @@ class Explored:
     seconds: float = 0.0
     left: tuple[str, ...] = ()
     outcomes: set[tuple[str, ...]] = field(default_factory=set)
+    last: Ran | None = None
 
     def count(self, ran: Ran) -> None:
         """Take in a schedule that was run to its end undisturbed."""
         trace = ran.trace
+        self.last = ran
         self.schedules += 1
         self.boundaries += len(trace.steps)
         self.longest = max(self.longest, len(trace.steps))
@@ -183,6 +186,15 @@ class Exploration:
         # In turns, so that as many connections are open as ever will be.
         await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
         await self._play(following(()), experience=experience, learning=True)
+
+    async def only(self, choose: Chooser, schedule: Sequence[int] = ()) -> None:
+        """Run and judge one schedule, and no other; see `follow`."""
+        ran, scheduled = await self._run(choose, schedule)
+        self.explored.count(ran)
+        self._told(ran)
+        found = await self._check(ran)
+        if found is not None:
+            self.explored.violation = Violation(found, ran, scheduled, 0)
 
     async def follow(self, choose: Chooser, schedule: Sequence[int] = ()) -> Ran:
         """Run one schedule on a fresh race, again if it was disturbed.

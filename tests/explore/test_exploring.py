@@ -20,6 +20,7 @@ from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import NothingConcluded
 from harness.explore.race import MakeRace, Race, Ran
 from harness.explore.stage import Stage
+from harness.explore.story import Script
 from harness.oracles.answers import losers_are_told
 from harness.oracles.places import sold_at_most
 from harness.profiles import load_profile
@@ -94,7 +95,12 @@ class Hall:
 
 @asynccontextmanager
 async def hall(
-    database: PostgresServer, book: Book, *, pool: int = 4, clauses: tuple[str, ...] = (CLAUSE,)
+    database: PostgresServer,
+    book: Book,
+    *,
+    pool: int = 4,
+    clauses: tuple[str, ...] = (CLAUSE,),
+    script: Script | None = None,
 ) -> AsyncIterator[Hall]:
     relays = Relays()
     judge = Judge(clauses, "race")
@@ -118,7 +124,7 @@ async def hall(
         town.reply = reply
         footprinting = Footprinting(database.dsn())
         stage = Stage(system, {link.name: link}, database.dsn(), limits=LIMITS)
-        explore = Explore(system, judge, budget, stage, footprinting)
+        explore = Explore(system, judge, budget, stage, footprinting, script=script)
         try:
             yield Hall(town, system, explore, judge, side)
         finally:
@@ -166,6 +172,31 @@ async def test_a_schedule_runs_the_same_twenty_times_over(database: PostgresServ
             assert ran.trace.shape == wanted
             with pytest.raises(GapFound):
                 there.one_wins(ran)
+
+
+async def test_a_script_is_performed_instead_of_an_exploration(database: PostgresServer) -> None:
+    async with hall(database, look_then_leap) as there:
+        explored = await there.explore.interleavings(there.race(), name="two customers")
+        assert explored.violation is not None
+        trace = explored.violation.ran.trace
+    script = Script(trace.schedule, "two customers", trace.shape)
+    async with hall(database, look_then_leap, script=script) as there:
+        other = await there.explore.interleavings(there.race(), name="others")
+        again = await there.explore.interleavings(there.race(), name="two customers")
+        (result,) = there.judge.conclude(None)
+    assert (other.schedules, again.schedules) == (0, 1)
+    assert result.verdict is Verdict.OPEN
+    assert result.counts["schedules"] == 1
+    assert result.finding is not None
+    assert result.finding.details["schedule"] == list(trace.schedule)
+
+
+async def test_a_script_for_another_service_says_where_they_part(database: PostgresServer) -> None:
+    async with hall(database, look_then_leap) as there:
+        shape = (await there.explore.run_schedule(there.race(), ())).trace.shape
+    async with hall(database, lock_then_look, script=Script((), "", shape)) as there:
+        with pytest.raises(NothingConcluded, match="no longer does what it did; step 1: wanted"):
+            await there.explore.interleavings(there.race())
 
 
 async def test_what_actors_did_is_in_the_history(database: PostgresServer) -> None:

@@ -1,0 +1,84 @@
+"""What is told of an exploration that found something, and what tells an exploration to run one schedule.
+
+A `Story` is what lanes are drawn from and a bundle is written from; a `Script` is what a bundle, or a
+schedule given by hand, asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.errors import GapFound
+from harness.explore.anomalies import Anomaly
+from harness.explore.choosing import Chooser
+from harness.explore.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One schedule under which a check found something.
+
+    Args:
+        clause: what it opens.
+        race: the race's name within its scenario.
+        found: what the check found.
+        trace: what happened, step by step.
+        anomaly: what kind it is.
+        number: which schedule of the exploration it was, from 1; 0: it was asked for.
+        preemptions: the exploration's bound, None: any number.
+    """
+
+    clause: str
+    race: str
+    found: GapFound
+    trace: Trace
+    anomaly: Anomaly
+    number: int
+    preemptions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What telling a story left behind.
+
+    Args:
+        lines: to show beneath the finding, e.g. lanes.
+        details: JSON-compatible, for the scorecard, e.g. the bundle's path.
+    """
+
+    lines: Sequence[str] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+Tell = Callable[[Story], Left]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Run this one schedule instead of exploring.
+
+    Args:
+        schedule: the actor of each step; where it ends actors go on without preemptions.
+        race: the name of the race it is for; "": the scenario's first.
+        shape: what the trace must look like, line by line; empty: anything goes.
+        choose: decides instead of the schedule, e.g. a person at a terminal.
+    """
+
+    schedule: Sequence[int] = ()
+    race: str = ""
+    shape: Sequence[str] = ()
+    choose: Chooser | None = None
+
+
+def plain(story: Story) -> Left:
+    """The steps as they are, one a line."""
+    trace = story.trace
+    width = max((len(actor.name) for actor in trace.actors), default=0)
+    return Left(
+        [
+            f"{trace.actors[step.actor].name:{width}}  {' '.join(step.shape.split())[:80]}  "
+            f"{step.error or step.reply}"
+            for step in trace.steps
+        ]
+    )
