@@ -63,6 +63,20 @@ class TargetSettings(BaseModel):
     descriptor: Path | None = None
 
 
+class PatienceSettings(BaseModel):
+    """How long a client of the system waits, in seconds.
+
+    Args:
+        connect_s: for a connection.
+        answer_s: for each part of an answer; what does not come in time is an unknown outcome.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connect_s: Annotated[float, Field(gt=0)] = 5.0
+    answer_s: Annotated[float, Field(gt=0)] = 15.0
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `Settings.load` reads it; the fields are as in overbooked.toml.
 
@@ -76,6 +90,7 @@ class Settings(BaseSettings):
             them one by one in the harness's own process, as a debugger wants it.
         deadline_s: how long a whole run may take, in seconds; None for no end.
         scenario_timeout_s: how long one scenario may take, in seconds.
+        patience: how long clients wait for an answer.
         neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
             breaks none of its clauses: there it only looks for what else the mutant opens.
         scenarios: folders or files of scenarios.
@@ -97,6 +112,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=0, le=64)] = 2
     deadline_s: Annotated[float, Field(gt=0)] | None = None
     scenario_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    patience: PatienceSettings = PatienceSettings()
     neighbour_share: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     scenarios: _Paths = (Path("scenarios"),)
     reports: Path = Path("reports/out")

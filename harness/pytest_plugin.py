@@ -253,7 +253,8 @@ async def system(
     """The system under test, bound to this scenario's stack."""
     from harness.targets.loading import bind  # noqa: PLC0415
 
-    system = await bind(stack, clerk_of(request.config).descriptor, seed=seed, people=people)
+    clerk = clerk_of(request.config)
+    system = await bind(stack, clerk.descriptor, seed=seed, people=people, patience=clerk.patience)
     try:
         yield system
     finally:
@@ -271,7 +272,8 @@ async def races(
     clerk = clerk_of(request.config)
     service = clerk.descriptor.service("app")
     guard = Aim(stack, clerk.settings.stack.allow_hosts).burst
-    races = Races(system, judge, guard=guard, warm_path=service.health if service else "/")
+    warm_path = service.health if service else "/"
+    races = Races(system, judge, guard=guard, warm_path=warm_path, patience=clerk.patience)
     try:
         yield races
     finally:

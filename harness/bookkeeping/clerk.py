@@ -25,6 +25,7 @@ from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupporte
 from harness.profiles import Budget, load_profile
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
+from harness.targets.sending import Patience
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 
@@ -153,6 +154,11 @@ class Clerk:
     def descriptor(self) -> Descriptor:
         """The system that is judged."""
         return descriptor_of(self.settings)
+
+    @cached_property
+    def patience(self) -> Patience:
+        """How long clients wait for an answer."""
+        return Patience(**self.settings.patience.model_dump())
 
     def budget(self, item: pytest.Item) -> Budget:
         """What an item may spend on the clauses asked of it; a canary gets the quick profile's."""

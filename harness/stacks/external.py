@@ -40,7 +40,10 @@ class ExternalStack:
 
     def __init__(self, descriptor: Descriptor, settings: StackSettings, *, mutant: str | None = None) -> None:
         if mutant:
-            raise ConfigError(f"a running system serves no mutants of ours, so not {mutant}")
+            raise ConfigError(
+                f"a running system serves no mutants of ours, so not {mutant}; without one there is no "
+                'canary: set canary = "" in overbooked.toml, and canary = false in the gate policy'
+            )
         external = settings.external or descriptor.external
         if external is None:
             raise ConfigError(
