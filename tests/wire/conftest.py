@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from harness.wire.boundary import WireProtocol
+from harness.wire.link import RelayLink
+from harness.wire.relay import Relays
 from tests.wire.postgres_server import PostgresServer, postgres_server
 
 
@@ -13,3 +16,17 @@ from tests.wire.postgres_server import PostgresServer, postgres_server
 async def postgres() -> AsyncIterator[PostgresServer]:
     async with postgres_server() as running:
         yield running
+
+
+@pytest.fixture
+def gated(postgres: PostgresServer) -> Iterator[RelayLink]:
+    """A link to that PostgreSQL, with no keeper yet."""
+    relays = Relays()
+    yield relays.open("app->postgres", upstream=postgres.address, protocol=WireProtocol.POSTGRES)
+    relays.close()
+
+
+@pytest.fixture
+def dsn(postgres: PostgresServer, gated: RelayLink) -> str:
+    """The superuser's URL through the gate."""
+    return postgres.dsn(gated.address)

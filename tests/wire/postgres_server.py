@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import asyncpg
 
-from harness.stacks.binaries import prepare_postgres
+from harness.stacks.binaries import PostgresPrograms, prepare_postgres
 from harness.stacks.clusters import ClusterCache
 from harness.stacks.database import SUPERUSER
 from harness.stacks.paths import places
@@ -47,46 +48,69 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class _Postmaster:
+    """The server's folder and process."""
+
+    def __init__(self) -> None:
+        self.ground = Path(tempfile.mkdtemp(prefix="overbooked-wire-"))
+        self.ground.chmod(0o755)
+        self.data = self.ground / "data"
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, programs: PostgresPrograms) -> None:
+        hba = self.data / "pg_hba.conf"
+        hba.write_text("host all hashed 127.0.0.1/32 md5\n" + hba.read_text())
+        settings = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "fsync=off",
+            "lc_messages=C",
+            "dynamic_shared_memory_type=mmap",
+            "max_prepared_transactions=5",
+        ]
+        command = [str(programs.postgres), "-D", str(self.data), "-p", str(self.port)]
+        for setting in settings:
+            command += ["-c", setting]
+        account = programs.account
+        with (self.ground / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.data,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+            )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            # At once, children and shared memory included.
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(10)
+            forget_segment(self.data)
+        shutil.rmtree(self.ground, ignore_errors=True)
+
+
 @asynccontextmanager
 async def postgres_server() -> AsyncIterator[PostgresServer]:
+    """Start one on a copy of the kept cluster; it goes at the end."""
     settings = StackSettings()
     cache = places(settings).cache
     programs = await asyncio.to_thread(prepare_postgres, settings, cache)
     clusters = ClusterCache(cache / "clusters", programs)
-    ground = Path(tempfile.mkdtemp(prefix="overbooked-wire-"))
-    ground.chmod(0o755)
-    data = ground / "data"
-    account = programs.account
+    postmaster = _Postmaster()
     try:
         async with clusters.lock:
             cluster = await clusters.fresh()
-            await clusters.copy(cluster, data)
-        hba = data / "pg_hba.conf"
-        hba.write_text("host all hashed 127.0.0.1/32 md5\n" + hba.read_text())
-        port = _free_port()
-        with (ground / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [programs.postgres, "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-                + ["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "lc_messages=C"]
-                + ["-c", "dynamic_shared_memory_type=mmap", "-c", "max_prepared_transactions=5"],
-                stdout=log,
-                stderr=log,
-                cwd=data,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-            )
-        try:
-            server = PostgresServer(("127.0.0.1", port), cluster.password)
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await _ready(server)
-            yield server
-        finally:
-            process.terminate()
-            process.send_signal(3)  # SIGQUIT: at once, children and shared memory included
-            process.wait(10)
-            forget_segment(data)
+            await clusters.copy(cluster, postmaster.data)
+        postmaster.start(programs)
+        server = PostgresServer(("127.0.0.1", postmaster.port), cluster.password)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await _ready(server)
+        yield server
     finally:
-        shutil.rmtree(ground, ignore_errors=True)
+        postmaster.stop()
 
 
 async def _ready(server: PostgresServer) -> None:

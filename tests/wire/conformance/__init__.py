@@ -1,0 +1,1 @@
+"""Others' test suites, run without the gate and through it."""
