@@ -149,11 +149,15 @@ def takes_effect(boundary: Boundary) -> bool:
 
 
 def preferred(plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
-    """Of some kills, one for each state in which a service can be found dead: after each effect."""
+    """Of some faults, those right after something took effect, and nobody heard of it.
+
+    Of kills these find the service dead in each state in which it can be.
+    """
     return [
         plan
         for plan in plans
-        if plan.kind is FaultKind.KILL_AFTER and takes_effect(crossings[plan.point.ordinal - 1].boundary)
+        if plan.kind in (FaultKind.KILL_AFTER, FaultKind.ANSWER_LOST)
+        and takes_effect(crossings[plan.point.ordinal - 1].boundary)
     ]
 
 

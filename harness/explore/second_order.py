@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle, product
+from itertools import cycle
 
 from harness.explore.fault_points import Crossing, FaultPlan, points_of, spread, why_not
 from harness.explore.journey import Journey
 from harness.explore.recording import Blow, Turn
 from harness.explore.sweep_matrix import Sweep
-from harness.explore.sweeping import Run, Sweeper
+from harness.explore.sweeping import BATCH, Run, Sweeper
 from harness.wire.boundary import FaultKind
 
 FIRST_KINDS = frozenset(
@@ -45,34 +45,37 @@ class SecondOrder:
     async def go(self, quota: int | None) -> None:
         """Strike `quota` recoveries, spread evenly over first faults and over the boundaries of each;
         None: all."""
-        firsts = [
-            (plan, way)
-            for plan, way in product(self._sweep.undecided, self._journey.recoveries)
-            if plan.kind in FIRST_KINDS
-        ]
-        firsts.sort(key=lambda one: (one[0].point.ordinal, one[0].kind.value, one[1]))
-        recorded = spread(firsts, None if quota is None else -(-quota // PER_RECOVERY), self._sweeper.rng)
+        firsts = sorted(
+            (plan for plan in self._sweep.undecided if plan.kind in FIRST_KINDS),
+            key=lambda plan: (plan.point.ordinal, plan.kind.value),
+        )
+        pairs = [(way, plan) for way in self._journey.recoveries for plan in firsts]
+        recorded = spread(pairs, None if quota is None else -(-quota // PER_RECOVERY), self._sweeper.rng)
         kinds = cycle(THEN_KINDS)
         left = quota
-        for n, (plan, way) in enumerate(recorded):
-            share = None if left is None else max(0, -(-left // (len(recorded) - n)))
-            chosen = await self._recorded(plan, way, share, kinds)
-            runs = [await self._struck(then, way) for then in chosen]
-            await self._sweeper.judged(self._journey, self._sweep, runs)
+        runs: list[Run] = []
+        for n, (way, plan) in enumerate(recorded):
+            share = None if left is None else -(-left // (len(recorded) - n))
+            first, chosen = await self._recorded(plan, way, share, kinds)
+            runs.append(first)
+            for then in chosen:
+                runs += await self._struck(then, way)
             left = None if left is None else left - len(chosen)
+            # What one way of recovering left behind is not for another to meet.
+            if len(runs) >= BATCH or n + 1 == len(recorded) or recorded[n + 1][0] != way:
+                await self._sweeper.judged(self._journey, self._sweep, runs)
+                runs = []
 
     async def _recorded(
         self, plan: FaultPlan, way: str, share: int | None, kinds: Iterator[FaultKind]
-    ) -> list[FaultPlan]:
+    ) -> tuple[Run, list[FaultPlan]]:
         """Record the recovery from a first fault; the second faults chosen for it."""
         if way not in self._noise:
             self._noise[way] = await self._hum(way)
         run = await self._first(plan)
-        if not run.struck:
-            return []
         turn = await self._recovered(run, way, None)
-        # Judged as well; it was entered when the first order was swept.
-        await self._sweeper.judged(self._journey, self._sweep, [replace(run, plan=None)])
+        # It is judged as well, but was entered when the first order was swept.
+        run.plan = None
         crossings = [Crossing(one.boundary, way, one.reply) for one in turn.crossings]
         plans = [
             replace(plan, second=point, second_kind=kind)
@@ -83,7 +86,7 @@ class SecondOrder:
             and not why_not(crossing, kind, killable=False)
         ]
         self._sweep.second_possible += len(plans)
-        return spread(plans, share, self._sweeper.rng)
+        return run, spread(plans, share, self._sweeper.rng)
 
     async def _hum(self, way: str) -> Noise:
         """What crosses when there is nothing to recover: the time that is moved, jobs that find nothing."""
@@ -109,8 +112,16 @@ class SecondOrder:
         await self._sweeper.lanes.all_up()
         return run
 
-    async def _struck(self, plan: FaultPlan, way: str) -> Run:
-        """First fault, then the second while it recovers."""
+    async def _struck(self, plan: FaultPlan, way: str) -> list[Run]:
+        """First fault, then the second while it recovers; once more when that did not come."""
+        run = await self._struck_once(plan, way)
+        if run.struck:
+            return [run]
+        again = await self._struck_once(plan, way)
+        run.plan = None
+        return [run, again]
+
+    async def _struck_once(self, plan: FaultPlan, way: str) -> Run:
         run = await self._first(replace(plan, second=None, second_kind=None))
         run.plan = plan
         assert plan.second is not None

@@ -194,7 +194,7 @@ class Sweeper:
         return chosen
 
     def _sampled(self, plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
-        """As many of one class of kinds as may be; of kills those first that find things otherwise."""
+        """As many of one class of kinds as may be, those first that strike right after an effect."""
         quota = self.quotas.of(plans[0].kind)
         first = preferred(plans, crossings)
         if quota is None or not first:

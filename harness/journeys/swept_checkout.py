@@ -113,8 +113,9 @@ class CheckoutJourney:
         everybody asks again, at every replica."""
         system = self._system
         await self.later()
-        undecided = [trial for trial in trials if trial.undecided]
-        await some_at_a_time([repeats(system, _begun(trial)) for trial in undecided[::2]])
+        first = [trial for trial in trials if trial.undecided][::2]
+        await some_at_a_time([system.log_in(trial.who) for trial in first])
+        await some_at_a_time([repeats(system, _begun(trial)) for trial in first])
         await self._look(trials, ALWAYS)
         await system.settle()
         await self._look(trials, AT_REST)
