@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,46 +12,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from harness.wire.boundary import FaultKind, Held, WireProtocol
+from harness.wire.boundary import FaultKind, WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.relay import Relays
+from tests.wire.deciding import DEADLINE_S, Waiting
 from tests.wire.redis_server import redis_server
 from tests.wire.sansio import Failing, Keeper
 
-DEADLINE_S = 5.0
 GREETINGS = {"HELLO", "AUTH", "CLIENT SETINFO", "CLIENT SETNAME", "SELECT"}
 Connect = Callable[..., "redis.Redis"]
-
-
-class Waiting(Keeper):
-    """Holds everything; a test waits for what it wants to see held, and lets it go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = threading.Condition()
-
-    def asks(self, held: Held) -> None:
-        with self._news:
-            self.asked.append(held)
-            self._news.notify_all()
-
-    def answers(self, held: Held) -> None:
-        with self._news:
-            self.answered.append(held)
-            self._news.notify_all()
-
-    def until_asked(self, text: str) -> Held:
-        return self._until(self.asked, text)
-
-    def until_answered(self, text: str) -> Held:
-        return self._until(self.answered, text)
-
-    def _until(self, among: list[Held], text: str) -> Held:
-        with self._news:
-            assert self._news.wait_for(
-                lambda: any(each.boundary.text == text for each in among), DEADLINE_S
-            ), f"{text!r} did not come; {[each.boundary.text for each in among]} did"
-            return next(each for each in among if each.boundary.text == text)
 
 
 @pytest.fixture(scope="module")

@@ -533,7 +533,15 @@ def test_the_clients_end_is_passed_on_after_what_it_said(line: Line, keeper: Kee
     assert line.wires.happened == []
     keeper.held.go()
     line.answers(OK)
+    assert line.wires.happened == ["end to server"]
     keeper.held.deliver()
+    assert line.wires.taken_down() == OK
+
+
+def test_a_client_that_goes_while_its_command_blocks_is_seen_to_go(line: Line, keeper: Keeper) -> None:
+    line.says("BLPOP q 0")
+    keeper.held.go()
+    line.session.client_ended()
     assert line.wires.happened == ["end to server"]
 
 
@@ -602,6 +610,30 @@ def test_who_speaks_no_redis_is_told_and_reset(
     assert line.wires.happened == ["reset"]
     assert len(keeper.troubles) == 1
     assert "app->redis" in keeper.troubles[0]
+
+
+@pytest.mark.parametrize("spoil", [spoil_client, spoil_server, answer_unasked, speak_tls])
+def test_without_a_keeper_it_is_passed_on_and_told_to_the_next(
+    keeper: Keeper, spoil: Callable[[Line], None]
+) -> None:
+    line = Line()
+    spoil(line)
+    line.session.from_client(b"more")
+    line.session.from_server(b"more")
+    assert bytes(line.wires.up).endswith(b"more")
+    assert bytes(line.wires.down).endswith(b"more")
+    assert line.wires.happened == []
+    line.engages(keeper)
+    line.session.from_client(b"more")
+    assert len(keeper.troubles) == 1
+
+
+def test_ends_of_a_connection_that_is_not_followed_are_passed_on() -> None:
+    line = Line()
+    speak_tls(line)
+    line.session.client_ended()
+    line.session.server_ended()
+    assert line.wires.happened == ["end to server", "end to client"]
 
 
 # However it comes

@@ -7,6 +7,7 @@ is known of it (within MULTI?) is true. Greetings (HELLO, AUTH, CLIENT SETNAME .
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -20,7 +21,10 @@ from harness.wire.redis.resp import Command, CommandScanner, ValueScanner, Viola
 from harness.wire.redis.shape import decoded, shape_of, text_of
 from harness.wire.session import Outlet
 
+log = logging.getLogger(__name__)
+
 _QUEUE_LIMIT_BYTES = 1024 * 1024
+_NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
 _ANSWERING = frozenset({Turn.ANSWERED, Turn.DONE})
 
 
@@ -54,6 +58,7 @@ class RedisSession:
         self._behind: list[bytes] = []  # what the server said after an answer that waits
         self._turning = False
         self._shown = False  # the keeper has seen this connection
+        self._lost = ""  # why it is not followed any more
         self._gone = self._client_over = self._server_over = self._end_passed = False
 
     @property
@@ -64,7 +69,7 @@ class RedisSession:
 
     def from_client(self, data: bytes) -> None:
         """Pass it on, or queue the commands that it completes."""
-        if self._state.raw:
+        if self._state.raw or self._is_lost():
             self._outlet.to_server(data)
             return
         passing = self._passing
@@ -82,7 +87,7 @@ class RedisSession:
                     self._queue.append(command)
                     self._queued_bytes += len(command.raw)
         except Violation as violation:
-            self._outlet.break_off(f"a client speaks no Redis on {self._outlet.link}: {violation}")
+            self._lose(f"a client speaks no Redis on {self._outlet.link}: {violation}", passing=passing)
             return
         if passing:
             self._begun = self._commands.size
@@ -91,7 +96,7 @@ class RedisSession:
 
     def from_server(self, data: bytes) -> None:
         """Pass it on, or keep what answers the held command."""
-        if self._state.raw:
+        if self._state.raw or self._is_lost():
             self._outlet.to_client(data)
             return
         passing = self._passing
@@ -107,7 +112,7 @@ class RedisSession:
                 if self._state.raw or self._gone:
                     break
         except Violation as violation:
-            self._outlet.break_off(f"the server speaks no Redis on {self._outlet.link}: {violation}")
+            self._lose(f"the server speaks no Redis on {self._outlet.link}: {violation}", passing=passing)
             return
         if passing:
             self._told = self._values.size
@@ -164,7 +169,7 @@ class RedisSession:
         waiting = self._waiting
         if waiting is not None:
             stood = waiting.held.release()
-            if stood in (Turn.ASKED, Turn.STALLED):
+            if stood in _NOT_SENT:
                 self._waiting = None
                 self._send(waiting.command)
             elif stood in (Turn.SENT, Turn.ANSWERED):
@@ -183,11 +188,27 @@ class RedisSession:
             held = self._waiting.held if self._waiting is not None else None
             keeper.closed(self._outlet.link, self._outlet.connection, held)
 
+    def _lose(self, why: str, *, passing: bool) -> None:
+        """It cannot be followed any more: without a keeper that is no harm."""
+        if passing:
+            log.warning("%s", why)
+            self._lost = why
+        else:
+            self._outlet.break_off(why)
+
+    def _is_lost(self) -> bool:
+        if self._lost and self._outlet.keeper is not None:
+            self._outlet.break_off(self._lost)
+        return bool(self._lost)
+
     # Whose turn it is.
 
     def _turn(self) -> None:
         """Ask for the next command in the queue, or pass on what need not be asked for."""
         if self._turning or self._gone:
+            return
+        if self._lost:
+            self._pass_end()
             return
         self._turning = True
         try:
@@ -208,7 +229,12 @@ class RedisSession:
         self._outlet.hold_back(self._queued_bytes > _QUEUE_LIMIT_BYTES)
         if self._state.raw or self._passing:
             self._catch_up()
-        if self._client_over and not self._end_passed and not self._queue and self._waiting is None:
+        self._pass_end()
+
+    def _pass_end(self) -> None:
+        """The client's end comes after all it said, also while a command blocks in the server."""
+        unsent = self._waiting is not None and self._waiting.held.turn in _NOT_SENT
+        if self._client_over and not self._end_passed and not self._queue and not unsent:
             self._end_passed = True
             self._outlet.end_to_server()
 
@@ -264,6 +290,7 @@ class RedisSession:
             self._outlet.reset()
             return
         waiting.expected = self._send(waiting.command)
+        self._pass_end()
         if waiting.expected is None:
             self._answered(waiting)  # replies are off: nothing more will be heard of it
 
