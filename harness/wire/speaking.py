@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.wire.boundary import WireProtocol
+from harness.wire.http.session import HttpSession
 from harness.wire.postgres.session import PostgresSession
 from harness.wire.redis.session import RedisSession
 from harness.wire.session import Outlet, Session
@@ -14,4 +15,6 @@ def speak(protocol: WireProtocol, outlet: Outlet) -> Session | None:
         return PostgresSession(outlet)
     if protocol is WireProtocol.REDIS:
         return RedisSession(outlet)
+    if protocol is WireProtocol.HTTP:
+        return HttpSession(outlet)
     return None
