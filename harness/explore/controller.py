@@ -40,8 +40,12 @@ class Limits:
 
     Args:
         first_look_s: for an answer before PostgreSQL is first asked who blocks.
+        waited_before_s: the same where somebody had to wait at such a statement before.
         look_s: between further looks.
+        wake_s: for an answer once a lock may have come free, before PostgreSQL is asked again.
         quiet_s: after a response for something more to come.
+        late_s: the same of an actor who was seen to do something after his response.
+        learning_s: the same while that is being learnt.
         settle_s: for the rest of what an actor sends at once.
         nested_s: for an answer while its actor is already held at another boundary.
         progress_s: for anything at the wire from the moving actor before he is parked.
@@ -52,8 +56,12 @@ class Limits:
     """
 
     first_look_s: float = 0.002
-    look_s: float = 0.004
-    quiet_s: float = 0.001
+    waited_before_s: float = 0.0007
+    look_s: float = 0.003
+    wake_s: float = 0.0007
+    quiet_s: float = 0.0003
+    late_s: float = 0.002
+    learning_s: float = 0.01
     settle_s: float = 0.002
     nested_s: float = 0.005
     progress_s: float = 0.5
@@ -79,11 +87,15 @@ class Experience:
     Args:
         gathers: actors that send several messages at once.
         parks: (actor, shape) after which one was parked.
+        waits: shapes at which somebody had to wait for a lock.
+        late: actors that do something after their response.
         follows: (actor, shape, shape) that came one after another while nobody else could be meant.
     """
 
     gathers: set[int] = field(default_factory=set)
     parks: set[tuple[int, str]] = field(default_factory=set)
+    waits: set[str] = field(default_factory=set)
+    late: set[int] = field(default_factory=set)
     follows: set[tuple[int, str, str]] = field(default_factory=set)
 
     def expects(self, lane: Lane, boundary: Boundary) -> bool:
@@ -253,7 +265,7 @@ class Controller:
         lane.parked = lane.blocked = False
         while lane.kept:
             lane.kept.pop(0).deliver()
-        look_s, patience_s = limits.first_look_s, self._patience_s(lane)
+        look_s, patience_s = self._first_look_s(lane), self._patience_s(lane)
         while True:
             if lane.pending:
                 if lane.flights and await self._news_within(limits.nested_s):
@@ -262,7 +274,7 @@ class Controller:
                     continue
                 break
             if lane.answered and not lane.flights and lane not in self._open.values():
-                if await self._news_within(limits.quiet_s):
+                if await self._news_within(self._quiet_s(lane)):
                     continue
                 lane.over = True
                 break
@@ -276,6 +288,15 @@ class Controller:
                     break
                 look_s = limits.look_s
         self._moving = None
+
+    def _first_look_s(self, lane: Lane) -> float:
+        waited = lane.last_shape in self._experience.waits
+        return self._limits.waited_before_s if waited else self._limits.first_look_s
+
+    def _quiet_s(self, lane: Lane) -> float:
+        if self._learning:
+            return self._limits.learning_s
+        return self._limits.late_s if lane.index in self._experience.late else self._limits.quiet_s
 
     def _patience_s(self, lane: Lane) -> float:
         known = (lane.index, lane.last_shape) in self._experience.parks
@@ -302,6 +323,7 @@ class Controller:
                 lane.blocked = True
                 for flight in lane.flights:
                     flight.step.blocked_by |= actors
+                    self._experience.waits.add(flight.step.boundary.shape)
                 return True
             if time.monotonic() > give_up:
                 who = await self._blocking.describe(found)
@@ -366,11 +388,15 @@ class Controller:
         pid = lane.waits_in_database
         if pid is None or self._blocking is None:
             return
+        ended = bool(self._steps) and any(self._steps[-1].lane in one.step.blocked_by for one in lane.flights)
+        wait_s = self._limits.wake_s if ended else 0.0
         while not lane.kept and lane.flights:
+            if await self._news_within(wait_s):
+                continue
             if await self._is_blocked(lane, pid):
                 return
             lane.blocked = True
-            await self._news_within(self._limits.first_look_s)
+            wait_s = self._limits.first_look_s
 
     async def _until_something_moves(self) -> None:
         """Nobody can go. A deadlock, a back-off, a lock inside the process: wait, and then say so."""
@@ -402,6 +428,8 @@ class Controller:
         if self._learning and (lane.pending or lane.flights):
             lane.gathers = True
             self._experience.gathers.add(lane.index)
+        if lane.answered:
+            self._experience.late.add(lane.index)
         lane.pending.append(held)
         lane.parked = lane.over = False
         self._tell()
