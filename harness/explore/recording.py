@@ -169,6 +169,7 @@ class Keeper:
         if not due or turn.blow is None:
             self._pass(held, turn, index, None)
             return
+        turn.in_flight += 1  # until it is done: a kill takes a while, and its victim is heard of before
         try:
             self._strike(held, turn, index, turn.blow)
         except NotSupported as error:
@@ -177,6 +178,7 @@ class Keeper:
         except Exception as error:
             turn.failed = error
             self._pass(held, turn, index, None)
+        turn.in_flight -= 1
         self._tell(turn)
 
     def _is_foreign(self, turn: Turn, boundary: Boundary) -> bool:
@@ -211,7 +213,6 @@ class Keeper:
             held.deliver()
             return
         turn, index, kind = flight.turn, flight.index, flight.kind
-        turn.in_flight -= 1
         crossing = turn.crossings[index]
         turn.crossings[index] = Crossing(crossing.boundary, crossing.step, held.reply)
         try:
@@ -222,6 +223,7 @@ class Keeper:
         else:
             if kind is not None:
                 turn.struck, turn.at = crossing.boundary, index + 1
+        turn.in_flight -= 1
         self._tell(turn)
 
     def _suffer(self, held: Held, turn: Turn, kind: FaultKind | None) -> None:
