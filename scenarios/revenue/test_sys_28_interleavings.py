@@ -1,0 +1,57 @@
+"""SYS-28: webhooks of one payment are handled at the same time, in every order of the statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from harness import gap
+from harness.explore.exploring import Explore
+from harness.explore.race import Race, Ran
+from harness.journeys.unheard import Unheard, pays_unheard
+from harness.oracles.effects import never_backwards
+from harness.oracles.payments import states_fit_amounts, told_once
+from harness.targets.system import System
+
+# What is delivered at once, as places in the order in which it happened: one event twice, two events,
+# and the same beside a third.
+_TOLD = {
+    "the payment twice": (0, 0),
+    "the refund twice": (-1, -1),
+    "payment and refund": (0, -1),
+    "payment twice and refund": (0, 0, -1),
+}
+_REFUND = 900
+
+
+@gap("SYS-28.c")
+@pytest.mark.parametrize("method", ["card", "bank"])
+@pytest.mark.parametrize("told", _TOLD.values(), ids=list(_TOLD))
+async def test_deliveries_at_once_take_effect_once_in_every_order(
+    system: System, explore: Explore, method: str, told: Sequence[int]
+) -> None:
+    (ana,) = await system.customers(1)
+    await system.hold_deliveries()
+
+    async def delivered() -> Race:
+        payment = await pays_unheard(system, ana, method=method, refunds=(_REFUND,))
+        deliveries = [system.deliver(payment.events[place]) for place in told]
+        return Race(
+            [replace(one, who=f"delivery {n}") for n, one in enumerate(deliveries, start=1)],
+            always=[each_took_effect_once],
+            facts={"payment": payment, "before": await payment.state()},
+        )
+
+    async def each_took_effect_once(ran: Ran) -> None:
+        payment: Unheard = ran.facts["payment"]
+        after = await payment.state()
+        never_backwards([ran.facts["before"], after])
+        states_fit_amounts(after)
+        await payment.heard()
+        heard = await payment.state()
+        never_backwards([after, heard])
+        told_once(heard)
+
+    await explore.interleavings(delivered)
