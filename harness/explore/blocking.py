@@ -29,6 +29,10 @@ _ASK_S = 5.0
 class Blocking(Protocol):
     """Answers who blocks a backend."""
 
+    @property
+    def finds_deadlocks_at_once(self) -> bool:
+        """Whether a deadlock always kills the transaction that closes it."""
+
     async def blockers(self, pid: int) -> Sequence[int]:
         """Backends whose locks, held or awaited before it, `pid` waits for; none: it waits for none."""
 

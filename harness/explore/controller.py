@@ -30,6 +30,7 @@ from harness.wire.boundary import Boundary, Gatekeeper, Held
 
 # Limits of the service's own that holding trips: statement, transaction and lock time-outs.
 _TIMED_OUT = {"57014", "25P03", "55P03", "57P05", "25P04"}
+_DEADLOCK = "40P01"
 # Statements after which whoever waited for a lock still waits.
 _KEEPS_LOCKS = {"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN"}
 
@@ -56,7 +57,7 @@ class Limits:
     """
 
     first_look_s: float = 0.002
-    waited_before_s: float = 0.0007
+    waited_before_s: float = 0.0015
     look_s: float = 0.003
     wake_s: float = 0.0007
     quiet_s: float = 0.0003
@@ -453,11 +454,17 @@ class Controller:
             if flight.step.blocked_by or lane.blocked:
                 flight.step.blocked_until = len(self._steps)
             lane.kept.append(held)
+        if reply is not None and reply.error == _DEADLOCK and lane is not self._moving and self._decides():
+            # It began to wait less than a millisecond ago, or the machine was busy just then.
+            self._disturbed = f"a deadlock killed another than who closed it: {said(boundary)}"
         if reply is not None and reply.error in _TIMED_OUT and not self._free:
             own = reply.error == "55P03" and "NOWAIT" in boundary.text.upper()
             if not own:
                 self._disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
         self._tell()
+
+    def _decides(self) -> bool:
+        return self._blocking is not None and self._blocking.finds_deadlocks_at_once
 
     def _answered_unasked(self, held: Held) -> None:
         held.deliver()

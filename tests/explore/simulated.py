@@ -81,6 +81,7 @@ class Server:
     queue: list[tuple[SimulatedHeld, str]] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     sessions: int = 0
+    finds_deadlocks_at_once: bool = True
     looks: int = 0
 
     def session(self) -> Session:
