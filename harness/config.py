@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from harness.catalog.catalog import Catalog
 from harness.errors import ConfigError
+from harness.explore.bundle_settings import BundleSettings
 from harness.layers import Layer, complaint, merged, read_file
 from harness.profiles import BUNDLED, Profile, ProfileTable, load_profile
 from harness.stacks.settings import StackSettings
@@ -98,6 +99,8 @@ class Settings(BaseSettings):
         catalogs: files or folders with gaps of one's own, beside the bundled catalog.
         policy: the gate policy; None for the bundled one.
         canary: the mutant that every run must find open; empty for none.
+        bundles: how large replay bundles may be and how many are kept;
+            `harness.explore.bundle_settings`.
     """
 
     model_config = SettingsConfigDict(
@@ -119,6 +122,7 @@ class Settings(BaseSettings):
     catalogs: _Paths = ()
     policy: Path | None = None
     canary: str = "SYS-03.1"
+    bundles: BundleSettings = BundleSettings()
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
     _files: tuple[Path, ...] = PrivateAttr(default=())

@@ -15,6 +15,7 @@ from harness.errors import UnknownGap
 
 PARAMETER = "overbooked_trial"
 UNKNOWN_WEIGHT_S = 5.0
+EXPLORER = "explore"  # the fixture by which a scenario explores
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,17 @@ def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
     if not isinstance(trial, Trial):
         return None
     scenario = item.nodeid if _is_plain(plan, trial) else _without(item.nodeid, trial.id)
-    if (scenario, trial.id) in plan.done:
+    if (scenario, trial.id) in plan.done or not _ordered_to_run(item, scenario, plan):
         return None
     bound = _bound(item, catalog)
     return Entry(scenario, trial, bound, plan.asked(trial, bound))
+
+
+def _ordered_to_run(item: pytest.Item, scenario: str, plan: Plan) -> bool:
+    if plan.orders is None:
+        return True
+    explores = EXPLORER in getattr(item, "fixturenames", ())
+    return explores and plan.orders.scenario in {"", scenario}
 
 
 def _without(nodeid: str, name: str) -> str:

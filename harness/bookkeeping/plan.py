@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.bookkeeping.orders import Orders
+
 HEALTHY = "healthy"
 CANARY = "canary"
 
@@ -75,6 +77,7 @@ class Plan:
         deadline_at: end of the whole run, seconds since the epoch; None for none.
         done: `(scenario, trial id)` that an earlier run has finished.
         weights: expected seconds by scenario, where known, for longest-first order.
+        orders: explore only this; None: everything that is asked.
     """
 
     run: str
@@ -90,6 +93,7 @@ class Plan:
     deadline_at: float | None = None
     done: frozenset[tuple[str, str]] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)
+    orders: Orders | None = None
 
     @property
     def folder(self) -> Path:
@@ -163,4 +167,6 @@ class Plan:
             for one in data["variants"]
         )
         data["done"] = frozenset((scenario, trial) for scenario, trial in data["done"])
+        orders = data.get("orders")
+        data["orders"] = Orders.from_dict(orders) if orders else None
         return cls(**data)

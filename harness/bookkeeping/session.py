@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping.deadlines import SuspensionMark, debugger_attached
+from harness.bookkeeping.orders import WATCHER, Watcher
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.recorder import Listener, Recorder
 from harness.bookkeeping.survey import QUIETLY
@@ -38,6 +39,7 @@ def hold(
     *,
     workers: int,
     listener: Listener,
+    watcher: Watcher | None = None,
 ) -> Ended:
     """Run every trial of a plan. The caller has installed `interrupts.first_one_counts`.
 
@@ -46,6 +48,7 @@ def hold(
         scenarios: folders or files.
         workers: processes, each with a stack of its own; 0 runs everything in this one.
         listener: hears how it goes.
+        watcher: follows explorations, where everything runs in this process.
 
     Raises:
         UsageError: there are no scenarios, one cannot be imported, or is bound to what does not exist.
@@ -66,7 +69,7 @@ def hold(
     ]
     with _Watch(plan) as watch:
         try:
-            status = pytest.main(arguments, plugins=[recorder])
+            status = pytest.main(arguments, plugins=[recorder, *_watching(watcher)])
         except KeyboardInterrupt:
             recorder.interrupted = True
             status = pytest.ExitCode.INTERRUPTED
@@ -79,6 +82,21 @@ def hold(
     if status == pytest.ExitCode.INTERNAL_ERROR:
         raise HarnessError("pytest broke; see the errors above")
     return Ended()
+
+
+class _Watching:
+    """Makes a watcher known to the session by its name."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.register(self._watcher, WATCHER)
+
+
+def _watching(watcher: Watcher | None) -> tuple[_Watching, ...]:
+    return (_Watching(watcher),) if watcher is not None else ()
 
 
 def _beside(workers: int) -> tuple[str, ...]:

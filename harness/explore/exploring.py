@@ -10,6 +10,7 @@ await explore.interleavings(race)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from inspect import isawaitable
 
 from harness.errors import GapFound
@@ -20,7 +21,7 @@ from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
 from harness.explore.race import MakeRace, Race, Ran
 from harness.explore.stage import Stage
-from harness.explore.story import Script, Story, Tell, plain
+from harness.explore.story import Script, Story, Tell, Watch, plain
 from harness.explore.trace import first_difference
 from harness.profiles.budget import Budget
 from harness.targets.system import System
@@ -38,6 +39,7 @@ class Explore:
         footprinting: what each boundary reads and writes.
         tell: draws lanes, writes a bundle; by default steps are shown as they are.
         script: run this one schedule, of the race it names, instead of exploring.
+        watch: told of each schedule as it is run, with the name of its race.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Explore:
         *,
         tell: Tell = plain,
         script: Script | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._system = system
         self._judge = judge
@@ -58,6 +61,7 @@ class Explore:
         self._footprinting = footprinting
         self._tell = tell
         self._script = script
+        self._watch = watch
         self._notes: list[dict[str, object]] = []
         self._warm: tuple[MakeRace, Exploration] | None = None
         self._performed = False
@@ -108,7 +112,7 @@ class Explore:
             preemptions=self._budget.preemptions(actors) if preemptions is None else preemptions,
             reduce=reduce,
             schedules=schedules or self._budget.schedules,
-            told=self._count,
+            told=partial(self._count, title),
         )
         explored = exploration.explored
         if self._script is not None:
@@ -184,9 +188,11 @@ class Explore:
             return found
         return None
 
-    def _count(self, ran: Ran) -> None:
+    def _count(self, race: str, ran: Ran) -> None:
         self._judge.count("schedules")
         self._judge.count("boundaries", len(ran.trace.steps))
+        if self._watch is not None:
+            self._watch(race, ran.trace)
 
     # -- what is said of it --------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ class Left:
 
 
 Tell = Callable[[Story], Left]
+# Told of each schedule as it is run, before it is judged: the race's name and the trace.
+Watch = Callable[[str, Trace], None]
 
 
 @dataclass(frozen=True, slots=True)

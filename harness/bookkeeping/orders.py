@@ -1,0 +1,55 @@
+"""Orders: what a run is to explore, where it is not to explore everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.explore.choosing import Choice
+from harness.explore.trace import Trace
+
+# The name under which a command has its watcher among pytest's plugins, in its own process.
+WATCHER = "overbooked-watcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What of its scenarios' explorations a run is to do; only scenarios that explore run at all.
+
+    Args:
+        scenario: the node id of the only one that runs, parameters included; "": all that explore.
+        race: the name of the only race within it that is run; "": with a schedule the first.
+        schedule: run exactly this one; None: explore.
+        step: a person chooses who goes next, after the schedule.
+        preemptions: the bound; None: as the profile says.
+        scenario_seed: the scenario's seed the first time it runs; None: derived from the run's.
+    """
+
+    scenario: str = ""
+    race: str = ""
+    schedule: tuple[int, ...] | None = None
+    step: bool = False
+    preemptions: int | None = None
+    scenario_seed: int | None = None
+
+    @property
+    def one(self) -> bool:
+        """Whether a single schedule is to be run."""
+        return self.step or self.schedule is not None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Orders:
+        """Orders as `dataclasses.asdict` made them, after a way through JSON."""
+        schedule = data["schedule"]
+        return cls(**{**data, "schedule": None if schedule is None else tuple(schedule)})
+
+
+class Watcher(Protocol):
+    """Who follows an exploration from the command line, in the same process."""
+
+    def ran(self, race: str, number: int, trace: Trace) -> None:
+        """A schedule of a race was run and is judged next."""
+
+    async def choose(self, choice: Choice) -> int:
+        """Say who goes next; called in the relay's thread."""
