@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,11 +21,12 @@ from harness.cli.display import Display, displayed
 from harness.cli.looping import looped
 from harness.cli.options import config_option, settings_of
 from harness.errors import ExitCode, UsageError
-from harness.explore.fault_points import EVERY_KIND
+from harness.explore.fault_points import EVERY_KIND, FaultPlan
+from harness.explore.journey import Journey
 from harness.explore.sweep_matrix import Sweep
 from harness.explore.sweep_table import markdown, rows, second_summary, summary, why
 from harness.explore.sweeping import Quotas
-from harness.explore.sweeps import sweep
+from harness.explore.sweeps import strike, sweep
 from harness.journeys.personas import People
 from harness.journeys.swept import JOURNEYS, journeys_for
 from harness.reporting.folder import RunFolder
@@ -47,6 +49,9 @@ from harness.wire.boundary import FaultKind
     "--sample", type=click.IntRange(1), help="At most so many of stalls, kills and the others each."
 )
 @click.option(
+    "--only", metavar="POINT:KIND", help="Just this one, by the number of its point: 62:kill-after."
+)
+@click.option(
     "--twice", type=click.IntRange(0), default=0, help="So many faults upon faults, while it recovers."
 )
 @click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-01.1.")
@@ -64,6 +69,7 @@ def command(
     name: str,
     kinds: str | None,
     sample: int | None,
+    only: str | None,
     twice: int,
     mutant: str | None,
     seed: int | None,
@@ -83,10 +89,12 @@ def command(
     overbooked sweep checkout
     overbooked sweep SYS-01 --mutant SYS-01.5 --kinds error,answer-lost
     overbooked sweep checkout --sample 40 --twice 50 --json
+    overbooked sweep checkout --only 62:kill-after --mutant SYS-01.2
     """
     settings = settings_of(config, seed=seed, stack={"kind": kind}).settings
     wanted = kinds_of(kinds)
     journeys = journeys_for(name)
+    plan = only_of(only)
     descriptor = descriptor_of(settings)
     if mutant:
         require(seeded := settings.catalog().mutant(mutant), descriptor)
@@ -98,7 +106,8 @@ def command(
     with displayed() as display:
         display.line(Text(f"{chosen.why}   seed {drawn}", style="dim"))
         stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
-        found = looped(lambda: _sweep(stack, descriptor, journeys, wanted, quotas, drawn, folder, display))
+        sweeping = Sweeping(wanted, quotas, plan, drawn)
+        found = looped(lambda: _sweep(stack, descriptor, journeys, sweeping, folder, display))
         display.line(Text(f"{folder.path}/"))
     if as_json:
         document = {
@@ -112,13 +121,43 @@ def command(
     return exit_code(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Sweeping:
+    """What is to be swept of each journey; `only` is one point and kind."""
+
+    kinds: Sequence[FaultKind]
+    quotas: Quotas
+    only: tuple[int, FaultKind] | None
+    seed: int
+
+    async def of(self, stack: Stack, journey: Journey, display: Display) -> Sweep:
+        """Sweep one journey."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            display.status(f"{done} of {total}  {what}")
+
+        rng = random.Random(self.seed)
+        if self.only is not None:
+            return await strike(stack, journey, self._picked, rng=rng, progress=progress)
+        return await sweep(stack, journey, rng=rng, kinds=self.kinds, quotas=self.quotas, progress=progress)
+
+    def _picked(self, possible: Sequence[FaultPlan]) -> FaultPlan:
+        for plan in possible:
+            if (plan.point.ordinal, plan.kind) == self.only:
+                return plan
+        assert self.only is not None
+        last = possible[-1].point.ordinal if possible else 0
+        raise UsageError(
+            f"{self.only[1].value} at point {self.only[0]} makes no sense: the journey has {last} points; "
+            "sweep it to see what can be done at each"
+        )
+
+
 async def _sweep(
     stack: Stack,
     descriptor: Descriptor,
     journeys: Sequence[str],
-    kinds: Sequence[FaultKind],
-    quotas: Quotas,
-    seed: int,
+    sweeping: Sweeping,
     folder: RunFolder,
     display: Display,
 ) -> list[Sweep]:
@@ -126,17 +165,11 @@ async def _sweep(
     try:
         await stack.start()
         for name in journeys:
-            system = await bind(stack, descriptor, seed=seed, people=People(seed))
+            people = People(sweeping.seed)
+            system = await bind(stack, descriptor, seed=sweeping.seed, people=people)
             try:
                 journey = JOURNEYS[name](system)
-                swept = await sweep(
-                    stack,
-                    journey,
-                    rng=random.Random(seed),
-                    kinds=kinds,
-                    quotas=quotas,
-                    progress=lambda done, total, what: display.status(f"{done} of {total}  {what}"),
-                )
+                swept = await sweeping.of(stack, journey, display)
             finally:
                 await system.close()
             found.append(swept)
@@ -162,6 +195,21 @@ def kinds_of(said: str | None) -> Sequence[FaultKind]:
     if unknown or not names:
         raise UsageError(f"no fault kind {', '.join(unknown) or 'was named'}; there are {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def only_of(said: str | None) -> tuple[int, FaultKind] | None:
+    """The point and the kind that the command line names, e.g. `62:kill-after`.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if said is None:
+        return None
+    ordinal, colon, kind = said.partition(":")
+    if not colon or not ordinal.strip().isdigit():
+        raise UsageError(f"wanted --only POINT:KIND, e.g. 62:kill-after, found {said!r}")
+    (wanted,) = kinds_of(kind)[:1]
+    return int(ordinal), wanted
 
 
 def exit_code(found: Sequence[Sweep]) -> ExitCode:

@@ -66,6 +66,12 @@ class SecondOrder:
                 await self._sweeper.judged(self._journey, self._sweep, runs)
                 runs = []
 
+    async def one(self, plan: FaultPlan) -> None:
+        """Strike just this once more; the way of its recovery is the step of its second point."""
+        assert plan.second is not None
+        runs = await self._struck(plan, plan.second.step)
+        await self._sweeper.judged(self._journey, self._sweep, runs)
+
     async def _recorded(
         self, plan: FaultPlan, way: str, share: int | None, kinds: Iterator[FaultKind]
     ) -> tuple[Run, list[FaultPlan]]:

@@ -131,6 +131,33 @@ class Sweeper:
         await self._struck_all(journey, sweep, clean, chosen, enough)
         return sweep
 
+    async def one(self, journey: Journey, pick: Callable[[Sequence[FaultPlan]], FaultPlan]) -> Sweep:
+        """Record the journey and carry out one first fault; the keeper must be engaged.
+
+        Args:
+            pick: names it, given every one that makes sense.
+
+        Raises:
+            HarnessError: as for a sweep.
+        """
+        await self.lanes.learn()
+        clean = await self._warmed(journey)
+        crossings = await self._recorded(journey, clean)
+        points = points_of(journey.name, crossings)
+        possible = [
+            plan_for(journey.name, point, kind, crossing)
+            for point, crossing in zip(points, crossings, strict=True)
+            for kind in self.kinds
+            if not why_not(crossing, kind, killable=self.lanes.killable)
+        ]
+        plan = pick(possible)
+        sweep = Sweep(journey.name, points, self.kinds)
+        if plan.second is None:
+            await self._struck_all(journey, sweep, clean, [plan], None)
+        else:
+            await self.judged(journey, sweep, clean)
+        return sweep
+
     @asynccontextmanager
     async def engaged(self, journey: Journey) -> AsyncIterator[None]:
         """The gate's keeper is ours while this lasts, and every replica runs afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.explore.fault_points import EVERY_KIND, FaultPlan
 from harness.explore.journey import Journey
@@ -45,6 +45,36 @@ async def sweep(
         found = await sweeper.first_order(journey, enough=enough)
         if sweeper.quotas.upon_faults != 0 and not (enough is not None and enough(found)):
             await SecondOrder(sweeper, journey, found).go(sweeper.quotas.upon_faults)
+    return found
+
+
+async def strike(
+    stack: Stack,
+    journey: Journey,
+    pick: Callable[[Sequence[FaultPlan]], FaultPlan],
+    *,
+    rng: random.Random,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Carry out one plan and judge what it leaves; for looking again at what a sweep has found.
+
+    Args:
+        pick: names the plan, given every first fault that makes sense in this journey.
+
+    Raises:
+        HarnessError: as for a sweep.
+    """
+    sweeper = Sweeper(stack, rng=rng, progress=progress)
+    async with sweeper.engaged(journey):
+        chosen: list[FaultPlan] = []
+
+        def picked(possible: Sequence[FaultPlan]) -> FaultPlan:
+            chosen.append(pick(possible))
+            return chosen[0]
+
+        found = await sweeper.one(journey, picked)
+        if chosen[0].second is not None:
+            await SecondOrder(sweeper, journey, found).one(chosen[0])
     return found
 
 
@@ -135,10 +165,18 @@ def receipts(found: Sweep, took_s: float) -> list[Receipt]:
     ]
 
 
+def again(found: Sweep, plan: FaultPlan | None) -> str:
+    """The command that does it again; on a mutant, say which."""
+    if plan is None or plan.second is not None:
+        return f"overbooked sweep {found.journey}"
+    return f"overbooked sweep {found.journey} --only {plan.point.ordinal}:{plan.kind.value.replace(' ', '-')}"
+
+
 def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
     others = [str(cell.plan) for cell in found.violated if cell.plan != plan]
     return {
         "fault plan": str(plan) if plan is not None else "no fault at all",
+        "again": again(found, plan),
         "step": plan.point.step if plan is not None else "",
         "statement": plan.point.shape if plan is not None else "",
         "violated": len(found.violated),

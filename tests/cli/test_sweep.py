@@ -89,6 +89,25 @@ def test_a_sample_says_what_was_not_run(
     assert "not run, error: beyond the budget (3 points)" in called.err
 
 
+def test_one_fault_can_be_looked_at_again(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey(monkeypatch, stack, recovers=True)
+    called = project.call("sweep", "checkout", "--only", "3:reset-before", "--json")
+    assert called.code == 0
+    (cell,) = json.loads(called.out)["sweeps"][0]["cells"]
+    assert (cell["point"], cell["kind"], cell["outcome"]) == (3, "reset before", "safe")
+
+
+def test_a_point_that_is_not_there_is_bad_usage(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey(monkeypatch, stack, recovers=True)
+    called = project.call("sweep", "checkout", "--only", "9:error")
+    assert called.code == 2
+    assert "has 4 points" in called.err
+
+
 def test_a_violation_is_told_with_its_plan(
     project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +138,7 @@ def test_a_gap_means_its_journeys(project: Project, stack: Standing, monkeypatch
         (["nonsense"], "checkout, webhook, reconciliation"),
         (["checkout", "--kinds", "hiccup"], "no fault kind hiccup"),
         (["checkout", "--kinds", ","], "no fault kind was named"),
+        (["checkout", "--only", "kill"], "POINT:KIND"),
         (["checkout", "--mutant", "SYS-03.9"], "SYS-03.9"),
     ],
 )
