@@ -149,15 +149,17 @@ def takes_effect(boundary: Boundary) -> bool:
 
 
 def preferred(plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
-    """Of some faults, those right after something took effect, and nobody heard of it.
+    """Of some faults, those that strike right after something took effect.
 
-    Of kills these find the service dead in each state in which it can be.
+    Kills there find the service dead in each state in which it can be; an answer lost, or an error at
+    the very next boundary, leaves it alive in each.
     """
+    effects = {n for n, crossing in enumerate(crossings, 1) if takes_effect(crossing.boundary)}
     return [
         plan
         for plan in plans
-        if plan.kind in (FaultKind.KILL_AFTER, FaultKind.ANSWER_LOST)
-        and takes_effect(crossings[plan.point.ordinal - 1].boundary)
+        if (plan.kind in (FaultKind.KILL_AFTER, FaultKind.ANSWER_LOST) and plan.point.ordinal in effects)
+        or (plan.kind is FaultKind.ERROR and plan.point.ordinal - 1 in effects)
     ]
 
 

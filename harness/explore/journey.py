@@ -32,6 +32,10 @@ class Mark(Protocol):
 class Trial(Protocol):
     """One run of a journey, on things of its own, so that what becomes of them is its doing alone."""
 
+    # Whether its client comes back only after recovery has been there; set by the sweep, so that of
+    # faults that lie side by side one is found by the client and the next by recovery.
+    patient: bool
+
     @property
     def findings(self) -> Findings: ...
 

@@ -41,6 +41,7 @@ class SecondOrder:
         self._journey = journey
         self._sweep = sweep
         self._noise: dict[str, Noise] = {}
+        self._patience = cycle((False, True))
 
     async def go(self, quota: int | None) -> None:
         """Strike `quota` recoveries, spread evenly over first faults and over the boundaries of each;
@@ -110,6 +111,7 @@ class SecondOrder:
 
     async def _first(self, plan: FaultPlan) -> Run:
         (trial,) = await self._journey.prepare(1)
+        trial.patient = next(self._patience)
         run = Run(plan, trial)
         lane = await self._sweeper.lanes.take()
         await trial.ready()

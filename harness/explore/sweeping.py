@@ -109,6 +109,7 @@ class Sweeper:
         self.quotas = quotas or Quotas()
         self._progress = progress
         self._stall_s: dict[str, float] = {}
+        self._patient: frozenset[FaultPlan] = frozenset()
         self._done = self._total = 0
         self.keeper: Keeper
         self.lanes: Lanes
@@ -242,6 +243,8 @@ class Sweeper:
     ) -> None:
         # Faults of one kind after another would have both replicas starting at once, or both resting.
         queue = self.rng.sample(list(chosen), len(chosen))
+        in_order = sorted(chosen, key=lambda plan: (plan.kind.value, plan.point.ordinal))
+        self._patient = frozenset(in_order[1::2])
         tried: set[FaultPlan] = set()
         runs = clean
         while queue or runs:
@@ -260,6 +263,8 @@ class Sweeper:
     async def _batch(self, journey: Journey, plans: Sequence[FaultPlan]) -> list[Run]:
         trials = await journey.prepare(len(plans)) if plans else ()
         runs = [Run(plan, trial) for plan, trial in zip(plans, trials, strict=True)]
+        for run in runs:
+            run.trial.patient = run.plan in self._patient
         stalled = [run for run in runs if run.plan is not None and run.plan.kind is FaultKind.STALL]
         for run in runs:
             if run not in stalled:

@@ -28,6 +28,7 @@ class CheckoutTrial:
 
     def __init__(self, system: System, who: Person, slot: Slot) -> None:
         self.findings = Findings()
+        self.patient = False
         self.slot = slot
         self.purchase: Purchase | None = None
         self._system = system
@@ -109,11 +110,11 @@ class CheckoutJourney:
         await self._system.advance(LATER_S)
 
     async def finish(self, trials: Sequence[CheckoutTrial]) -> None:
-        """Every other client who does not know comes back before recovery, the others after it; then
+        """Who does not know and has no patience comes back before recovery, the others after it; then
         everybody asks again, at every replica."""
         system = self._system
         await self.later()
-        first = [trial for trial in trials if trial.undecided][::2]
+        first = [trial for trial in trials if trial.undecided and not trial.patient]
         await some_at_a_time([system.log_in(trial.who) for trial in first])
         await some_at_a_time([repeats(system, _begun(trial)) for trial in first])
         await self._look(trials, ALWAYS)

@@ -28,6 +28,7 @@ class ReconciliationTrial:
 
     def __init__(self, journey: ReconciliationJourney) -> None:
         self.findings = Findings()
+        self.patient = False
         self.planted: Planted | None = None
         self._journey = journey
 

@@ -142,6 +142,7 @@ class TollTrial:
 
     def __init__(self, journey: TollJourney, number: int) -> None:
         self.findings = Findings()
+        self.patient = False
         self.number = number
         self.undecided = True
         self._journey = journey
