@@ -286,9 +286,18 @@ async def explore(
 ) -> AsyncIterator[Explore]:
     """Explores races statement by statement; every schedule within a bound of preemptions."""
     from harness.bookkeeping.exploring import explorer  # noqa: PLC0415
+    from harness.bookkeeping.orders import WATCHER  # noqa: PLC0415
 
     clerk = clerk_of(request.config)
-    explore = explorer(stack, system, judge, budget, allow=clerk.settings.stack.allow_hosts)
+    explore = explorer(
+        stack,
+        system,
+        judge,
+        budget,
+        settings=clerk.settings,
+        orders=clerk.plan.orders,
+        watcher=request.config.pluginmanager.get_plugin(WATCHER),
+    )
     try:
         yield explore
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping import collection, docket, interrupts, lending
+from harness.bookkeeping.bundling import Bundling
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
@@ -125,7 +126,7 @@ class Clerk:
                 _meaning(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
             )
         if call.when == "teardown":
-            result = sitting.conclude()
+            result = self._bundling.kept(sitting.conclude(), self.seed(item))
             self._opened[result.trial].update(
                 ruled.clause for ruled in result.results if ruled.verdict is Verdict.OPEN
             )
@@ -147,8 +148,15 @@ class Clerk:
     def seed(self, item: pytest.Item) -> int:
         """The seed of an item: the same for every variant, another for every repetition."""
         entry = _entry(item)
+        orders = self.plan.orders
+        if orders is not None and orders.scenario_seed is not None and not entry.trial.repetition:
+            return orders.scenario_seed
         material = f"{self.plan.seed}/{entry.scenario}/{entry.trial.repetition}"
         return int.from_bytes(hashlib.sha256(material.encode()).digest()[:8], "big")
+
+    @cached_property
+    def _bundling(self) -> Bundling:
+        return Bundling(self.plan, self.settings, self.catalog, lambda: self.descriptor)
 
     @cached_property
     def descriptor(self) -> Descriptor:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import cast
 
+from harness.bookkeeping.orders import Orders, Watcher
+from harness.config import Settings
 from harness.errors import NotSupported
+from harness.explore.choosing import Choice, Chooser, following
+from harness.explore.controller import Limits
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
 from harness.explore.stage import Stage, ThreadedLink
+from harness.explore.story import Script
+from harness.explore.telling import telling
 from harness.explore.volleys import door_of
 from harness.faults.allow import Aim
 from harness.profiles.budget import Budget
@@ -16,16 +23,32 @@ from harness.stacks.protocol import Stack
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
 
+# How long a person may take over one schedule; the service's own time limits are shorter.
+WALK_S = 3600.0
 
-def explorer(stack: Stack, system: System, judge: Judge, budget: Budget, *, allow: Sequence[str]) -> Explore:
+
+def explorer(
+    stack: Stack,
+    system: System,
+    judge: Judge,
+    budget: Budget,
+    *,
+    settings: Settings,
+    orders: Orders | None = None,
+    watcher: Watcher | None = None,
+) -> Explore:
     """What the `explore` fixture gives.
+
+    Args:
+        orders: explore only this.
+        watcher: follows it; it must be there where a person chooses.
 
     Raises:
         HostNotAllowed: the service is neither local nor allowed.
         NotSupported: the stack's links have no gate.
     """
     for url in system.client.urls:
-        Aim(stack, allow).burst(door_of(url).host)
+        Aim(stack, settings.stack.allow_hosts).burst(door_of(url).host)
     ungated = [name for name, link in stack.links.items() if not hasattr(link, "gate")]
     if ungated or not stack.links:
         raise NotSupported(f"the order of messages cannot be chosen on {', '.join(ungated) or 'no link'}")
@@ -33,5 +56,36 @@ def explorer(stack: Stack, system: System, judge: Judge, budget: Budget, *, allo
     # The administrator may also have deadlocks found at once; an observer can only ask.
     dsn = stack.dsns.get("admin") or stack.dsns.get("observer")
     footprinting = Footprinting(stack.dsns.get("observer") or dsn)
-    stage = Stage(system, links, dsn, harmless=footprinting.harmless)
-    return Explore(system, judge, budget, stage, footprinting)
+    limits = Limits(schedule_s=WALK_S) if orders is not None and orders.step else None
+    stage = Stage(system, links, dsn, limits=limits, harmless=footprinting.harmless)
+    if orders is not None and orders.preemptions is not None:
+        bound = orders.preemptions
+        budget = replace(budget, preemptions_two=bound, preemptions_three=bound)
+    return Explore(
+        system,
+        judge,
+        budget,
+        stage,
+        footprinting,
+        tell=telling(settings.bundles.redact),
+        script=_script(orders, watcher),
+        watch=watcher.ran if watcher is not None else None,
+    )
+
+
+def _script(orders: Orders | None, watcher: Watcher | None) -> Script | None:
+    if orders is None or not orders.one:
+        return None
+    schedule = orders.schedule or ()
+    choose = stepping(schedule, watcher) if orders.step and watcher is not None else None
+    return Script(schedule, orders.race, choose=choose)
+
+
+def stepping(schedule: Sequence[int], watcher: Watcher) -> Chooser:
+    """Follow a schedule to its end, and from there ask a person."""
+    follow = following(schedule)
+
+    def choose(choice: Choice) -> int | Awaitable[int]:
+        return follow(choice) if choice.number < len(schedule) else watcher.choose(choice)
+
+    return choose

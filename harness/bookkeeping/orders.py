@@ -48,7 +48,7 @@ class Orders:
 class Watcher(Protocol):
     """Who follows an exploration from the command line, in the same process."""
 
-    def ran(self, race: str, number: int, trace: Trace) -> None:
+    def ran(self, race: str, trace: Trace) -> None:
         """A schedule of a race was run and is judged next."""
 
     async def choose(self, choice: Choice) -> int:

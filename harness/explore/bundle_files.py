@@ -113,12 +113,12 @@ def _draw(bundle: Bundle, path: Path) -> None:
     if not trace.steps:
         return
     drawn = {
-        ".html": lambda: lanes_html(trace, headline_of(bundle)),
-        ".svg": lambda: lanes_svg(trace, title=bundle.expected.what),
+        ".html": lanes_html(trace, headline_of(bundle)),
+        ".svg": lanes_svg(trace, title=bundle.expected.what),
     }
-    for end, draw in drawn.items():
+    for end, text in drawn.items():
         try:
-            path.with_suffix(end).write_text(draw(), encoding="utf-8")
+            path.with_suffix(end).write_text(text, encoding="utf-8")
         except OSError:
             with suppress(OSError):
                 path.with_suffix(end).unlink(missing_ok=True)
@@ -143,4 +143,3 @@ def _write_through(path: Path, text: str) -> None:
 def _is_bundle(path: Path) -> bool:
     with path.open(encoding="utf-8", errors="replace") as file:
         return f'"{VERSION_KEY}"' in file.read(_PEEKED)
-

@@ -16,7 +16,9 @@ from harness.reporting.wording import (
     canary_line,
     clause_reason,
     heading,
+    lanes,
     load_line,
+    replay,
     seconds,
     share,
     shout,
@@ -160,11 +162,14 @@ def finding_text(letter: str, finding: Finding, command: str, *, style: str = "b
     for word, said in (("expected", finding.expected), ("observed", finding.observed)):
         if said:
             table.add_row("", word, Text(said))
-    shown = finding.operations[:OPERATIONS_SHOWN]
+    drawn = lanes(finding)
+    shown = drawn or finding.operations[:OPERATIONS_SHOWN]
     lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in shown]
-    if more := len(finding.operations) - len(shown):
+    if not drawn and (more := len(finding.operations) - len(shown)):
         lines.append(Text(f"... {more} more in the scorecard", style="dim"))
-    if command:
+    if again := replay(finding):
+        lines.append(Text(again, style="dim"))
+    elif command:
         lines.append(Text(command, style="dim"))
     return Group(table, *_indented(lines))
 

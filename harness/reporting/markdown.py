@@ -10,7 +10,9 @@ from harness.reporting.wording import (
     canary_line,
     clause_reason,
     heading,
+    lanes,
     load_line,
+    replay,
     seconds,
     share,
     shout,
@@ -127,9 +129,12 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _operations(finding: Finding) -> Iterator[str]:
-    if finding.operations:
+    if shown := (lanes(finding) or finding.operations):
         yield ""
-        yield from _fenced(finding.operations)
+        yield from _fenced(shown)
+    if command := replay(finding):
+        yield ""
+        yield f"Replay: `{command}`" if finding.details.get("replay") else cell(command)
 
 
 def _not_asked(scorecard: Scorecard) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.verdicts.evidence import Finding
 from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, LoadScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
@@ -84,6 +85,19 @@ def heading(scorecard: Scorecard) -> tuple[str, ...]:
     if run.mutant:
         parts.append(f"mutant {run.mutant}")
     return (*parts, f"profile {run.profile}", f"seed {run.seed}", f"run {run.id}")
+
+
+def lanes(finding: Finding) -> tuple[str, ...]:
+    """The lanes of a schedule that was found, line by line; none where it was found otherwise."""
+    drawn = finding.details.get("lanes")
+    return tuple(map(str, drawn)) if isinstance(drawn, list | tuple) else ()
+
+
+def replay(finding: Finding) -> str:
+    """The command that replays a finding, or why there is none; "" where it is no schedule or fault plan."""
+    if command := finding.details.get("replay"):
+        return str(command)
+    return f"no bundle: {missing}" if (missing := finding.details.get("no bundle")) else ""
 
 
 def again(clause: str, scorecard: Scorecard) -> str:

@@ -1,0 +1,117 @@
+"""Turns recordings in a trial's findings into replay bundles in the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.bookkeeping.fitting import fits_of
+from harness.bookkeeping.plan import CANARY, Plan
+from harness.bookkeeping.result import TrialResult
+from harness.catalog import Catalog
+from harness.config import Settings
+from harness.errors import HarnessError
+from harness.explore.bundle import Bundle, Expected, Made, Recording
+from harness.explore.bundle_files import prune, replay_command, write_bundle
+from harness.explore.redaction import Redactor
+from harness.explore.telling import RECORDING
+from harness.targets.descriptor import Descriptor
+from harness.verdicts.evidence import ClauseResult, Finding
+
+# Keys of a finding's details, for reports: the command that replays it, and why there is none.
+REPLAY = "replay"
+NO_BUNDLE = "no bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundling:
+    """Writes the bundles of one run.
+
+    Args:
+        plan: of the run; one without a folder keeps none.
+        settings: of the run.
+        catalog: of the run.
+        descriptor: reads that of the system, when there is a bundle to be written.
+    """
+
+    plan: Plan
+    settings: Settings
+    catalog: Catalog
+    descriptor: Callable[[], Descriptor]
+
+    def kept(self, result: TrialResult, scenario_seed: int) -> TrialResult:
+        """The result with a bundle written for each finding that has a recording, and named there.
+
+        A bundle that cannot be written changes no verdict; the finding says why there is none.
+        """
+        if not any(each.finding and RECORDING in each.finding.details for each in result.results):
+            return result
+        return replace(
+            result, results=tuple(self._of(each, result, scenario_seed) for each in result.results)
+        )
+
+    def _of(self, ruled: ClauseResult, result: TrialResult, seed: int) -> ClauseResult:
+        finding = ruled.finding
+        if finding is None or RECORDING not in finding.details:
+            return ruled
+        details = {name: value for name, value in finding.details.items() if name != RECORDING}
+        if self.plan.directory is not None and result.trial.variant != CANARY:
+            details.update(self._written(ruled, finding, result, seed))
+        return replace(ruled, finding=replace(finding, details=details))
+
+    def _written(
+        self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int
+    ) -> Mapping[str, Any]:
+        variant = self.plan.variant(result.trial.variant)
+        own = variant == self.plan.variants[0]
+        name = ruled.clause if own else f"{ruled.clause}-on-{variant.name}"
+        try:
+            path = write_bundle(
+                self._bundle(ruled, finding, result, seed),
+                self.plan.folder,
+                name,
+                size_bytes=self.settings.bundles.size_kib * 1024,
+                shown=self.plan.start,
+            )
+        except (HarnessError, OSError, ValueError) as error:
+            return {NO_BUNDLE: str(error)}
+        prune(self.settings.reports, self.settings.bundles.keep)
+        return {REPLAY: replay_command(path, self.plan.start)}
+
+    def _bundle(self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int) -> Bundle:
+        mutant = self.plan.variant(result.trial.variant).mutant
+        redactor = Redactor(self.settings.bundles.redact)
+        stack = result.stack
+        return Bundle(
+            clause=ruled.clause,
+            scenario=result.scenario,
+            command="",
+            made=Made(
+                run=self.plan.run,
+                at=datetime.now(UTC),
+                seed=self.plan.seed,
+                scenario_seed=seed,
+                profile=self.settings.profile,
+                mutant=mutant,
+                stack=str(stack.get("kind", "")),
+                replicas=int(stack.get("replicas", 0)),
+                versions={str(name): str(version) for name, version in stack.get("versions", {}).items()},
+            ),
+            fits=fits_of(
+                result.scenario,
+                ruled.clause,
+                mutant,
+                root=self.plan.root,
+                catalog=self.catalog,
+                descriptor=self.descriptor(),
+            ),
+            expected=Expected(
+                what=redactor.text(finding.what),
+                expected=redactor.text(finding.expected),
+                observed=redactor.text(finding.observed),
+                operations=redactor.lines(finding.operations),
+            ),
+            recording=Recording.model_validate(finding.details[RECORDING]),
+        )
