@@ -134,7 +134,7 @@ class HeldBoundary:
         return stood
 
     def _take(self, what: str, wanted: Turn) -> bool:
-        if self.turn is Turn.RELEASED or (self.cancelled and self.turn is Turn.FAILED):
+        if self.turn is Turn.RELEASED or (self.cancelled and wanted is Turn.ASKED):
             return False  # decided elsewhere meanwhile; no mistake of the keeper's
         if self.turn is not wanted:
             raise RuntimeError(
