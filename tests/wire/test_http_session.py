@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
@@ -577,3 +578,32 @@ def test_observing_changes_no_byte_in_any_pieces(up: list[int], down: list[int])
     assert bytes(line.wires.up) == b"".join(request for request, _ in EXCHANGES)
     assert bytes(line.wires.down) == b"".join(answer for _, answer in EXCHANGES)
     assert line.wires.broken == ""
+
+
+FRAGMENTS = st.lists(
+    st.one_of(
+        st.binary(max_size=12),
+        st.sampled_from([request for request, _ in EXCHANGES]),
+        st.sampled_from([answer for _, answer in EXCHANGES]),
+        st.sampled_from(
+            [b"0\r\n\r\n", b"\r\n", b"GET ", b"HTTP/1.1 200 OK\r\n\r\n", b"3\r\nabc\r\n", b"HTTP/1.1 1"]
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(FRAGMENTS, FRAGMENTS, st.booleans())
+def test_nonsense_is_passed_on_unchanged_or_told_and_reset(
+    up: list[bytes], down: list[bytes], watched: bool
+) -> None:
+    keeper = through() if watched else None
+    line = Line(keeper)
+    for said, answer in zip_longest(up, down, fillvalue=b""):
+        for feed, data in ((line.session.from_client, said), (line.session.from_server, answer)):
+            if data and not line.wires.broken:
+                feed(data)
+    if not watched:
+        assert (bytes(line.wires.up), bytes(line.wires.down)) == (b"".join(up), b"".join(down))
+    assert b"".join(up).startswith(bytes(line.wires.up))
+    assert bool(line.wires.broken) == ("reset" in line.wires.happened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
@@ -361,6 +362,73 @@ def test_reset_takes_the_connection_back_to_its_beginning() -> None:
     assert [reply.summary for reply in keeper.replies][-1] == "array of 3"
 
 
+def test_subscribing_in_silence_is_answered_by_pushes_all_the_same(line: Line, keeper: Keeper) -> None:
+    line.says("HELLO 3", "CLIENT REPLY OFF")
+    line.answers(b"%0\r\n")
+    line.says("SUBSCRIBE a")
+    keeper.held.go()
+    confirmed = bulk("subscribe", "a", "1", mark=">")
+    keeper.held.deliver()
+    assert line.answers(confirmed) == confirmed
+    assert keeper.replies[0].summary == "no reply"
+
+
+def test_a_mode_that_there_is_not_is_answered_by_an_error() -> None:
+    keeper = through()
+    line = Line(keeper)
+    line.says("CLIENT REPLY LOUD", "CLIENT REPLY SKIP", "CLIENT REPLY LOUD", "GET a")
+    line.answers(b"-ERR syntax error\r\n")
+    line.answers(b"$-1\r\n")
+    assert [reply.summary for reply in keeper.replies] == ["nil"]
+
+
+def test_an_error_of_resp3s_long_kind_is_an_error() -> None:
+    keeper = through()
+    line = Line(keeper)
+    line.says("GET a")
+    line.answers(b"!10\r\nBUSY  wait\r\n")
+    assert (keeper.replies[0].error, keeper.replies[0].summary) == ("BUSY", "BUSY  wait")
+
+
+@pytest.mark.parametrize(
+    ("command", "shape"),
+    [
+        ("MGET a:1 a:2 b:3", "MGET a:? b:?"),
+        ("MSET a:1 x b:2 y", "MSET a:? ? b:? ?"),
+        ("BLPOP q:1 q:2 5", "BLPOP q:? ?"),
+        ("LMOVE q:1 q:2 LEFT RIGHT", "LMOVE q:? LEFT RIGHT"),
+        ("EVALSHA ABCDEF0123456789 2 k:1 l:2 v w", "EVALSHA abcdef012345 2 k:? l:? ?"),
+        ("EVALSHA abc many k:1", "EVALSHA abc many ?"),
+        ("FCALL claim 1 slot:9 ana", "FCALL claim 1 slot:? ?"),
+        ("ZUNION 2 z:1 z:2 WITHSCORES", "ZUNION ? z:? WITHSCORES"),
+        ("XREAD COUNT 2 STREAMS s:1 t:2 0-0 0-0", "XREAD COUNT ? STREAMS s:? t:? ?"),
+        ("XREAD COUNT 2", "XREAD COUNT ?"),
+        ("XGROUP CREATE s:1 g $", "XGROUP CREATE s:? ?"),
+        ("CONFIG GET maxmemory", "CONFIG GET ?"),
+        ("PING", "PING"),
+        ("ECHO hello", "ECHO ?"),
+        ("set session:01ARZ3NDEKTSV4RRFFQ69G5FAV x ex 30", "SET session:? ? EX ?"),
+        ("GET t:2f1c9a70-8f14-4a7e-9d3b-0c9f7f7c0a11:v1", "GET t:?:v1"),
+        ("GET s:dGhpc0lzQVNlc3Npb25Ub2tlbi13aXRoLW1hbnk", "GET s:?"),
+    ],
+)
+def test_ids_and_values_are_taken_out_of_a_shape(command: str, shape: str) -> None:
+    keeper = through()
+    line = Line(keeper)
+    line.says("GET warm")
+    line.answers(b"$-1\r\n")
+    line.says(command)
+    assert keeper.boundaries[-1].shape == shape
+
+
+def test_a_long_text_is_cut_and_an_odd_one_quoted(line: Line, keeper: Keeper) -> None:
+    line.session.from_client(encoded((b"SET", b"a b", b"\xff" + b"x" * 5000)))
+    boundary = keeper.held.boundary
+    assert boundary.text.startswith("SET 'a b' '\\\\xffxxx")
+    assert len(boundary.text) < 4200
+    assert boundary.values[1] == "\\xff" + "x" * 5000
+
+
 # Failing
 
 
@@ -692,3 +760,33 @@ def test_observing_changes_no_byte_in_any_pieces(up: list[int], down: list[int])
     line = play(up, down, None)
     assert bytes(line.wires.down) == b"".join(answer for _, answer in CONVERSATION)
     assert not line.wires.broken
+
+
+FRAGMENTS = st.lists(
+    st.one_of(
+        st.binary(max_size=12),
+        st.sampled_from([c(command) for command, _ in CONVERSATION]),
+        st.sampled_from([answer for _, answer in CONVERSATION]),
+        st.sampled_from(
+            [b"*", b"$", b"*3\r\n", b"$-1\r\n", b"\r\n", b":1\r\n", b">0\r\n", b"|1\r\n", b"*1\r\n:1\r\n"]
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(FRAGMENTS, FRAGMENTS, st.booleans())
+def test_nonsense_is_passed_on_unchanged_or_told_and_reset(
+    up: list[bytes], down: list[bytes], watched: bool
+) -> None:
+    keeper = through() if watched else None
+    line = Line(keeper)
+    for said, answer in zip_longest(up, down, fillvalue=b""):
+        for feed, data in ((line.session.from_client, said), (line.session.from_server, answer)):
+            if data and not line.wires.broken:
+                feed(data)
+    if not watched:
+        assert (bytes(line.wires.up), bytes(line.wires.down)) == (b"".join(up), b"".join(down))
+    assert b"".join(up).startswith(bytes(line.wires.up))
+    assert b"".join(down).startswith(bytes(line.wires.down))
+    assert bool(line.wires.broken) == ("reset" in line.wires.happened)
