@@ -35,7 +35,7 @@ class Dependence:
 
     def dependent(self, one: int, other: int) -> bool:
         """Whether the order of steps with these footprints can matter."""
-        if one == ALL or other == ALL:
+        if ALL in (one, other):
             return True
         pair = (one, other) if one <= other else (other, one)
         known = self._known.get(pair)
@@ -50,7 +50,7 @@ class Dependence:
         """The number of what touches what either does."""
         if one == other:
             return one
-        if one == ALL or other == ALL:
+        if ALL in (one, other):
             return ALL
         pair = (one, other)
         known = self._unions.get(pair)

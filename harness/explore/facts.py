@@ -17,10 +17,12 @@ class Standing(NamedTuple):
         pending: a boundary of his is held, so he can go.
         waiting: the number of the footprint of what he sent and waits for, `ALL` where nobody knows
             for what; None when he does not wait. Neither pending nor waiting: he has ended.
+        held: the number of what his transaction had touched when he began to wait.
     """
 
     pending: bool
-    waiting: int | None
+    waiting: int | None = None
+    held: int | None = None
 
 
 class Facts:
@@ -83,22 +85,22 @@ class Facts:
 
     def _at(self, number: int, yielding: frozenset[int]) -> tuple[Standing, ...]:
         waiting: dict[int, int] = {}
+        held: dict[int, int] = {}
         for earlier, step in self._waited:
             if earlier < number < (step.blocked_until or 0):
                 self._add(waiting, step.actor, self._touched[earlier])
+                self._add(held, step.actor, self.holds(earlier))
         enabled = self._steps[number].enabled if number < len(self._steps) else ()
         return tuple(
-            self._standing(actor, number, enabled, actor in yielding, waiting.get(actor))
+            Standing(actor in enabled, waiting[actor], held[actor])
+            if actor in waiting
+            else self._not_waiting(actor, number, enabled, actor in yielding)
             for actor in range(self._actors)
         )
 
-    def _standing(
-        self, actor: int, number: int, enabled: Sequence[int], yields: bool, waiting: int | None
-    ) -> Standing:
-        if actor in enabled:
-            return Standing(True, waiting)
-        if waiting is not None or self._last[actor] < number:
-            return Standing(False, waiting)
+    def _not_waiting(self, actor: int, number: int, enabled: Sequence[int], yields: bool) -> Standing:
+        if actor in enabled or self._last[actor] < number:
+            return Standing(actor in enabled)
         # He goes later, and neither a boundary nor a lock of his was seen: fairness kept him back, or
         # he waits for something inside the service, which anybody's step may set free.
-        return Standing(True, None) if yields else Standing(False, ALL)
+        return Standing(True) if yields else Standing(False, ALL, ALL)

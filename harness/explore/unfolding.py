@@ -118,18 +118,27 @@ class Unfolding:
     def _past(self, state: State, actor: int, touched: int, holds: int) -> tuple[int, _Past]:
         """All that a step touches that may set waiting actors free, and its past.
 
-        Who waits for what the step's transaction holds is in its past too: if the step waits in turn,
-        that is a deadlock, and which of the two came last decides who dies of it.
+        Who waits for what the step's transaction holds is in its past too, and who waits for them: if
+        the step waits in turn, that is a deadlock, and whoever came last dies of it.
         """
-        dependent, who = self._dependence.dependent, {actor}
-        waiting = [(n, one.waiting) for n, one in enumerate(state.standings) if one.waiting is not None]
-        freed = [(n, what) for n, what in waiting if dependent(what, touched) or dependent(what, holds)]
-        while freed:
-            for n, what in freed:
+        dependent, union, who = self._dependence.dependent, self._dependence.union, {actor}
+        waiting = [
+            (n, one.waiting, one.held)
+            for n, one in enumerate(state.standings)
+            if one.waiting is not None and one.held is not None
+        ]
+        while waiting:
+            reached = [
+                (n, what, held)
+                for n, what, held in waiting
+                if dependent(what, touched) or dependent(what, holds)
+            ]
+            if not reached:
+                break
+            for n, what, held in reached:
                 who.add(n)
-                touched = self._dependence.union(touched, what)
-            waiting = [one for one in waiting if one not in freed]
-            freed = [(n, what) for n, what in waiting if dependent(what, touched)]
+                touched, holds = union(touched, what), union(holds, held)
+            waiting = [one for one in waiting if one not in reached]
         latest = []
         for n, event in enumerate(state.last):
             found = event
@@ -190,6 +199,7 @@ class Unfolding:
 
     def _take(self, state: State, number: int, step: Step, facts: Facts) -> State:
         actor = step.actor
+        foretold = state.after.get(actor)
         coming = facts.touched(number), facts.holds(number)
         known = self._next.get((_number(state.last[actor]), actor))
         if known is None:
@@ -200,24 +210,32 @@ class Unfolding:
                 f"{self._dependence.said(coming[1])}, and where he had done the same before it touched "
                 f"{self._dependence.said(known[0])} and held {self._dependence.said(known[1])}"
             )
+        if foretold is not None:
+            self._compare(foretold[1], number, step, facts)
+            return foretold[0]
         touched, past = self._grow(state, number, step, facts)
         event = self._events.get(past)
-        after = {n: facts.standings(number + 1)[n] for n in past[1]}
         if event is None:
+            after = {n: facts.standings(number + 1)[n] for n in past[1]}
             before = {n: state.last[n] for n in past[1]}
             event = Event(next(self._numbers), past[1], touched, before, after, step.yields)
             self._note(self._events, past, event)
-        elif event.yields != step.yields:
-            raise Diverged(
-                f"step {number} of actor {actor} repeats a failed poll in one run and not in another"
-            )
-        elif event.after != after:
-            n = next(n for n in past[1] if event.after[n] != after[n])
-            raise Diverged(
-                f"after step {number} of actor {actor}, actor {n} {self._said(after[n])}, and after the "
-                f"same step of an earlier run he {self._said(event.after[n])}"
-            )
+        else:
+            self._compare(event, number, step, facts)
         return self._state_after(state, event)
+
+    def _compare(self, event: Event, number: int, step: Step, facts: Facts) -> None:
+        if event.yields != step.yields:
+            raise Diverged(
+                f"step {number} of actor {step.actor} repeats a failed poll in one run and not in another"
+            )
+        after = facts.standings(number + 1)
+        for n, wanted in event.after.items():
+            if after[n] != wanted:
+                raise Diverged(
+                    f"after step {number} of actor {step.actor}, actor {n} {self._said(after[n])}, and after "
+                    f"the same step of an earlier run he {self._said(wanted)}"
+                )
 
     def _grow(self, state: State, number: int, step: Step, facts: Facts) -> tuple[int, _Past]:
         """What a step touched in the end, with what its answer and those it set free added."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.explore.fairness import enabled_of, yielding_after
 from harness.explore.resources import NOTHING, Footprint, touching
@@ -19,7 +19,8 @@ class Op:
     """One message.
 
     Kinds: local; read x; write x (what was read last, plus `value`); lock x (and hold it); update x (lock
-    it, then write it, then hold it); single x (the same, but commits at once); commit (frees all locks);
+    it, then write it, then hold it); single x (the same, but commits at once);
+    claim x (lock it, then roll everything back if it is odd, else make it odd); commit (frees all locks);
     fail x (reads x, and if it is odd rolls everything back, frees all locks); poll x (until it is not 0);
     branch x (reads x, and if it is odd does `more` next).
     """
@@ -114,14 +115,31 @@ class World:
             for n, s in enumerate(self.steps)
         ]
 
+    def copy(self) -> World:
+        other = copy.copy(self)
+        other.values, other.owner, other.queue = dict(self.values), dict(self.owner), list(self.queue)
+        other.men = [
+            replace(
+                man,
+                program=list(man.program),
+                pending=list(man.pending),
+                flying=list(man.flying),
+                held=set(man.held),
+                seen=list(man.seen),
+            )
+            for man in self.men
+        ]
+        other.steps, other._effects, other._until = list(self.steps), dict(self._effects), dict(self._until)
+        return other
+
     def _still(self) -> None:
         for man in self.men:
             while not man.pending and not man.flying and man.program:
                 man.pending = list(man.program.pop(0))
 
     def _execute(self, actor: int, op: Op, number: int) -> None:
-        man = self.men[actor]
-        if op.kind in {"lock", "update", "single"}:
+        man, alone = self.men[actor], False
+        if op.kind in {"lock", "update", "single", "claim"}:
             owner = self.owner.get(op.on, actor)
             if owner != actor:
                 if self._closes_a_circle(actor, owner):
@@ -134,8 +152,8 @@ class World:
                 return
             self.owner[op.on] = actor
             man.held.add(op.on)
-            if op.kind != "single":
-                man.touched |= footprint_of(op, man)
+            alone = op.kind == "single" and man.touched.is_empty
+            man.touched |= footprint_of(op, man)
         if op.kind in {"read", "fail", "branch", "poll"}:
             man.register = self.values.get(op.on, 0)
             man.seen.append(man.register)
@@ -145,12 +163,18 @@ class World:
             man.program[:0] = op.more
         if op.kind == "poll" and man.register == 0:
             man.program[:0] = [(op,)]
+        if op.kind == "claim" and self.values.get(op.on, 0) % 2:
+            man.seen.append(-2)
+            self._effects[number] = man.touched
+            self._free(actor)
+        elif op.kind == "claim":
+            self.values[op.on] = self.values.get(op.on, 0) + 1
         if op.kind == "commit":
             self._free(actor)
         if op.kind == "fail" and man.register % 2:
             self._effects[number] = man.touched
             self._free(actor)
-        if op.kind == "single" and man.touched.is_empty:
+        if alone:
             self._free(actor)
 
     def _closes_a_circle(self, actor: int, owner: int) -> bool:
@@ -187,7 +211,7 @@ def footprint_of(op: Op, man: Man) -> Footprint:
         return touching(reads=[op.on])
     if op.kind == "write":
         return touching(writes=[op.on])
-    if op.kind in {"lock", "update", "single"}:
+    if op.kind in {"lock", "update", "single", "claim"}:
         return touching(writes=[op.on, f"lock {op.on}"])
     return man.touched if op.kind == "commit" else NOTHING
 
@@ -214,7 +238,7 @@ def brute_force(programs: Sequence[Program], bound: int | None, see: Callable[[W
             see(world)
         for actor in enabled:
             if bound is None or world.preemptions + is_preemption(actor, enabled, world.running) <= bound:
-                other = copy.deepcopy(world)
+                other = world.copy()
                 other.go(actor)
                 ahead.append(other)
     return count
