@@ -57,9 +57,14 @@ class Bundling:
         if finding is None or RECORDING not in finding.details:
             return ruled
         details = {name: value for name, value in finding.details.items() if name != RECORDING}
-        if self.plan.directory is not None and result.trial.variant != CANARY:
+        if self._keeps and result.trial.variant != CANARY:
             details.update(self._written(ruled, finding, result, seed))
         return replace(ruled, finding=replace(finding, details=details))
+
+    @property
+    def _keeps(self) -> bool:
+        orders = self.plan.orders
+        return self.plan.directory is not None and (orders is None or orders.bundles)
 
     def _written(
         self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int

@@ -89,7 +89,8 @@ def select(
             item.stash[ENTRY] = entry
             wanted.append(item)
     wanted, spared = _first_only(wanted, plan)
-    return ordinary + _ordered(wanted, plan), unwanted + spared
+    wanted, others = _first_that_fits(wanted, plan)
+    return ordinary + _ordered(wanted, plan), unwanted + spared + others
 
 
 def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
@@ -108,7 +109,18 @@ def _ordered_to_run(item: pytest.Item, scenario: str, plan: Plan) -> bool:
     if plan.orders is None:
         return True
     explores = EXPLORER in getattr(item, "fixturenames", ())
-    return explores and plan.orders.scenario in {"", scenario}
+    return explores and plan.orders.scenario in {"", scenario} and plan.orders.match in scenario
+
+
+def _first_that_fits(items: list[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Of a run of one schedule, every trial of the first scenario, and the rest."""
+    if plan.orders is None or not plan.orders.one or not items:
+        return items, []
+    first = items[0].stash[ENTRY].scenario
+    return (
+        [item for item in items if item.stash[ENTRY].scenario == first],
+        [item for item in items if item.stash[ENTRY].scenario != first],
+    )
 
 
 def _without(nodeid: str, name: str) -> str:
@@ -120,15 +132,21 @@ def _without(nodeid: str, name: str) -> str:
 
 
 def _first_only(items: Iterable[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Keep one scenario, the one bound to the fewest clauses, of a variant that wants no more."""
+    """Keep one scenario of a variant that wants no more: of its first clause that has one, the plainest."""
     kept: list[pytest.Item] = []
     spared: list[pytest.Item] = []
     by_variant: dict[str, list[pytest.Item]] = {}
     for item in items:
         name = item.stash[ENTRY].trial.variant
         (by_variant.setdefault(name, []) if plan.variant(name).first_only else kept).append(item)
-    for rivals in by_variant.values():
-        rivals.sort(key=lambda item: (len(item.stash[ENTRY].bound), item.nodeid))
+    for name, rivals in by_variant.items():
+        order = {clause: place for place, clause in enumerate(plan.variant(name).clauses)}
+
+        def rank(item: pytest.Item, order: dict[str, int] = order) -> tuple[object, ...]:
+            entry = item.stash[ENTRY]
+            return (min(order[clause] for clause in entry.asked), len(entry.bound), item.nodeid)
+
+        rivals.sort(key=rank)
         kept.append(rivals[0])
         spared.extend(rivals[1:])
     return kept, spared

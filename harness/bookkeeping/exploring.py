@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import cast
 
 from harness.bookkeeping.orders import Orders, Watcher
 from harness.config import Settings
 from harness.errors import NotSupported
-from harness.explore.choosing import Choice, Chooser, following
 from harness.explore.controller import Limits
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
@@ -76,16 +74,5 @@ def explorer(
 def _script(orders: Orders | None, watcher: Watcher | None) -> Script | None:
     if orders is None or not orders.one:
         return None
-    schedule = orders.schedule or ()
-    choose = stepping(schedule, watcher) if orders.step and watcher is not None else None
-    return Script(schedule, orders.race, choose=choose)
-
-
-def stepping(schedule: Sequence[int], watcher: Watcher) -> Chooser:
-    """Follow a schedule to its end, and from there ask a person."""
-    follow = following(schedule)
-
-    def choose(choice: Choice) -> int | Awaitable[int]:
-        return follow(choice) if choice.number < len(schedule) else watcher.choose(choice)
-
-    return choose
+    choose = watcher.choose if orders.step and watcher is not None else None
+    return Script(orders.schedule or (), orders.race, choose=choose)

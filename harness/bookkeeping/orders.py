@@ -17,21 +17,27 @@ WATCHER = "overbooked-watcher"
 class Orders:
     """What of its scenarios' explorations a run is to do; only scenarios that explore run at all.
 
+    Where one schedule is to be run, only the first scenario that fits does.
+
     Args:
         scenario: the node id of the only one that runs, parameters included; "": all that explore.
+        match: only scenarios whose node id contains this.
         race: the name of the only race within it that is run; "": with a schedule the first.
         schedule: run exactly this one; None: explore.
-        step: a person chooses who goes next, after the schedule.
+        step: a person chooses who goes next; the watcher asks.
         preemptions: the bound; None: as the profile says.
+        bundles: whether what is found leaves a bundle.
         scenario_seed: the scenario's seed the first time it runs; None: derived from the run's.
     """
 
     scenario: str = ""
+    match: str = ""
     race: str = ""
     schedule: tuple[int, ...] | None = None
     step: bool = False
     preemptions: int | None = None
     scenario_seed: int | None = None
+    bundles: bool = True
 
     @property
     def one(self) -> bool:

@@ -13,6 +13,8 @@ from harness import __version__
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Judge gaps: start the system, run the scenarios, write a scorecard."),
     "prove": ("prove", "Prove the verdicts: each scenario on the healthy system and on its mutants."),
+    "race": ("race", "Explore the races of a gap, or run one order of their statements by hand."),
+    "replay": ("replay", "Run exactly the schedule or fault plan of a bundle again."),
     "sweep": ("sweep", "Fail every boundary of a journey in every way, and show the matrix."),
     "list": ("listing", "List every known gap with its state."),
     "show": ("show", "Show one gap: its clauses, its mutants and the latest verdict."),

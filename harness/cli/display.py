@@ -89,6 +89,13 @@ def displayed() -> Iterator[Display]:
             yield moving
 
 
+@contextmanager
+def plainly() -> Iterator[Display]:
+    """A display on stderr whose lines stay where they are, for a conversation."""
+    with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
+        yield Plain(console_on(stream))
+
+
 def console_on(stream: object) -> Console:
     """A console that is wide enough for a line a gap where nobody says how wide it is."""
     console = Console(file=stream)  # type: ignore[arg-type]

@@ -1,0 +1,186 @@
+"""Walks a schedule by hand: each held statement of each actor is shown, and a person says who goes next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.text import Text
+
+from harness.cli.display import PLAIN_WIDTH, Display
+from harness.errors import HarnessError
+from harness.explore.choosing import Choice, following
+from harness.explore.lanes import lines, short_name
+from harness.explore.redaction import Redactor
+from harness.explore.schedule import is_preemption
+from harness.explore.trace import Trace, TraceActor, TraceStep
+from harness.wire.boundary import Boundary
+
+HELP = "the number of an actor lets him go; Enter goes on with the usual one; g goes on to the end; q quits"
+
+
+class Walked(HarnessError):
+    """The person left before the schedule was over: nothing was judged."""
+
+
+@contextmanager
+def answers() -> Iterator[Callable[[], str | None]]:
+    """Reads lines from standard input as it is now, before pytest takes it away; None at its end."""
+    descriptor = os.dup(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
+        yield lambda: _line(stream)
+
+
+def _line(stream: TextIO) -> str | None:
+    said = stream.readline()
+    return said.strip() if said else None
+
+
+class Walk:
+    """Asks a person for each step of a schedule.
+
+    Args:
+        display: where the question is shown.
+        read: the next line that the person types; None: there is none any more.
+        schedule: how it begins; from there the person is asked.
+    """
+
+    def __init__(
+        self, display: Display, read: Callable[[], str | None], *, schedule: Sequence[int] = ()
+    ) -> None:
+        self._display = display
+        self._read = read
+        self._follow = following(schedule)
+        self._given = len(schedule)
+        self._redactor = Redactor()
+        self._steps: list[TraceStep] = []
+        self._freely = False
+        self.quit = False
+
+    @property
+    def schedule(self) -> str:
+        """What was taken so far, as `--schedule` takes it."""
+        return ",".join(str(step.actor) for step in self._steps)
+
+    async def choose(self, choice: Choice) -> int:
+        """Show what is held and ask; called in the relay's thread, which goes on meanwhile.
+
+        Raises:
+            Walked: the person quits, or nobody answers.
+            ScheduleGone: the schedule that it begins with does not apply.
+        """
+        if choice.number < len(self._steps):
+            self._say("that one was disturbed and begins anew", style="yellow")
+            self._steps, self._freely = [], False
+        chosen, why = await self._chosen(choice)
+        held = choice.held[chosen]
+        preempted = is_preemption(chosen, choice.enabled, choice.running)
+        self._steps.append(as_step(held, chosen, preempted=preempted))
+        self._say(f"step {choice.number}: {chosen}  {self._what(held)}{why}", style="dim" if why else "")
+        return chosen
+
+    async def _chosen(self, choice: Choice) -> tuple[int, str]:
+        if choice.number < self._given:
+            given = self._follow(choice)
+            assert isinstance(given, int)
+            return given, "   as the schedule says"
+        if len(choice.enabled) == 1:
+            return choice.usual, "   nobody else can go"
+        return (choice.usual, "   as usual") if self._freely else (await self._asked(choice), "")
+
+    async def _asked(self, choice: Choice) -> int:
+        self._show_lanes(choice)
+        for actor in choice.enabled:
+            mark = "*" if actor == choice.usual else " "
+            self._say(f" {mark}{actor}  {self._what(choice.held[actor])}", style="bold")
+            self._say(f"      {self._text(choice.held[actor])}", style="dim")
+        while True:
+            self._say(f"step {choice.number}: who goes? {self._options(choice)}")
+            said = await _in_thread(self._read)
+            if said is None or said in {"q", "quit"}:
+                self.quit = True
+                raise Walked(f"left at step {choice.number}: nothing was judged")
+            if said in {"g", "go"}:
+                self._freely = True
+                return choice.usual
+            if said == "":
+                return choice.usual
+            if said.isdecimal() and int(said) in choice.enabled:
+                return int(said)
+            self._say(
+                HELP if said in {"?", "h", "help"} else f"{said!r} cannot go now; {HELP}", style="yellow"
+            )
+
+    def _show_lanes(self, choice: Choice) -> None:
+        """What happened so far, the latest of it; lanes are named by the numbers that are typed."""
+        self._say("")
+        actors = 1 + max([*choice.enabled, *(step.actor for step in self._steps)])
+        trace = Trace(tuple(TraceActor(str(n), "") for n in range(actors)), tuple(self._steps))
+        drawn = ["".join(piece.text for piece in line) for line in lines(trace, PLAIN_WIDTH)]
+        for line in drawn[-actors:] if self._steps else ():
+            self._say(f"  {line}", style="cyan")
+
+    def _options(self, choice: Choice) -> str:
+        numbers = "/".join(map(str, choice.enabled))
+        return f"[{numbers}, Enter {choice.usual}, g, q, ?]"
+
+    def _what(self, boundary: Boundary) -> str:
+        where = boundary.link.removeprefix("app->")
+        return f"{short_name(as_step(boundary, 0)):32} {where} #{boundary.connection}"
+
+    def _text(self, boundary: Boundary) -> str:
+        step = self._redactor.step(as_step(boundary, 0))
+        values = ", ".join("NULL" if value is None else value for value in step.values)
+        return f"{' '.join(step.text.split())}{f'   [{values}]' if values else ''}"
+
+    def _say(self, text: str, *, style: str = "") -> None:
+        self._display.line(Text(text, style=style))
+
+
+def as_step(boundary: Boundary, actor: int, *, preempted: bool = False) -> TraceStep:
+    """A boundary that is still held, as a step whose answer is not yet known."""
+    return TraceStep(
+        actor=actor,
+        preempted=preempted,
+        link=boundary.link,
+        protocol=boundary.protocol.value,
+        connection=boundary.connection,
+        verb=boundary.verb,
+        text=boundary.text,
+        shape=boundary.shape,
+        values=boundary.values,
+    )
+
+
+async def _in_thread(read: Callable[[], str | None]) -> str | None:
+    """Read without holding up the loop; a thread of its own, so that leaving never waits for a key."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str | None] = loop.create_future()
+
+    def tell(said: str | None) -> None:
+        if not answer.done():
+            answer.set_result(said)
+
+    def ask() -> None:
+        try:
+            said = read()
+        except (OSError, ValueError):
+            said = None
+        with _ignoring_closed_loops():
+            loop.call_soon_threadsafe(tell, said)
+
+    threading.Thread(target=ask, name="keyboard", daemon=True).start()
+    return await answer
+
+
+@contextmanager
+def _ignoring_closed_loops() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError:  # the schedule is over, and its loop closed: nobody waits for the answer
+        return
