@@ -10,6 +10,7 @@ _HEAD = struct.Struct(">BI")
 _HEAD_BYTES = _HEAD.size
 # PostgreSQL's own limit of a message (palloc's); what says more is not its protocol.
 _LONGEST_BYTES = 0x3FFFFFFF
+_KEPT, _SKIPPED = 2, 3  # in the table of types; 1 is just known, 0 unknown
 
 Framed = tuple[int, int, bytes | None]
 
@@ -19,14 +20,18 @@ class Framer:
 
     Args:
         whose: `client` or `server`, for messages of errors.
-        known: every type that may come; `kept` those whose body is wanted.
+        known: every type that may come; `kept` those whose body is wanted; `skipped` those that are not
+            told of at all (rows: they are many, and what ends them says enough).
     """
 
-    __slots__ = ("_head", "_kind", "_left", "_parts", "_table", "_whose")
+    __slots__ = ("_head", "_kind", "_left", "_parts", "_table", "_whose", "begun")
 
-    def __init__(self, whose: str, *, known: bytes, kept: bytes) -> None:
+    def __init__(self, whose: str, *, known: bytes, kept: bytes, skipped: bytes = b"") -> None:
         self._whose = whose
-        self._table = bytes((kind in known) + (kind in kept) for kind in range(256))
+        self._table = bytes(
+            _SKIPPED if kind in skipped else (kind in known) + (kind in kept) for kind in range(256)
+        )
+        self.begun = 0  # where in the bytes last fed the message begins that is not whole
         self._head = b""  # the first bytes of a message, fewer than its type and length
         self._kind = 0
         self._left = 0  # bytes still to come of the message that has begun
@@ -48,18 +53,21 @@ class Framer:
         if self._left or self._head:
             at = self._resume(data, found)
         table, head = self._table, _HEAD.unpack_from
-        while at + _HEAD_BYTES <= size:
+        last = size - _HEAD_BYTES
+        while at <= last:
             kind, length = head(data, at)
             known = table[kind]
             if not known or length < 4 or length > _LONGEST_BYTES:
                 raise self._violation(kind, length)
             end = at + 1 + length
             if end > size:
-                self._kind, self._left = kind, end - size
-                self._parts = [data[at + _HEAD_BYTES :]] if known == 2 else None
+                self._kind, self._left, self.begun = kind, end - size, at
+                self._parts = [data[at + _HEAD_BYTES :]] if known == _KEPT else None
                 return found
-            found.append((kind, end, data[at + _HEAD_BYTES : end] if known == 2 else None))
+            if known != _SKIPPED:
+                found.append((kind, end, data[at + _HEAD_BYTES : end] if known == _KEPT else None))
             at = end
+        self.begun = at
         if at < size:
             self._head = data[at:]
         return found
@@ -71,6 +79,7 @@ class Framer:
             wanted = _HEAD_BYTES - len(self._head)
             self._head += data[:wanted]
             if len(self._head) < _HEAD_BYTES:
+                self.begun = 0
                 return len(data)
             at = wanted
             kind, length = _HEAD.unpack(self._head)
@@ -79,16 +88,17 @@ class Framer:
                 raise self._violation(kind, length)
             self._head = b""
             self._kind, self._left = kind, length - 4
-            self._parts = [] if known == 2 else None
+            self._parts = [] if known == _KEPT else None
         end = at + self._left
         if self._parts is not None:
             self._parts.append(data[at:end])
         if end > len(data):
-            self._left = end - len(data)
+            self._left, self.begun = end - len(data), 0
             return len(data)
         body = None if self._parts is None else b"".join(self._parts)
         self._left, self._parts = 0, None
-        found.append((self._kind, end, body))
+        if self._table[self._kind] != _SKIPPED:
+            found.append((self._kind, end, body))
         return end
 
     def _violation(self, kind: int, length: int) -> Violation:

@@ -49,7 +49,7 @@ class PostgresSession:
         self._mid_group = False  # and a group has begun to
         self._holding_back = False
         # -- from the server
-        self._server = Framer("server", known=m.SERVER_KNOWN, kept=m.SERVER_KEPT)
+        self._server = Framer("server", known=m.SERVER_KNOWN, kept=m.SERVER_KEPT, skipped=m.SERVER_ROWS)
         self._server_short: list[bytes] = []
         # -- the boundary that is held
         self._held: HeldBoundary | None = None
@@ -331,16 +331,16 @@ class PostgresSession:
         framed = self._server.feed(data)
         self._outlet.to_client(data)
         for kind, _, body in framed:
-            if kind != m.ROW:
-                self._received(kind, body)
+            self._received(kind, body)
 
     def _from_server_closely(self, data: bytes) -> None:
-        """Message by message: some answer the gate, one ends the answer that is held."""
+        """Message by message: some answer the gate, one ends the answer that is held.
+
+        Rows are not told of by the framer; one that answers the gate, or an error to rewrite, never
+        follows a row directly, so `at` is where it begins.
+        """
         run = at = 0  # where the bytes begin that are the client's and not put yet; the next message
         for kind, end, body in self._server.feed(data):
-            if kind == m.ROW:
-                at = end
-                continue
             ours = self._received(kind, body)
             rewritten = kind == m.ERROR and self._rewritten is not None
             if ours or rewritten:
@@ -351,6 +351,7 @@ class PostgresSession:
             if rewritten:
                 self._rewrite(body or b"")
             at = end
+        at = self._server.begun  # rows are not told of
         if at:
             self._put(data, run, at)
         if at < len(data):
