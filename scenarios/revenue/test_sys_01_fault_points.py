@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+
+import pytest
 
 from harness import gap
+from harness.explore.fault_points import KILLS
 from harness.explore.sweeps import quotas_of, ruled_sweep
 from harness.journeys.judged import ANSWERS, BOOKS, HOLDS, MONEY
 from harness.journeys.swept_checkout import CheckoutJourney
@@ -13,18 +17,30 @@ from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
+from harness.wire.boundary import FaultKind
 
 CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
 TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}
-# A webhook has a quarter of the boundaries that a checkout has.
-SHARE_OF_WEBHOOK = 0.25
+# A webhook has a third of the boundaries that a checkout has.
+SHARE_OF_WEBHOOK = 0.3
+# What fails a message, and what keeps everybody waiting or ends the service: two sweeps that can go on
+# side by side. The first also strikes recoveries.
+MESSAGES = (FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST, FaultKind.TRICKLE)
+OUTAGES = (FaultKind.STALL, *sorted(KILLS))
 
 
 @gap("SYS-01.a", "SYS-01.b", "SYS-01.c", "SYS-01.d")
+@pytest.mark.parametrize("kinds", [MESSAGES, OUTAGES], ids=["messages", "outages"])
 async def test_a_checkout_survives_a_fault_at_each_of_its_boundaries(
-    system: System, stack: Stack, judge: Judge, budget: Budget, rng: random.Random
+    kinds: Sequence[FaultKind],
+    system: System,
+    stack: Stack,
+    judge: Judge,
+    budget: Budget,
+    rng: random.Random,
 ) -> None:
-    await ruled_sweep(stack, CheckoutJourney(system), judge, CLAUSES, rng=rng, quotas=quotas_of(budget))
+    quotas = quotas_of(budget, upon_faults=kinds is MESSAGES)
+    await ruled_sweep(stack, CheckoutJourney(system), judge, CLAUSES, rng=rng, kinds=kinds, quotas=quotas)
 
 
 @gap("SYS-01.a", "SYS-01.b", "SYS-01.c")
