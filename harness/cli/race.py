@@ -24,25 +24,18 @@ from harness.catalog.model import Means
 from harness.catalog.selection import Selection
 from harness.cli.display import Display, displayed, plainly
 from harness.cli.interrupted import Interrupted
+from harness.cli.one_order import CODES, run_one_order
 from harness.cli.options import Said, config_option, settings_of
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
 from harness.cli.stepping import Walk, answers
 from harness.cli.watching import Watching
 from harness.errors import ExitCode, UsageError
-from harness.explore.lanes_rich import LanesOnTerminal
 from harness.reporting.folder import RunFolder
 from harness.verdicts.scorecard import Run, Scorecard
-from harness.verdicts.verdict import Verdict
 
 # Who walks by hand takes his time; the service's own limits are shorter, and end it with a word.
 WALK_S = 3600.0
-CODES = {
-    Verdict.OPEN: ExitCode.OPEN,
-    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    Verdict.NOT_COVERED: ExitCode.TOO_FEW,
-    Verdict.CLOSED: ExitCode.SATISFIED,
-}
 
 
 class Schedule(click.ParamType[tuple[int, ...]]):
@@ -84,7 +77,7 @@ class Schedule(click.ParamType[tuple[int, ...]]):
     help="Where the system runs.",
 )
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON on stdout.")
 def command(
     *,
     name: str,
@@ -124,19 +117,18 @@ def command(
         display.line(Text(why, style="dim"))
         walk = Walk(display, read, schedule=schedule or ()) if step else None
         watching = Watching(display, walk)
-        book = booked(plan, said, selection, folder, display)
-        scorecard = held(plan, said, book, watching)
-        last = watching.took()
-        if orders.one and last is not None:
-            display.line(Text(f"{last[0]}   --schedule {','.join(map(str, last[1].schedule))}", style="dim"))
-            display.line(LanesOnTerminal(last[1]))
+        if orders.one:
+            code, document = run_one_order(plan, said, watching, display)
+        else:
+            scorecard = held(plan, said, booked(plan, said, selection, folder, display), watching)
+            code, document = code_of(scorecard), scorecard.as_dict()
+            display.line(Text(f"{_sum(scorecard, watching)}   {folder.path}/"))
         if walk is not None and walk.quit:
-            display.line(Text(f"you left; until then: --schedule {walk.schedule or '(nothing)'}"))
-        display.line(Text(f"{_sum(scorecard, watching)}   {folder.path}/"))
+            display.line(Text(f"you left; until then it was --schedule {walk.schedule or '(nothing)'}"))
     if as_json:
-        json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
+        json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
-    return code_of(scorecard)
+    return code
 
 
 def explored(catalog: Catalog, name: str) -> Selection:
@@ -243,7 +235,8 @@ def _sum(scorecard: Scorecard, watching: Watching) -> str:
     clauses = [clause for gap in scorecard.gaps for clause in gap.clauses if clause.verdict]
     said = ", ".join(f"{clause.id} {clause.verdict}" for clause in clauses)
     noun = "schedule" if watching.schedules == 1 else "schedules"
-    return f"{said}: {watching.schedules} {noun} of {len(watching.counts)} races"
+    races = "race" if len(watching.counts) == 1 else "races"
+    return f"{said}: {watching.schedules} {noun} of {len(watching.counts)} {races}"
 
 
 @contextmanager
