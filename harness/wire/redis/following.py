@@ -85,7 +85,8 @@ class Following:
             if self.resp == 3 and self.silent:
                 self._skip_next = False
                 return None  # answers by pushes all the same, which answer nothing
-            expected.left = len(args) - 1 or None
+            # UNSUBSCRIBE without names is answered for each channel; SUBSCRIBE without is refused.
+            expected.left = len(args) - 1 or (None if name.endswith(b"UNSUBSCRIBE") else 1)
         if self.silent:
             self._skip_next = False
             self._takes_effect(expected, b"+OK\r\n")

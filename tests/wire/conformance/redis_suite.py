@@ -7,7 +7,8 @@ needs beyond this project is installed into the folder that it runs in. It runs 
 gate, so that tests whose outcome varies on their own are named, then once through the gate that observes
 and once through the gate that holds and releases every command. A test that differs is run alone, `--again`
 times without the gate and as often through it. Exits with 1 when any other test differs.
-Tests of a cluster, of Redis' modules, of TLS and of cloud logins are left out: there is none here.
+Tests of a cluster, sentinels, Redis' modules, TLS and cloud logins are left out: there is none here; so are
+files whose every connection is a mock or goes to a server of their own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,22 @@ from tests.wire.redis_server import redis_server
 RUN_TIMEOUT_S = 1800
 MODES = ("observe", "hold")
 LEFT_OUT = "not onlycluster and not redismod and not ssl and not cp_integration and not multidb_integration"
+NO_SERVER = (
+    "maint_notifications",
+    "test_asyncio/test_cluster.py",
+    "test_asyncio/test_cwe_404.py",
+    "test_asyncio/test_multidb",
+    "test_asyncio/test_observability",
+    "test_asyncio/test_sentinel.py",
+    "test_asyncio/test_sentinel_managed_connection.py",
+    "test_cluster.py",
+    "test_cluster_transaction.py",
+    "test_multidb",
+    "test_observability",
+    "test_scenario",
+    "test_sentinel.py",
+    "test_sentinel_managed_connection.py",
+)
 NEEDS = ("pybreaker", "numpy", "xxhash", "aiohttp", "PyJWT", "redis-entraid", "opentelemetry-sdk")
 # pytest's own configuration of the suite, without its marks that need plugins.
 _CONFIG = """[pytest]
@@ -123,7 +140,8 @@ def run(suite: Path, mode: str, protocol: str, only: str | None) -> Outcomes:
                 "tests",
             ]
             command += ["-p", "no:overbooked", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", LEFT_OUT]
-            command += ["--ignore=tests/test_scenario", f"--junitxml={result}", "--tb=short"]
+            command += [f"--ignore=tests/{path}" for path in NO_SERVER]
+            command += [f"--junitxml={result}", "--tb=short"]
             command += [f"--redis-url=redis://127.0.0.1:{address[1]}/0", f"--protocol={protocol}"]
             command += ["-k", only] if only else []
             environment = {**os.environ, "PYTHONPATH": str(suite.parent / "needs")}
