@@ -476,6 +476,9 @@ class Controller:
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
         """A connection has gone, with what waited on it."""
+        if held is not None and not self._free:
+            # Nobody injects faults here: a limit of the service's own has struck while we held it.
+            self._disturbed = self._disturbed or f"given up while it was held: {said(held.boundary)}"
         self._open.pop((link, connection), None)
         self._last_on.pop((link, connection), None)
         for lane in self._lanes:

@@ -7,6 +7,7 @@ it, is run again and never judged; a check that finds something ends the explora
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,6 +22,10 @@ from harness.explore.search import Search
 
 # How often a schedule is tried before the race is given up as not to be judged.
 TRIES = 3
+# How often an exploration is begun anew, at most, where schedules could not be run undisturbed.
+FRESH_STARTS = 2
+# Between two tries.
+REST_S = 1.1
 
 
 class NothingConcluded(HarnessError):
@@ -157,11 +162,26 @@ class Exploration:
         """Warm up, explore, and make what was found as small as can be."""
         await self.warm_up()
         explored = self.explored
-        search = Search(explored.actors, preemptions=explored.bound, reduce=explored.reduced)
-        while explored.violation is None and explored.schedules < self._schedules:
+        for _ in range(FRESH_STARTS):
+            search = Search(explored.actors, preemptions=explored.bound, reduce=explored.reduced)
+            await self._search(search)
+            explored.exhausted = search.exhausted
+            explored.left = search.notes
+            if not search.counts.skipped:
+                break
+        return explored
+
+    async def _search(self, search: Search) -> None:
+        """Go on until nothing is left, something was found, or the search has lost its way.
+
+        What was learnt from a run that began in another state than all others makes every later one
+        seem to diverge; then it is better to begin anew than to leave out what lies behind.
+        """
+        explored = self.explored
+        while not (explored.violation or search.counts.skipped) and explored.schedules < self._schedules:
             prefix = search.next()
             if prefix is None:
-                break
+                return
             try:
                 ran, scheduled = await self._run(following(prefix.actors), prefix.actors)
             except NothingConcluded as error:
@@ -175,9 +195,6 @@ class Exploration:
             found = await self._check(ran)
             if found is not None:
                 explored.violation = Violation(found, ran, scheduled, explored.schedules)
-        explored.exhausted = search.exhausted
-        explored.left = search.notes
-        return explored
 
     async def warm_up(self) -> None:
         """Fill pools and caches, and learn who sends several at once; none of it is judged."""
@@ -222,6 +239,8 @@ class Exploration:
                     return ran, scheduled
                 why = ran.trace.disturbed
             self.explored.again += 1
+            # A service that gave something up may leave it alone for a while: its breakers, its back-off.
+            await asyncio.sleep(REST_S)
         raise NothingConcluded(
             f"schedule {list(schedule)} of this race was tried {TRIES} times and never ran undisturbed: {why}"
         )

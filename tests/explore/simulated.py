@@ -83,6 +83,7 @@ class Server:
     sessions: int = 0
     finds_deadlocks_at_once: bool = True
     looks: int = 0
+    asked: list[SimulatedHeld] = field(default_factory=list)
 
     def session(self) -> Session:
         self.sessions += 1
@@ -157,6 +158,7 @@ class Session:
             backend_pid=self.pid,
         )
         held = SimulatedHeld(self.server, self, boundary, work)
+        self.server.asked.append(held)
         keeper = self.server.link.keeper
         if keeper is None:
             held.go()

@@ -295,7 +295,7 @@ class TestWhoseItIs:
         assert [step.text for step in done.trace.steps] == ["SELECT a", "SELECT b"]
         assert not done.trace.disturbed
 
-    async def test_a_connection_that_goes_takes_its_boundaries_along(self) -> None:
+    async def test_what_the_service_gives_up_while_it_is_held_is_no_finding(self) -> None:
         server = Server()
         session = server.session()
 
@@ -306,12 +306,12 @@ class TestWhoseItIs:
         async def choose(choice: Choice) -> int:
             keeper = server.link.keeper
             assert keeper is not None
-            keeper.closed(server.link.name, session.number, None)
+            keeper.closed(server.link.name, session.number, server.asked[-1])
             return choice.usual
 
         done = await play(server, program, choose=choose)
         assert done.trace.steps == ()
-        assert not done.trace.disturbed
+        assert done.trace.disturbed == "given up while it was held: 'SELECT x' on app->postgres"
 
 
 class TestDisturbed:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from harness.errors import GapFound
+from harness.explore import interleavings
 from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Experience, Scheduled
 from harness.explore.interleavings import Exploration, NothingConcluded
@@ -16,6 +17,12 @@ from harness.explore.resources import NOTHING, Footprint
 from harness.explore.schedule import Step
 from harness.histories.history import History
 from tests.explore.simulated import Program, Server, play
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interleavings, "REST_S", 0)
+
 
 Cast = Callable[[Server], Sequence[Program]]
 
