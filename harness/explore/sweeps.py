@@ -12,6 +12,8 @@ from harness.explore.journey import Journey
 from harness.explore.second_order import SecondOrder
 from harness.explore.sweep_matrix import Outcome, Sweep
 from harness.explore.sweeping import Enough, Progress, Quotas, Sweeper
+from harness.explore.telling import recorded_faults
+from harness.explore.telling import recorded_faults
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.verdicts.evidence import Receipt
@@ -55,16 +57,18 @@ async def strike(
     *,
     rng: random.Random,
     progress: Progress | None = None,
+    patience: bool | None = None,
 ) -> Sweep:
     """Carry out one plan and judge what it leaves; for looking again at what a sweep has found.
 
     Args:
         pick: names the plan, given every first fault that makes sense in this journey.
+        patience: whether its client leaves what was undecided to recovery; None: as sweeps have it.
 
     Raises:
         HarnessError: as for a sweep.
     """
-    sweeper = Sweeper(stack, rng=rng, progress=progress)
+    sweeper = Sweeper(stack, rng=rng, progress=progress, patience=patience)
     async with sweeper.engaged(journey):
         chosen: list[FaultPlan] = []
 
@@ -114,7 +118,7 @@ async def ruled_sweep(
         with judge(clause):
             if aspect in found.found:
                 plan, gap = found.found[aspect]
-                gap.details.update(_details(found, plan))
+                gap.details.update({**_details(found, plan), **recorded_faults(plan, aspect)})
                 raise gap
     return found
 
@@ -172,7 +176,7 @@ def again(found: Sweep, plan: FaultPlan | None) -> str:
     return f"overbooked sweep {found.journey} --only {plan.point.ordinal}:{plan.kind.value.replace(' ', '-')}"
 
 
-def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
+def _details(found: Sweep, plan: FaultPlan | None, aspect: str) -> Mapping[str, object]:
     others = [str(cell.plan) for cell in found.violated if cell.plan != plan]
     return {
         "fault plan": str(plan) if plan is not None else "no fault at all",
@@ -181,4 +185,5 @@ def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
         "statement": plan.point.shape if plan is not None else "",
         "violated": len(found.violated),
         "others": others[:_SHOWN],
+        **recorded_faults(found, aspect),
     }
