@@ -17,6 +17,9 @@ from harness.wire.postgres.messages import Violation, printable, word
 STARTUP = 0
 """The type, in `due`, of the handshake that the first ReadyForQuery ends."""
 
+UNKNOWN = "?"
+"""The text of a statement that was never seen."""
+
 _ASYNCHRONOUS = frozenset({m.NOTICE, m.NOTIFICATION, m.PARAMETER})
 _EXTENDED = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.EXECUTE, m.CLOSE})
 _ENDED_BY_READY = frozenset({m.SYNC, m.QUERY, m.CALL, STARTUP})
@@ -261,7 +264,7 @@ class Conversation:
             self.statements[name] = word(body, at)[0].decode("utf-8", "replace")
         elif kind == m.BOUND:
             name, at = word(body)
-            self.portals[name] = Portal(self.statements.get(word(body, at)[0], ""), body)
+            self.portals[name] = Portal(self.statements.get(word(body, at)[0], UNKNOWN), body)
         else:
             name, _ = word(body, 1)
             (self.statements if body[:1] == b"S" else self.portals).pop(name, None)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from harness.wire.boundary import Boundary, WireProtocol
 from harness.wire.postgres import messages as m
 from harness.wire.postgres import sql
-from harness.wire.postgres.conversation import Conversation, Portal
+from harness.wire.postgres.conversation import UNKNOWN, Conversation, Portal
 from harness.wire.postgres.messages import word
 
 _SERIES = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.EXECUTE, m.CLOSE, m.COPY_DONE, m.COPY_FAIL})
 _COPY = frozenset({m.COPY_DATA, m.COPY_DONE, m.COPY_FAIL})
 # Executed by a name that we never saw bound: held, as what it does is not known.
-_UNKNOWN = Portal("?", b"")
+_UNKNOWN = Portal(UNKNOWN, b"")
 
 
 class Message(NamedTuple):
@@ -121,7 +121,7 @@ def _executed(group: Sequence[Message], state: Conversation) -> tuple[list[str],
         elif kind == m.BIND:
             name, at = word(body)
             statement = word(body, at)[0]
-            text = parsed.get(statement, state.statements.get(statement, ""))
+            text = parsed.get(statement, state.statements.get(statement, UNKNOWN))
             bound[name] = Portal(text, body)
         elif kind == m.EXECUTE:
             name, _ = word(body)
