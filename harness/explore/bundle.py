@@ -85,7 +85,10 @@ class Point(_Part):
 
 
 class Faults(_Part):
-    """A fault plan: one fault, or one more while the journey recovers from the first."""
+    """A fault plan: one fault, or one more while the journey recovers from the first.
+
+    `patient`: the client left to recovery what the fault had left undecided.
+    """
 
     journey: str
     point: Point
@@ -93,9 +96,10 @@ class Faults(_Part):
     code: str = ""
     second: Point | None = None
     second_kind: FaultKind | None = None
+    patient: bool = False
 
     @classmethod
-    def of(cls, plan: FaultPlan) -> Faults:
+    def of(cls, plan: FaultPlan, *, patient: bool = False) -> Faults:
         second = Point.of(plan.second) if plan.second else None
         return cls(
             journey=plan.journey,
@@ -104,6 +108,7 @@ class Faults(_Part):
             code=plan.code,
             second=second,
             second_kind=plan.second_kind,
+            patient=patient,
         )
 
     def as_plan(self) -> FaultPlan:

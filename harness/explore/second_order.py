@@ -111,7 +111,8 @@ class SecondOrder:
 
     async def _first(self, plan: FaultPlan) -> Run:
         (trial,) = await self._journey.prepare(1)
-        trial.patient = next(self._patience)
+        own, said = next(self._patience), self._sweeper.patience
+        trial.patient = own if said is None else said
         run = Run(plan, trial)
         lane = await self._sweeper.lanes.take()
         await trial.ready()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.errors import GapFound
-from harness.explore.fault_points import FaultPlan, FaultPoint
+from harness.explore.fault_points import Crossing, FaultPlan, FaultPoint
 from harness.wire.boundary import FaultKind
 
 
@@ -81,14 +81,36 @@ class Sweep:
     # Plans after which something was left for recovery to do.
     undecided: list[FaultPlan] = field(default_factory=list)
     second_possible: int = 0
+    # Of plans that found something: how their journey was taken up again, and what it crossed.
+    patient: set[FaultPlan] = field(default_factory=set)
+    crossed: dict[FaultPlan, Sequence[Crossing]] = field(default_factory=dict)
 
     def add(self, cell: Cell) -> None:
         """Enter what one plan came to."""
         (self.cells if cell.plan.second is None else self.second_order).append(cell)
 
-    def note(self, plan: FaultPlan | None, aspect: str, found: GapFound) -> None:
-        """Keep the first finding of each aspect, with the plan that shows it."""
-        self.found.setdefault(aspect, (plan, found))
+    def note(
+        self,
+        plan: FaultPlan | None,
+        aspect: str,
+        found: GapFound,
+        *,
+        patient: bool = False,
+        crossed: Sequence[Crossing] = (),
+    ) -> None:
+        """Keep the first finding of each aspect, with the plan that shows it.
+
+        Args:
+            patient: its trial was not taken up again by its client before it was left to recovery.
+            crossed: the boundaries of its run.
+        """
+        if aspect in self.found:
+            return
+        self.found[aspect] = (plan, found)
+        if plan is not None:
+            self.crossed.setdefault(plan, tuple(crossed))
+            if patient:
+                self.patient.add(plan)
 
     def at(self, point: FaultPoint, kind: FaultKind) -> Cell | None:
         """The cell of a point and a kind."""

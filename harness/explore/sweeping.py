@@ -92,6 +92,7 @@ class Sweeper:
         kinds: which faults.
         quotas: how many of each.
         progress: told of each run: how many are done, of how many, and what is going on.
+        patience: whether clients leave what was undecided to recovery; None: every other one does.
     """
 
     def __init__(
@@ -102,8 +103,10 @@ class Sweeper:
         kinds: Sequence[FaultKind] = EVERY_KIND,
         quotas: Quotas | None = None,
         progress: Progress | None = None,
+        patience: bool | None = None,
     ) -> None:
         self.stack = stack
+        self.patience = patience
         self.rng = rng
         self.kinds = tuple(kinds)
         self.quotas = quotas or Quotas()
@@ -264,7 +267,7 @@ class Sweeper:
         trials = await journey.prepare(len(plans)) if plans else ()
         runs = [Run(plan, trial) for plan, trial in zip(plans, trials, strict=True)]
         for run in runs:
-            run.trial.patient = run.plan in self._patient
+            run.trial.patient = run.plan in self._patient if self.patience is None else self.patience
         stalled = [run for run in runs if run.plan is not None and run.plan.kind is FaultKind.STALL]
         for run in runs:
             if run not in stalled:
@@ -372,7 +375,8 @@ class Sweeper:
         await journey.finish([run.trial for run in runs])
         for run in runs:
             for aspect, found in run.trial.findings.by_aspect.items():
-                sweep.note(run.plan, aspect, found)
+                crossed = run.turn.crossings if run.turn is not None else ()
+                sweep.note(run.plan, aspect, found, patient=run.trial.patient, crossed=crossed)
             if run.plan is not None and run.plan not in later:
                 sweep.add(self.cell(run))
                 if run.struck and run.undecided and run.plan.second is None:

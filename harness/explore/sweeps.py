@@ -13,7 +13,6 @@ from harness.explore.second_order import SecondOrder
 from harness.explore.sweep_matrix import Outcome, Sweep
 from harness.explore.sweeping import Enough, Progress, Quotas, Sweeper
 from harness.explore.telling import recorded_faults
-from harness.explore.telling import recorded_faults
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.verdicts.evidence import Receipt
@@ -118,7 +117,7 @@ async def ruled_sweep(
         with judge(clause):
             if aspect in found.found:
                 plan, gap = found.found[aspect]
-                gap.details.update({**_details(found, plan), **recorded_faults(plan, aspect)})
+                gap.details.update({**_details(found, plan), **recorded_faults(found, aspect)})
                 raise gap
     return found
 
@@ -176,7 +175,7 @@ def again(found: Sweep, plan: FaultPlan | None) -> str:
     return f"overbooked sweep {found.journey} --only {plan.point.ordinal}:{plan.kind.value.replace(' ', '-')}"
 
 
-def _details(found: Sweep, plan: FaultPlan | None, aspect: str) -> Mapping[str, object]:
+def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
     others = [str(cell.plan) for cell in found.violated if cell.plan != plan]
     return {
         "fault plan": str(plan) if plan is not None else "no fault at all",
@@ -185,5 +184,4 @@ def _details(found: Sweep, plan: FaultPlan | None, aspect: str) -> Mapping[str, 
         "statement": plan.point.shape if plan is not None else "",
         "violated": len(found.violated),
         "others": others[:_SHOWN],
-        **recorded_faults(found, aspect),
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from harness.explore.bundle import Faults, Recording, recorded_schedule
-from harness.explore.fault_points import FaultPlan
+from harness.explore.bundle import Faults, Recording, parts_of, recorded_schedule
+from harness.explore.fault_points import Crossing
 from harness.explore.lanes import text_lines
 from harness.explore.redaction import Redactor
 from harness.explore.story import Left, Story, Tell
+from harness.explore.sweep_matrix import Sweep
+from harness.explore.trace import Trace, TraceActor, TraceStep
 
 # Keys of a finding's details. Whoever keeps the run's books turns a recording into a bundle.
 LANES = "lanes"
@@ -38,15 +39,46 @@ def telling(patterns: Sequence[str] = ()) -> Tell:
     return tell
 
 
-def recorded_faults(plan: FaultPlan | None, aspect: str) -> Mapping[str, Any]:
-    """The recording of a fault plan, for a finding's details; none where no fault at all was needed."""
+def recorded_faults(found: Sweep, aspect: str) -> Mapping[str, Any]:
+    """Lanes and recording of the fault plan that shows what was found in an aspect, for its details.
+
+    Empty where no fault at all was needed.
+    """
+    plan, _ = found.found[aspect]
     if plan is None:
         return {}
-    redactor = Redactor()
-    points = [
-        replace(one, step=redactor.text(one.step)) if one else None for one in (plan.point, plan.second)
-    ]
-    assert points[0] is not None
-    public = replace(plan, point=points[0], second=points[1])
-    recording = Recording(kind="fault plan", faults=Faults.of(public), aspect=aspect)
-    return {RECORDING: recording.model_dump(mode="json")}
+    trace = Redactor().trace(faulty_trace(plan.journey, found.crossed.get(plan, ())))
+    actors, steps = parts_of(trace)
+    recording = Recording(
+        kind="fault plan",
+        faults=Faults.of(plan, patient=plan in found.patient),
+        aspect=aspect,
+        actors=actors,
+        steps=steps,
+    )
+    drawn = {LANES: text_lines(trace, WIDTH)} if trace.steps else {}
+    return {**drawn, RECORDING: recording.model_dump(mode="json")}
+
+
+def faulty_trace(journey: str, crossed: Sequence[Crossing]) -> Trace:
+    """What a journey crossed, as a trace of one lane; the pool decides over connections, so they are one."""
+    steps = tuple(
+        TraceStep(
+            actor=0,
+            link=one.boundary.link,
+            protocol=one.boundary.protocol.value,
+            connection=1,
+            verb=one.boundary.verb,
+            text=one.boundary.text,
+            shape=one.boundary.shape,
+            values=one.boundary.values,
+            enabled=(0,),
+            reply=one.reply.summary if one.reply else "",
+            error=one.reply.error if one.reply else "no answer",
+            rows=one.reply.rows if one.reply else None,
+            in_transaction=one.reply.in_transaction if one.reply else False,
+        )
+        for one in crossed
+    )
+    last = len(steps) - 1 if steps else None
+    return Trace((TraceActor(journey, journey, first_step=0 if steps else None, last_step=last),), steps)
