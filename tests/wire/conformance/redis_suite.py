@@ -123,6 +123,7 @@ def led(
 def run(suite: Path, mode: str, protocol: str, only: str | None) -> Outcomes:
     """Run the suite in one mode on a new server: outcome by test."""
     result = suite.parent / f"{mode}-{protocol}.xml"
+    result.unlink(missing_ok=True)
     relays = Relays()
     folder = Path(tempfile.mkdtemp(dir=suite.parent))
     try:
