@@ -21,8 +21,8 @@ from harness.wire.boundary import FaultKind
 
 CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
 TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}
-# A webhook has a third of the boundaries that a checkout has.
-SHARE_OF_WEBHOOK = 0.3
+# A webhook has a third of the boundaries that a checkout has, and few of its effects.
+SHARE_OF_WEBHOOK = 0.2
 # What fails a message, and what keeps everybody waiting or ends the service: two sweeps that can go on
 # side by side. The first also strikes recoveries.
 MESSAGES = (FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST, FaultKind.TRICKLE)
