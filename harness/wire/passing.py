@@ -180,6 +180,8 @@ class Side(asyncio.Protocol):
 
     def pass_end(self) -> None:
         """Write the end of stream on the other side; close once both sides have been told."""
+        if self.passed_end:
+            return
         target = self.other.transport
         self.passed_end = True
         if target is not None and not target.is_closing():

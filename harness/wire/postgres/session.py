@@ -130,6 +130,7 @@ class PostgresSession:
     def gate_changed(self) -> None:
         """See `Session`."""
         self._let_go()
+        self._seen = False  # by the new one
         if self._raw or self._startup is not None:
             return
         if self._outlet.keeper is None:
@@ -227,7 +228,10 @@ class PostgresSession:
         """A keeper has come in the middle of a group: pass on up to the group's end; from there on hold."""
         for kind, end, body in framed:
             ends = self._ends_group(kind)
-            self.state.sent(kind, body)
+            if kind == m.PASSWORD:
+                self._password(body or b"")
+            else:
+                self.state.sent(kind, body)
             if ends:
                 self._outlet.to_server(data[:end])
                 self._passing = self._mid_group = False
@@ -254,6 +258,19 @@ class PostgresSession:
         self._tidy()
         if self._passing:
             return
+        try:
+            self._next_groups()
+        except Violation as violation:  # also called from a keeper's decision, who is not to blame
+            self._outlet.break_off(str(violation))
+            return
+        if self._client_over and not self._queue and not self._busy and not self.state.due:
+            self._outlet.end_to_server()
+        waits = self._queue.size_bytes > _QUEUED_BYTES and (self._busy or bool(self.state.due))
+        if waits != self._holding_back and not self._over:
+            self._holding_back = waits
+            self._outlet.hold_back(waits)
+
+    def _next_groups(self) -> None:
         state = self.state
         while not self._busy and not self._over and (not state.due or state.copying_in):
             simple = bool(state.due) and state.due[0].kind == m.QUERY
@@ -265,12 +282,6 @@ class PostgresSession:
                 self._send(group)
             else:
                 self._hold(group, means)
-        if self._client_over and not self._queue and not self._busy and not state.due:
-            self._outlet.end_to_server()
-        waits = self._queue.size_bytes > _QUEUED_BYTES and (self._busy or bool(state.due))
-        if waits != self._holding_back and not self._over:
-            self._holding_back = waits
-            self._outlet.hold_back(waits)
 
     def _send(self, group: Sequence[Message]) -> None:
         for message in group:

@@ -1,0 +1,140 @@
+"""A link with a gate is still the link it was: it counts, trips, cuts and holds its writers back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from harness.stacks.links import LinkPlan
+from harness.wire.boundary import WireProtocol
+from harness.wire.link import RelayLink
+from harness.wire.relay import Relays
+from tests.wire.watching import DEADLINE_S, engage, keep
+
+Connection = asyncpg.Connection
+
+
+@pytest.fixture
+async def service(dsn: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(dsn, ssl=False)
+    yield connection
+    connection.terminate()
+
+
+@pytest.mark.parametrize(
+    ("server", "protocol"),
+    [
+        ("postgres", WireProtocol.POSTGRES),
+        ("redis", WireProtocol.REDIS),
+        ("app", WireProtocol.HTTP),
+        ("app-2", WireProtocol.HTTP),
+        ("provider", WireProtocol.HTTP),
+    ],
+)
+def test_a_links_protocol_is_that_of_the_part_it_leads_to(server: str, protocol: WireProtocol) -> None:
+    assert LinkPlan(f"client->{server}", server).protocol is protocol
+
+
+async def test_counts_are_the_same_with_a_keeper_and_without(gated: RelayLink, service: Connection) -> None:
+    async def counted() -> tuple[int, int, int]:
+        before = gated.traffic()
+        await service.execute("SELECT 1")
+        seen = gated.traffic().since(before)
+        return seen.messages, seen.bytes_up, seen.bytes_down
+
+    observed = await counted()
+    engage(gated)
+    assert await counted() == observed
+
+
+async def test_a_tripwire_fires_before_its_statement_is_asked_about(
+    gated: RelayLink, service: Connection
+) -> None:
+    keeper = engage(gated)
+    seen: list[int] = []
+    gated.arm(after_messages=1, action=lambda: seen.append(len(keeper.asked)))
+    await service.execute("SELECT 1")
+    assert seen == [0]
+
+
+async def test_cut_resets_a_held_connection_and_says_what_was_held(
+    gated: RelayLink, service: Connection
+) -> None:
+    keeper = engage(gated, on_ask=keep)
+    asking = asyncio.ensure_future(service.execute("SELECT 1"))
+    held = await keeper.held("SELECT 1")
+    assert gated.cut() == 1
+    with pytest.raises((asyncpg.ConnectionDoesNotExistError, ConnectionResetError)):
+        await asking
+    await keeper.until(lambda: bool(keeper.closings))
+    assert keeper.closings == [held]
+    gated.call(held.go)  # nobody is there any more, and nobody is harmed
+
+
+def test_a_call_runs_in_the_relays_thread_and_returns(gated: RelayLink) -> None:
+    assert gated.call(lambda: threading.current_thread().name) == "overbooked-relay"
+    assert gated.call(lambda: gated.call(lambda: 7)) == 7
+    with pytest.raises(LookupError, match="mine"):
+        gated.call(lambda: _raise(LookupError("mine")))
+    assert gated.loop.is_running()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+async def test_a_raw_link_asks_no_keeper() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    relays = Relays()
+    try:
+        link = relays.open("raw", upstream=server.sockets[0].getsockname()[:2])
+        keeper = engage(link, on_ask=keep)
+        reader, writer = await asyncio.open_connection(*link.address)
+        writer.write(b"anything")
+        assert await asyncio.wait_for(reader.read(100), DEADLINE_S) == b"anything"
+        assert keeper.asked == []
+        writer.close()
+    finally:
+        relays.close()
+        server.close()
+
+
+async def test_a_slow_reader_of_a_large_result_holds_the_server_back(
+    gated: RelayLink, service: Connection
+) -> None:
+    """Observed, a result is passed on as it is read: it does not pile up at the gate."""
+    size = 64 * 1024 * 1024
+    before = gated.traffic().bytes_down
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    async def read_slowly() -> int:
+        total = 0
+
+        async def take(data: bytes) -> None:
+            nonlocal total
+            total += len(data)
+            begun.set()
+            await asyncio.to_thread(go_on.wait, DEADLINE_S)
+
+        await service.copy_from_query("SELECT repeat('x', 1048575) FROM generate_series(1, 64)", output=take)
+        return total
+
+    reading = asyncio.ensure_future(read_slowly())
+    await asyncio.to_thread(begun.wait, DEADLINE_S)
+    async with asyncio.timeout(DEADLINE_S):
+        stable, seen = -1, 0
+        while stable != seen:
+            stable, seen = seen, gated.traffic().bytes_down - before
+            await asyncio.sleep(0.1)
+    assert seen < size
+    go_on.set()
+    assert await asyncio.wait_for(reading, 60) == size
