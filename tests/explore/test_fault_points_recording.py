@@ -13,8 +13,8 @@ from harness.wire.boundary import Boundary, FaultKind, WireProtocol
 from tests.explore.toll import TollHeld
 
 
-def held(verb: str, *, refuses: str = "") -> TollHeld:
-    boundary = Boundary("app->postgres", WireProtocol.POSTGRES, 1, 1, verb, verb, verb)
+def held(verb: str, *, refuses: str = "", connection: int = 1) -> TollHeld:
+    boundary = Boundary("app->postgres", WireProtocol.POSTGRES, connection, 1, verb, verb, verb)
     return TollHeld(boundary, 9, refuses)
 
 
@@ -136,3 +136,37 @@ async def test_an_answer_of_an_earlier_turn_belongs_to_it() -> None:
     assert one.done == ["go", "deliver"]
     assert later.struck is None
     assert earlier.crossings[0].reply is not None
+
+
+async def test_what_a_starting_replica_sends_is_not_taken_for_the_run_of_another() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    starting = [False]
+    keeper.begin(replica=0, crowded=lambda: starting[0])
+    through(keeper, "SELECT")  # on connection 1, while nobody else is at work
+    starting[0] = True
+    turn = keeper.begin(Blow(at("COMMIT"), FaultKind.RESET_BEFORE), replica=0, crowded=lambda: starting[0])
+    foreign, own = held("COMMIT", connection=2), held("COMMIT")
+    keeper.asks(foreign)
+    keeper.asks(own)
+    assert (foreign.done, own.done) == (["go"], ["fail reset before"])
+    assert [crossing.boundary.connection for crossing in turn.crossings] == [1]
+
+
+async def test_a_replica_without_a_known_connection_may_open_one_while_another_starts() -> None:
+    keeper = Keeper(asyncio.get_running_loop())
+    keeper.begin(replica=0)
+    through(keeper, "SELECT")
+    keeper.closed("app->postgres", 1, None)
+    turn = keeper.begin(Blow(at("COMMIT"), FaultKind.RESET_BEFORE), replica=0, crowded=lambda: True)
+    (one,) = through(keeper, "COMMIT")
+    assert one.done == ["fail reset before"]
+    assert turn.struck is one.boundary
+
+
+async def test_a_turn_is_not_quiet_while_its_kill_is_under_way() -> None:
+    keeper, seen = Keeper(asyncio.get_running_loop()), []
+    turn = keeper.begin(
+        Blow(at("COMMIT"), FaultKind.KILL_AFTER, lambda: seen.append(turn.in_flight)), replica=0
+    )
+    through(keeper, "COMMIT")
+    assert (seen, turn.in_flight) == ([1], 0)

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import DeadlineExceeded, HarnessError, NotSupported
 from harness.explore.sweep_matrix import Outcome, Sweep
 from harness.explore.sweeping import Quotas
-from harness.explore.sweeps import ruled_sweep, sweep
+from harness.explore.sweeps import ruled_sweep, strike, sweep
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 from harness.wire.boundary import FaultKind
@@ -150,6 +150,16 @@ async def test_faults_upon_faults_strike_the_recovery() -> None:
 async def test_a_sample_of_faults_upon_faults_is_as_large_as_asked() -> None:
     found = await swept(Impatient(TollStack()), kinds=[FaultKind.ERROR], quotas=Quotas(upon_faults=7))
     assert len(found.second_order) == 7
+
+
+async def test_one_plan_can_be_carried_out_again_a_second_fault_included() -> None:
+    journey = Impatient(TollStack())
+    found = await swept(journey, kinds=[FaultKind.RESET_BEFORE], quotas=Quotas(upon_faults=None))
+    plan = found.second_order[-1].plan
+    again = Impatient(TollStack())
+    struck = await strike(again.stack.as_stack(), again, lambda possible: plan, rng=random.Random(7))
+    assert [cell.plan for cell in struck.second_order] == [plan]
+    assert struck.second_counts["bitten"] == 1
 
 
 async def test_a_journey_that_crosses_nothing_is_no_journey() -> None:
