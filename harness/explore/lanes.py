@@ -84,7 +84,7 @@ class Block:
 
 def short_name(step: TraceStep) -> str:
     """What a step does in a few words: `SELECT slots`, `COMMIT`, `GET session`, `POST /intents`."""
-    words = " ".join(step.shape.split())
+    words = printable(" ".join(step.shape.split()))
     if step.protocol == "postgres":
         name = _statement(step.verb, words)
     elif step.protocol == "redis":
@@ -97,10 +97,19 @@ def short_name(step: TraceStep) -> str:
 
 _TABLE = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE(?:\s+ONLY)?|DELETE\s+FROM|MERGE\s+INTO|COPY|LOCK\s+TABLE|FROM)\s+"
-    r"(?:ONLY\s+)?(?P<name>\"[^\"]+\"|[\w.]+)",
+    r"(?:ONLY\s+)?(?:(?:\"[^\"]+\"|\w+)\.)?(?P<name>\"[^\"]+\"|\w+)",
     re.IGNORECASE,
 )
 _CALL = re.compile(r"^SELECT\s+(?P<name>[\w.]+\s*\()", re.IGNORECASE)
+
+
+# Characters that no picture may hold, and that turn the direction of a line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text without the characters that would break a picture or turn a line around."""
+    return _CONTROL.sub("", text)
 
 
 def _statement(verb: str, words: str) -> str:
@@ -114,7 +123,7 @@ def _statement(verb: str, words: str) -> str:
         if call:
             return f"{upper} {call['name'].rstrip('( ')}()"
         return " ".join(words.upper().split()[:2]) if upper in {"SAVEPOINT", "ROLLBACK"} else upper
-    table = found["name"].strip('"').rpartition(".")[2]
+    table = found["name"].strip('"')
     locks = re.search(r"\bFOR\s+(?:NO KEY\s+)?(?:UPDATE|SHARE|KEY SHARE)\b", words, re.IGNORECASE)
     return f"{upper} {table}{' FOR UPDATE' if locks and upper == 'SELECT' else ''}"
 
@@ -212,7 +221,7 @@ def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
     Args:
         width: of a line, in characters, names included.
     """
-    names = [_cut(actor.name, _NAME) for actor in trace.actors]
+    names = [_cut(printable(actor.name), _NAME) for actor in trace.actors]
     margin = max((len(name) for name in names), default=0) + _GAP
     drawn: list[list[Piece]] = []
     for number, block in enumerate(blocks(trace, max(20, width - margin))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from harness.explore.lanes import Block, Cell, Kind, blocks
+from harness.explore.lanes import Block, Cell, Kind, blocks, printable
 from harness.explore.trace import Trace
 
 COLOURS = ("#0b6e8f", "#8a3ea8", "#2d7d32", "#3456c4", "#9a6700")
@@ -35,7 +35,7 @@ def lanes_svg(trace: Trace, *, title: str = "", columns: int = _COLUMNS) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f"font-family='{_PLAIN}' font-size=\"12\">",
-        f"<title>{escape(title or 'lanes, time from left to right')}</title>",
+        f"<title>{escape(printable(title) or 'lanes, time from left to right')}</title>",
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
     ]
     for number, block in enumerate(rows):
@@ -102,7 +102,7 @@ def _box(cell: Cell, text: str, x: float, y: float, wide: float) -> Iterator[str
 def _text(x: float, y: float, text: str, colour: str, *, size: int = 12, weight: int = 400) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size}" font-weight="{weight}" '
-        f'xml:space="preserve">{escape(text)}</text>'
+        f'xml:space="preserve">{escape(printable(text))}</text>'
     )
 
 
