@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.explore.lane import Stepping
+from harness.explore.lane import Stepping, Wire, wire_of
 from harness.explore.resources import EVERYTHING, NOTHING, Footprint
 from harness.explore.schedule import Step
 from harness.wire.boundary import Boundary, WireProtocol
+
+_ENDS = {"COMMIT", "ROLLBACK", "END", "ABORT"}
 
 
 class Footprinting:
@@ -30,14 +32,31 @@ class Footprinting:
 
     def of(self, steps: Sequence[Stepping]) -> list[Footprint]:
         """What each step touched."""
-        return [self._of(step.boundary) for step in steps]
+        return [step.footprint | step.effects for step in self.steps(steps)]
 
     def steps(self, steps: Sequence[Stepping]) -> list[Step]:
-        """The steps as the search is told of them."""
-        return [
-            Step(step.lane, step.enabled, touched, blocked_until=step.blocked_until, yields=step.yields)
-            for step, touched in zip(steps, self.of(steps), strict=True)
-        ]
+        """The steps as the search is told of them: an end of a transaction touches all that it did."""
+        held: dict[Wire, Footprint] = {}
+        told = []
+        for step in steps:
+            boundary, reply, wire = step.boundary, step.reply, wire_of(step.boundary)
+            before = held.pop(wire, NOTHING)
+            touched = before if boundary.verb in _ENDS else self._of(boundary)
+            failed = reply is not None and bool(reply.error) and boundary.protocol is WireProtocol.POSTGRES
+            told.append(
+                Step(
+                    step.lane,
+                    step.enabled,
+                    touched,
+                    holds=before,
+                    effects=before if failed else NOTHING,
+                    blocked_until=step.blocked_until,
+                    yields=step.yields,
+                )
+            )
+            if reply is not None and reply.in_transaction:
+                held[wire] = before | touched
+        return told
 
     def _of(self, boundary: Boundary) -> Footprint:
         if boundary.protocol is WireProtocol.POSTGRES:
