@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,10 @@ def server(application: Application) -> Iterator[tuple[str, int]]:
         yield address
 
 
-@pytest.fixture
-def relays() -> Iterator[Relays]:
+@pytest.fixture(params=["uvloop", "asyncio"])
+def relays(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relays]:
+    if request.param == "asyncio":
+        monkeypatch.setitem(sys.modules, "uvloop", None)
     made = Relays()
     yield made
     made.close()
