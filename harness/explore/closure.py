@@ -1,0 +1,236 @@
+"""What a statement touches in the end: its tables, closed over the schema.
+
+What PostgreSQL does at READ COMMITTED decides what counts. A plain SELECT sees what is committed and
+waits for no row lock; so a change within a transaction touches, for others, the *locks* of its table
+until it commits, and the *contents* when it does. A foreign key looks at the *keys* of the table it
+points to and shares a lock on them, which UPDATEs of other columns and FOR NO KEY UPDATE leave alone.
+(PostgreSQL documentation: Transaction Isolation; Explicit Locking, row-level locks.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from harness.explore.schema_graph import ForeignKey, Function, SchemaGraph
+from harness.explore.statements import Change, Kind, Statement, Write, statement
+
+# Built in, volatile, and of no concern to anybody else.
+_HARMLESS = {
+    "random", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v4", "clock_timestamp", "timeofday",
+    "now", "jsonb_build_object", "json_build_object", "json_agg", "jsonb_agg", "array_agg", "string_agg",
+    "statement_timestamp", "transaction_timestamp", "sum", "min", "max", "count", "bool_or", "bool_and",
+}  # fmt: skip
+# Words in a function's body after which nothing is known of it.
+_OPAQUE = re.compile(
+    r"\b(execute|nextval|setval|currval|lastval|pg_\w+|dblink\w*|lo_\w+|set_config|notify|listen|copy|create|"
+    r"alter|drop|truncate|lock|call|import|\w+_to_xml\w*)\b"
+)
+_BODY_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_QUIET = re.compile(r"\bset\s+search_path\b|\bpg_catalog\b|\bpg_temp\b|\btg_\w+\b")
+_READABLE = {"sql", "plpgsql"}
+_SYSTEM = {
+    "pg_type", "pg_class", "pg_attribute", "pg_namespace", "pg_range", "pg_enum", "pg_collation",
+    "pg_constraint", "pg_description", "pg_attrdef", "pg_index", "pg_proc",
+}  # fmt: skip
+_CASCADES = {"c": Change.DELETE, "n": Change.UPDATE, "d": Change.UPDATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Sets of tables.
+
+    Args:
+        reads: whose contents are looked at.
+        late: whose contents are looked at when the transaction commits: deferred checks.
+        writes: whose contents change at the commit.
+        locks: whose rows are locked, or changed and so locked.
+        keys: of the locked ones those that are locked against foreign keys too.
+        refers: whose keys are looked at and locked by sharing.
+        everything: nobody knows.
+    """
+
+    reads: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    locks: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    refers: frozenset[str] = frozenset()
+    everything: bool = False
+
+    def __or__(self, other: Touched) -> Touched:
+        return Touched(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(Touched)))
+
+
+NO_TABLE = Touched()
+UNKNOWN = Touched(everything=True)
+
+
+class Closure:
+    """Closes statements over a schema; remembers what it found.
+
+    Args:
+        schema: without one, tables stand for themselves and nothing is known of their keys.
+    """
+
+    def __init__(self, schema: SchemaGraph) -> None:
+        self._schema = schema
+        self._known: dict[Statement, Touched] = {}
+        self._bodies: dict[str, Touched] = {}
+
+    def of(self, one: Statement) -> Touched:
+        """What a statement touches."""
+        known = self._known.get(one)
+        if known is None:
+            known = self._known[one] = _Closing(self._schema, self._bodies).statement(one)
+        return known
+
+
+class _Closing:
+    """One closure: follows what leads on, each thing once."""
+
+    def __init__(self, schema: SchemaGraph, bodies: dict[str, Touched]) -> None:
+        self._schema = schema
+        self._bodies = bodies
+        self._done: set[object] = set()
+
+    def statement(self, one: Statement) -> Touched:
+        if one.kind is Kind.UNKNOWN:
+            return UNKNOWN
+        if one.kind is not Kind.QUERY:
+            return NO_TABLE
+        touched = NO_TABLE
+        for table in one.reads:
+            touched |= self._read(table, one.given_names)
+        for lock in one.locks:
+            if lock.table not in one.given_names or lock.table in self._schema.tables:
+                touched |= self._locked(lock.table, keys=lock.keys)
+        for write in one.writes:
+            touched |= self._write(write)
+        for name in one.calls:
+            touched |= self._call(name, known=name not in one.unknown_calls)
+        return touched
+
+    def _root(self, table: str) -> str:
+        return self._schema.roots.get(table, table)
+
+    def _read(self, table: str, given: Iterable[str] = ()) -> Touched:
+        if table in self._schema.closed:
+            return UNKNOWN
+        if table in self._schema.views:
+            return self._view(table)
+        if table in self._schema.tables:
+            return Touched(reads=frozenset({self._root(table)}))
+        return NO_TABLE if table in given or table in _SYSTEM else UNKNOWN
+
+    def _view(self, name: str) -> Touched:
+        if ("view", name) in self._done:
+            return NO_TABLE
+        self._done.add(("view", name))
+        return self.statement(statement(self._schema.views[name]))
+
+    def _locked(self, table: str, *, keys: bool) -> Touched:
+        if table in self._schema.views:
+            tables = self._view(table)
+            return tables | Touched(locks=tables.reads, keys=tables.reads)
+        found = frozenset({self._root(table)})
+        return Touched(locks=found, keys=found if keys else frozenset())
+
+    def _write(self, write: Write) -> Touched:
+        if ("write", write) in self._done:
+            return NO_TABLE
+        self._done.add(("write", write))
+        schema, table = self._schema, write.table
+        if table in schema.closed or table not in schema.tables:
+            return UNKNOWN
+        if table in schema.views:
+            touched = self._view(table)
+            for base in touched.reads:
+                touched |= self._write(Write(base, write.change))
+            return touched | self._fired(write)
+        columns = write.columns
+        if any(one.before and one.table == table for one in schema.triggers):
+            columns = None  # it may set others
+        change = write.change
+        root = frozenset({self._root(table)})
+        rekeys = change is not Change.UPDATE or columns is None
+        rekeys = rekeys or not (columns or frozenset()).isdisjoint(schema.key_columns.get(table, frozenset()))
+        touched = Touched(reads=root, writes=root, locks=root, keys=root if rekeys else frozenset())
+        for key in schema.foreign_keys:
+            touched |= self._refers(key, table, change, columns) | self._referred(key, table, change, columns)
+        for text in schema.expressions.get(table, ()):
+            touched |= self._words(text, whole=False)
+        return touched | self._fired(write)
+
+    def _refers(self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None) -> Touched:
+        sets = columns is None or not columns.isdisjoint(key.child_columns)
+        if key.child != table or change is Change.DELETE or not sets:
+            return NO_TABLE
+        return Touched(refers=frozenset({self._root(key.parent)}))
+
+    def _referred(
+        self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None
+    ) -> Touched:
+        sets = columns is None or not columns.isdisjoint(key.parent_columns)
+        if key.parent != table or change is Change.INSERT or (change is Change.UPDATE and not sets):
+            return NO_TABLE
+        child = frozenset({self._root(key.child)})
+        touched = Touched(reads=child, refers=child, late=child if key.deferrable else frozenset())
+        action = key.on_delete if change is Change.DELETE else key.on_update
+        if action in _CASCADES:
+            further = _CASCADES[action] if change is Change.DELETE else Change.UPDATE
+            set_columns = key.child_columns if further is Change.UPDATE else None
+            touched |= self._write(Write(key.child, further, set_columns))
+        return touched
+
+    def _fired(self, write: Write) -> Touched:
+        touched = NO_TABLE
+        for one in self._schema.triggers:
+            if one.table != write.table or write.change not in one.changes:
+                continue
+            if write.change is Change.UPDATE and one.columns and write.columns is not None:
+                before = any(
+                    t.before and t.table == one.table and t is not one for t in self._schema.triggers
+                )
+                if one.columns.isdisjoint(write.columns) and not before:
+                    continue
+            body = self._function(one.function)
+            touched |= body
+            if one.deferrable:
+                touched |= Touched(late=body.reads)
+        return touched
+
+    def _call(self, name: str, *, known: bool) -> Touched:
+        if name in self._schema.functions:
+            return self._function(name)
+        if known or name in _HARMLESS or name in self._schema.harmless:
+            return NO_TABLE
+        return UNKNOWN
+
+    def _function(self, name: str) -> Touched:
+        found = self._bodies.get(name)
+        if found is not None:
+            return found
+        if ("function", name) in self._done:
+            return NO_TABLE
+        self._done.add(("function", name))
+        touched = NO_TABLE
+        for one in self._schema.functions.get(name, (Function("unknown", ""),)):
+            touched |= self._words(one.source, whole=True) if one.language in _READABLE else UNKNOWN
+        return touched
+
+    def _words(self, source: str, *, whole: bool) -> Touched:
+        """What a body or an expression may touch: every table whose name it holds is read and written."""
+        plain = _QUIET.sub(" ", _BODY_NOISE.sub(" ", source).lower())
+        if _OPAQUE.search(plain) and (whole or "nextval" not in plain):
+            return UNKNOWN
+        touched = NO_TABLE
+        for word in set(re.findall(r"\w+", plain)):
+            if word in self._schema.functions:
+                touched |= self._function(word)
+            if whole and word in self._schema.tables:
+                touched |= self._read(word)
+                for change in Change if word not in self._schema.views else ():
+                    touched |= self._write(Write(word, change))
+        return touched
