@@ -24,8 +24,8 @@ from harness.errors import ExitCode, UsageError
 from harness.explore.fault_points import EVERY_KIND, FaultPlan
 from harness.explore.journey import Journey
 from harness.explore.sweep_matrix import Sweep
+from harness.explore.sweep_plans import Quotas
 from harness.explore.sweep_table import markdown, rows, second_summary, summary, why
-from harness.explore.sweeping import Quotas
 from harness.explore.sweeps import strike, sweep
 from harness.journeys.personas import People
 from harness.journeys.swept import JOURNEYS, journeys_for

@@ -13,27 +13,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from harness.errors import HarnessError, NotSupported
-from harness.explore.fault_points import (
-    EVERY_KIND,
-    KILLS,
-    Crossing,
-    FaultPlan,
-    FaultPoint,
-    error_code,
-    points_of,
-    preferred,
-    spread,
-    why_not,
-)
+from harness.errors import HarnessError
+from harness.explore.fault_points import EVERY_KIND, Crossing, FaultPlan, points_of
+from harness.explore.gates import gated
 from harness.explore.journey import Journey, Trial
 from harness.explore.lanes_of_service import Lane, Lanes
 from harness.explore.recording import Blow, Keeper, Turn
 from harness.explore.sweep_matrix import Cell, Outcome, Sweep
+from harness.explore.sweep_plans import Quotas, planned, plans_of
 from harness.stacks.protocol import Stack
-from harness.wire.boundary import FaultKind, Gatekeeper
+from harness.wire.boundary import FaultKind
 
 BATCH = 40
 STALLED_TOGETHER = 10
@@ -44,32 +34,6 @@ _SHARE_OF_STALL = 0.6
 
 Progress = Callable[[int, int, str], None]
 Enough = Callable[[Sweep], bool]
-
-
-@runtime_checkable
-class Gated(Protocol):
-    """A link with a gate; `harness.wire.link.RelayLink` is one."""
-
-    def gate(self, keeper: Gatekeeper | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """How many faults a sweep spends on each class of kinds, spread evenly; None is every one.
-
-    A stall costs a time-out of the service's, a kill its start, a fault upon a fault two runs.
-    """
-
-    plain: int | None = None
-    stalls: int | None = None
-    kills: int | None = None
-    upon_faults: int | None = 0
-
-    def of(self, kind: FaultKind) -> int | None:
-        """The quota a kind shares with others of its class."""
-        if kind in KILLS:
-            return self.kills
-        return self.stalls if kind is FaultKind.STALL else self.plain
 
 
 @dataclass(slots=True)
@@ -130,7 +94,7 @@ class Sweeper:
         clean = await self._warmed(journey)
         crossings = await self._recorded(journey, clean)
         sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
-        chosen = self._plans(sweep, crossings)
+        chosen = planned(sweep, crossings, quotas=self.quotas, rng=self.rng, killable=self.lanes.killable)
         self._total += len(chosen)
         await self._struck_all(journey, sweep, clean, chosen, enough)
         return sweep
@@ -148,14 +112,9 @@ class Sweeper:
         clean = await self._warmed(journey)
         crossings = await self._recorded(journey, clean)
         points = points_of(journey.name, crossings)
-        possible = [
-            plan_for(journey.name, point, kind, crossing)
-            for point, crossing in zip(points, crossings, strict=True)
-            for kind in self.kinds
-            if not why_not(crossing, kind, killable=self.lanes.killable)
-        ]
-        plan = pick(possible)
         sweep = Sweep(journey.name, points, self.kinds)
+        possible = [plan for plan, why in plans_of(sweep, crossings, killable=self.lanes.killable) if not why]
+        plan = pick(possible)
         if plan.second is None:
             await self._struck_all(journey, sweep, clean, [plan], None)
         else:
@@ -202,37 +161,6 @@ class Sweeper:
                 f"{journey.name} crossed no boundary on {', '.join(journey.links)}: nothing can be failed"
             )
         return list(run.turn.crossings)
-
-    def _plans(self, sweep: Sweep, crossings: Sequence[Crossing]) -> list[FaultPlan]:
-        """The faults to be injected; what cannot be, or is not this time, is entered as such."""
-        possible: dict[FaultKind, list[FaultPlan]] = {}
-        for kind in self.kinds:
-            for point, crossing in zip(sweep.points, crossings, strict=True):
-                plan = plan_for(sweep.journey, point, kind, crossing)
-                if why := why_not(crossing, kind, killable=self.lanes.killable):
-                    sweep.add(Cell(plan, Outcome.NOT_APPLICABLE, why))
-                else:
-                    possible.setdefault(kind, []).append(plan)
-        chosen: list[FaultPlan] = []
-        for kinds in (KILLS, {FaultKind.STALL}, set(self.kinds) - KILLS - {FaultKind.STALL}):
-            plans = [plan for kind, of_kind in possible.items() if kind in kinds for plan in of_kind]
-            if plans:
-                chosen += (taken := self._sampled(plans, crossings))
-                left = set(plans) - set(taken)
-                for plan in plans:
-                    if plan in left:
-                        sweep.add(Cell(plan, Outcome.NOT_RUN, "beyond the budget"))
-        return chosen
-
-    def _sampled(self, plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
-        """As many of one class of kinds as may be, those first that strike right after an effect."""
-        quota = self.quotas.of(plans[0].kind)
-        first = preferred(plans, crossings)
-        if quota is None or not first:
-            return spread(plans, quota, self.rng)
-        taken = spread(first, quota, self.rng)
-        others = [plan for plan in plans if plan not in first]
-        return taken + spread(others, quota - len(taken), self.rng)
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -405,29 +333,6 @@ class Sweeper:
     def _tell(self, what: str) -> None:
         if self._progress is not None:
             self._progress(self._done, self._total, what)
-
-
-def plan_for(journey: str, point: FaultPoint, kind: FaultKind, crossing: Crossing) -> FaultPlan:
-    """The plan of one fault at one point."""
-    code = error_code(crossing.boundary) if kind is FaultKind.ERROR else ""
-    return FaultPlan(journey, point, kind, code)
-
-
-def gated(stack: Stack, names: Sequence[str]) -> list[Gated]:
-    """The links of these names that the stack has, each with its gate.
-
-    Raises:
-        NotSupported: one has no gate.
-    """
-    links: list[Gated] = []
-    for name in names:
-        link = stack.links.get(name)
-        if link is None:
-            continue
-        if not isinstance(link, Gated):
-            raise NotSupported(f"the link {name} has no gate, so nothing on it can be failed")
-        links.append(link)
-    return links
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -11,7 +11,8 @@ from harness.explore.fault_points import EVERY_KIND, FaultPlan
 from harness.explore.journey import Journey
 from harness.explore.second_order import SecondOrder
 from harness.explore.sweep_matrix import Outcome, Sweep
-from harness.explore.sweeping import Enough, Progress, Quotas, Sweeper
+from harness.explore.sweep_plans import Quotas
+from harness.explore.sweeping import Enough, Progress, Sweeper
 from harness.explore.telling import recorded_faults
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack

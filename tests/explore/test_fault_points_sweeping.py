@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import DeadlineExceeded, HarnessError, NotSupported
 from harness.explore.sweep_matrix import Outcome, Sweep
-from harness.explore.sweeping import Quotas
+from harness.explore.sweep_plans import Quotas
 from harness.explore.sweeps import ruled_sweep, strike, sweep
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
