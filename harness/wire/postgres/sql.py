@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ONE = r"(?:\?|\$\d+(?:::\w+(?: \w+)*)?)"
+_ONE = r"(?:\?|\$\d+(?:::\w+(?: \w+)*(?:\[\])?)?)"
 _MANY_IN = re.compile(rf"\bIN ?\( ?{_ONE}(?: ?, ?{_ONE})+ ?\)", re.IGNORECASE)
 _MANY_ROWS = re.compile(r"(\bVALUES ?\([^()]*\))(?: ?, ?\([^()]*\))+", re.IGNORECASE)
 _SAVEPOINT = re.compile(
@@ -34,9 +34,9 @@ _SHAPED = 16 * 1024
 
 def split(text: str) -> tuple[str, ...]:
     """The statements in `text`, without what separates them; none where there are only comments."""
-    if ";" not in text:
-        stripped = text.strip()
-        return (stripped,) if _first_words(stripped) else ()
+    bare = text.strip().rstrip("; \t\r\n")
+    if ";" not in bare:
+        return (bare,) if _first_words(bare) else ()
     parts: list[str] = []
     begin, empty = 0, True
     for token in _TOKEN.finditer(text):

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -126,7 +127,7 @@ def counted(outcomes: Outcomes) -> str:
     return ", ".join(f"{sum(one == kind for one in outcomes.values())} {kind}" for kind in kinds)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="runs without the gate")
     parser.add_argument("--only", help="pytest's -k")
@@ -134,7 +135,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder to work in and leave behind")
     parser.add_argument("--modes", default="observe,hold", help="through the gate, by commas")
     parser.add_argument("--again", type=int, default=10, help="runs of a test that differs, alone")
-    asked = parser.parse_args()
+    asked = parser.parse_args(words)
     place = asked.keep or Path(tempfile.mkdtemp(prefix="overbooked-conformance-"))
     place.mkdir(exist_ok=True)
     place.chmod(0o755)
