@@ -124,7 +124,8 @@ class Gatekeeper(Protocol):
         """Its answer is whole and waits; `deliver` may be called at once."""
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
-        """A connection has gone, with what was waiting on it."""
+        """A connection has gone, with what was waiting on it. If the server had said why (25P03: idle
+        in a transaction for too long, 57P01: shut down), `held.reply` has that error."""
 
     def broken(self, link: str, connection: int, why: str) -> None:
         """The gate cannot follow this connection (TLS, no such protocol): it was reset, and nothing

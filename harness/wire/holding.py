@@ -128,6 +128,10 @@ class HeldBoundary:
         elif self.turn is Turn.FAILED:
             self.turn = Turn.DONE
 
+    def ended(self, reply: Reply) -> None:
+        """The server ended the session and said why, whatever its turn: `reply` holds the error."""
+        self._reply = reply
+
     def release(self) -> Turn:
         """Its keeper was dismissed; returns where it stood, for the session to pass it on."""
         stood, self.turn = self.turn, Turn.RELEASED

@@ -416,3 +416,68 @@ async def test_the_statement_under_way_when_the_server_ends_says_why(
     await direct.close()
     with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="administrator command"):
         await asking
+
+
+# -- locks and limits ---------------------------------------------------------------------------
+
+
+async def test_a_blocked_statements_answer_is_held_when_its_blocker_commits(
+    gated: RelayLink, dsn: str, postgres: PostgresServer
+) -> None:
+    """A's commit wakes B: B must not run on before it is its turn."""
+    direct = await asyncpg.connect(postgres.dsn(), ssl=False)
+    await direct.execute("DROP TABLE IF EXISTS locked; CREATE TABLE locked AS SELECT 1 AS n")
+    ana, ben = [await asyncpg.connect(dsn, ssl=False) for _ in range(2)]
+    taking = ana.transaction()
+    await taking.start()
+    await ana.execute("UPDATE locked SET n = 2")
+    keeper = engage(gated, on_answer=keep)
+    blocked = asyncio.ensure_future(ben.execute("UPDATE locked SET n = 3"))
+    held = await keeper.held("n = 3")
+    async with asyncio.timeout(DEADLINE_S):
+        while await direct.fetchval("SELECT pg_blocking_pids($1)", held.boundary.backend_pid) != [  # noqa: ASYNC110
+            ana.get_server_pid()
+        ]:
+            await asyncio.sleep(0.01)
+    assert held.reply is None
+    committing = asyncio.ensure_future(taking.commit())
+    commit = await keeper.held("COMMIT")
+    await keeper.until(lambda: held.reply is not None and commit.reply is not None)
+    assert not blocked.done()
+    gated.call(commit.deliver)
+    await committing
+    assert not blocked.done()
+    gated.call(held.deliver)
+    assert await asyncio.wait_for(blocked, DEADLINE_S) == "UPDATE 1"
+    for connection in (ana, ben, direct):
+        await connection.close()
+
+
+async def test_a_hold_that_outlasts_the_servers_patience_is_known_by_its_code(
+    gated: RelayLink, service: Connection
+) -> None:
+    await service.execute("SET idle_in_transaction_session_timeout = 50")
+    await service.execute("BEGIN")
+    keeper = engage(gated, on_ask=keep)
+    asking = asyncio.ensure_future(service.execute("SELECT 1"))
+    held = await keeper.held("SELECT 1")
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await asyncio.wait_for(asking, DEADLINE_S)
+    await keeper.until(lambda: bool(keeper.closings))
+    assert keeper.closings == [held]
+    assert held.reply is not None
+    assert held.reply.error == "25P03"
+
+
+@pytest.mark.parametrize(("setting", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
+async def test_a_limit_of_the_servers_is_told_in_the_reply(
+    gated: RelayLink, dsn: str, service: Connection, setting: str, code: str
+) -> None:
+    blocker = await asyncpg.connect(dsn, ssl=False)
+    await blocker.execute("BEGIN; SELECT pg_advisory_xact_lock(7)")
+    await service.execute(f"SET {setting} = 20")
+    keeper = engage(gated)
+    with pytest.raises(asyncpg.PostgresError):
+        await service.execute("SELECT pg_advisory_xact_lock(7)")
+    assert keeper.replies[-1].error == code
+    await blocker.close()

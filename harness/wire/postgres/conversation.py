@@ -75,7 +75,7 @@ class Conversation:
         self.skipping = False  # the server discards everything up to Sync
         self.copying_in = False  # the server reads the client's CopyData
         self.strays = 0  # Syncs of which it cannot be known whether a failed COPY ignored them
-        self.fatal = False
+        self.fatal = False  # the server has ended the session; the error says why
         self.pid: int | None = None
         self.key = b""
         self.statements: dict[bytes, str] = {}
@@ -217,11 +217,11 @@ class Conversation:
 
     def _failed(self, body: bytes) -> bool:
         fields = m.error_fields(body)
-        if not self.error:
+        self.fatal = fields.get("V", fields.get("S")) in {"FATAL", "PANIC"}
+        if self.fatal or not self.error:
             self.error, self.error_text = fields.get("C", "?????"), fields.get("M", "")
         due = self.due
-        if fields.get("V", fields.get("S")) in {"FATAL", "PANIC"}:
-            self.fatal = True
+        if self.fatal:
             return False
         if not due:
             raise Violation("the server sent an error and nothing was asked")

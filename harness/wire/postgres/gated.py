@@ -107,6 +107,8 @@ class GatedSession:
         self._over = True
         keeper = self._outlet.keeper
         held, self._held = self._held, None
+        if held is not None and self.state.fatal and held.reply is None:
+            held.ended(_reply(self.state, 0))
         if keeper is not None and self._seen:
             keeper.closed(self._outlet.link, self._outlet.connection, held)
         if held is not None:
