@@ -90,7 +90,8 @@ class Settings(BaseSettings):
         workers: how many scenarios run side by side, each worker with a stack of its own; 0 runs
             them one by one in the harness's own process, as a debugger wants it.
         deadline_s: how long a whole run may take, in seconds; None for no end.
-        scenario_timeout_s: how long one scenario may take, in seconds.
+        scenario_timeout_s: how long one scenario may take, in seconds; 120 leaves it to the profile, whose
+            `scenario_s` may be more.
         patience: how long clients wait for an answer.
         neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
             breaks none of its clauses: there it only looks for what else the mutant opens.

@@ -44,6 +44,13 @@ def test_quick_asks_every_other_clause_of_the_six_revenue_gaps(catalog):
     assert len(expected) == 31
 
 
+def test_a_night_has_time_for_every_fault_at_every_point():
+    quick, nightly = load_profile("quick").budget, load_profile("nightly").budget
+    assert quick.scenario_s == 120
+    assert nightly.scenario_s > 3600
+    assert nightly.faults > 10 * quick.faults
+
+
 def test_every_clause_is_asked_or_has_a_reason(catalog):
     for name in BUNDLED:
         selection = load_profile(name).select(catalog.gaps)

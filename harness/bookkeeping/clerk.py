@@ -16,7 +16,7 @@ from harness.bookkeeping.bundling import Bundling
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
-from harness.bookkeeping.plan import Plan, Trial, Variant
+from harness.bookkeeping.plan import SCENARIO_TIMEOUT_S, Plan, Trial, Variant
 from harness.bookkeeping.planning import plain_plan
 from harness.bookkeeping.result import PROPERTY
 from harness.bookkeeping.sitting import Sitting
@@ -93,7 +93,7 @@ class Clerk:
     @contextmanager
     def calling(self, item: pytest.Item) -> Iterator[None]:
         """Bound the scenario in time, and fail it for what it ruled without raising."""
-        limit = Limit(self.plan.scenario_timeout_s, self.plan.deadline_at, self._mark)
+        limit = Limit(self._seconds(item), self.plan.deadline_at, self._mark)
         place = docket.coroutine_of(item)
         with self._skipping(item), limit.alarm(), pytest.MonkeyPatch.context() as patch:
             if place:
@@ -176,6 +176,10 @@ class Clerk:
         if self.plan.neighbouring(entry.trial, entry.asked, self._opened[entry.trial]):
             return budget.shared(self.settings.neighbour_share)
         return budget
+
+    def _seconds(self, item: pytest.Item) -> float:
+        said = self.plan.scenario_timeout_s
+        return said if said != SCENARIO_TIMEOUT_S else self.budget(item).scenario_s
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""

@@ -34,6 +34,7 @@ class Budget:
         stalls: the same that cost a time-out of the service's.
         kills: the same that cost its restart.
         upon_faults: second faults, each while a journey recovers from a first.
+        scenario_s: seconds that a scenario may take, where the settings leave that to the profile.
     """
 
     rounds: int
@@ -52,6 +53,7 @@ class Budget:
     stalls: int
     kills: int
     upon_faults: int
+    scenario_s: float
 
     def shared(self, share: float) -> Budget:
         """A share of it (above 0, at most 1): fewer of what is counted, nothing less than one.
@@ -94,6 +96,7 @@ class BudgetTable(BaseModel):
     stalls: _Count | None = None
     kills: _Count | None = None
     upon_faults: _Count | None = None
+    scenario_s: _Amount | None = None
 
     def over(self, under: BudgetTable) -> BudgetTable:
         """This table with the gaps filled from the one under it."""
