@@ -89,8 +89,9 @@ async def _replayed(
             replays.append(compared(bundle, swept))
     finally:
         await stack.close()
-    if swept is not None and (crossed := next(iter(swept.crossed.values()), ())):
-        display.line(LanesOnTerminal(faulty_trace(faults.journey, crossed)))
+    if swept is not None and swept.crossed:
+        plan, crossed = next(iter(swept.crossed.items()))
+        display.line(LanesOnTerminal(faulty_trace(plan, crossed)))
     return replays
 
 
@@ -121,9 +122,9 @@ def compared(bundle: Bundle, swept: Sweep) -> Replay:
     aspect = bundle.recording.aspect
     if aspect in swept.found:
         plan, found = swept.found[aspect]
-        crossed = swept.crossed.get(plan, ()) if plan is not None else ()
-        trace = faulty_trace(swept.journey, crossed)
-        parting = trace_parts(bundle, trace) if bundle.recording.steps else ""
+        parting = ""
+        if plan is not None and bundle.recording.steps:
+            parting = trace_parts(bundle, faulty_trace(plan, swept.crossed.get(plan, ())))
         return Replay(Verdict.OPEN, found.what, parting, _said_otherwise(bundle, found))
     if not swept.counts["bitten"] and not swept.second_counts["bitten"]:
         why = next(

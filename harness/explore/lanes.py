@@ -216,7 +216,7 @@ class Piece:
 
 
 def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
-    """Lanes as lines of pieces, wrapped to a width; between blocks an empty line.
+    """Lanes as lines of pieces, wrapped to a width; between blocks of several lanes an empty line.
 
     Args:
         width: of a line, in characters, names included.
@@ -225,7 +225,7 @@ def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
     margin = max((len(name) for name in names), default=0) + _GAP
     drawn: list[list[Piece]] = []
     for number, block in enumerate(blocks(trace, max(20, width - margin))):
-        if number:
+        if number and len(names) > 1:
             drawn.append([])
         for lane, name in enumerate(names):
             pieces = [Piece(name.ljust(margin), name_of=lane), *_line(block, lane)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.explore.bundle import Faults, Recording, parts_of, recorded_schedule
-from harness.explore.fault_points import Crossing
+from harness.explore.fault_points import Crossing, FaultPlan
 from harness.explore.lanes import text_lines
 from harness.explore.redaction import Redactor
 from harness.explore.story import Left, Story, Tell
@@ -18,6 +18,8 @@ LANES = "lanes"
 RECORDING = "recording"
 # Narrow enough for a terminal of 80 columns, indented as evidence is.
 WIDTH = 70
+# Of a fault plan so many boundaries are shown on either side of the fault.
+NEAR = 6
 
 
 def telling(patterns: Sequence[str] = ()) -> Tell:
@@ -47,7 +49,7 @@ def recorded_faults(found: Sweep, aspect: str) -> Mapping[str, Any]:
     plan, _ = found.found[aspect]
     if plan is None:
         return {}
-    trace = Redactor().trace(faulty_trace(plan.journey, found.crossed.get(plan, ())))
+    trace = Redactor().trace(faulty_trace(plan, found.crossed.get(plan, ())))
     actors, steps = parts_of(trace)
     recording = Recording(
         kind="fault plan",
@@ -56,12 +58,16 @@ def recorded_faults(found: Sweep, aspect: str) -> Mapping[str, Any]:
         actors=actors,
         steps=steps,
     )
-    drawn = {LANES: text_lines(trace, WIDTH)} if trace.steps else {}
+    drawn = {LANES: _around(trace, plan)} if trace.steps else {}
     return {**drawn, RECORDING: recording.model_dump(mode="json")}
 
 
-def faulty_trace(journey: str, crossed: Sequence[Crossing]) -> Trace:
-    """What a journey crossed, as a trace of one lane; the pool decides over connections, so they are one."""
+def faulty_trace(plan: FaultPlan, crossed: Sequence[Crossing]) -> Trace:
+    """What a journey crossed, as a trace of one lane, with what was done where it was struck.
+
+    The pool decides over connections, so they count as one.
+    """
+    struck = _struck(plan, crossed)
     steps = tuple(
         TraceStep(
             actor=0,
@@ -74,11 +80,41 @@ def faulty_trace(journey: str, crossed: Sequence[Crossing]) -> Trace:
             values=one.boundary.values,
             enabled=(0,),
             reply=one.reply.summary if one.reply else "",
-            error=one.reply.error if one.reply else "no answer",
+            error=_kind(plan) if number == struck else one.reply.error if one.reply else "no answer",
             rows=one.reply.rows if one.reply else None,
             in_transaction=one.reply.in_transaction if one.reply else False,
         )
-        for one in crossed
+        for number, one in enumerate(crossed)
     )
-    last = len(steps) - 1 if steps else None
-    return Trace((TraceActor(journey, journey, first_step=0 if steps else None, last_step=last),), steps)
+    return _one_lane(plan.journey, steps)
+
+
+def _one_lane(journey: str, steps: Sequence[TraceStep]) -> Trace:
+    first, last = (0, len(steps) - 1) if steps else (None, None)
+    return Trace((TraceActor(journey, journey, first_step=first, last_step=last),), tuple(steps))
+
+
+def _kind(plan: FaultPlan) -> str:
+    return (plan.second_kind or plan.kind).value
+
+
+def _struck(plan: FaultPlan, crossed: Sequence[Crossing]) -> int | None:
+    point, seen = plan.second or plan.point, 0
+    for number, one in enumerate(crossed):
+        if (one.boundary.link, one.boundary.shape) == (point.link, point.shape):
+            seen += 1
+            if seen == point.nth:
+                return number
+    return None
+
+
+def _around(trace: Trace, plan: FaultPlan) -> list[str]:
+    """The lane near where it was struck; a journey is long, and most of it is as ever."""
+    struck = next(
+        (n for n, step in enumerate(trace.steps) if step.error == _kind(plan)), len(trace.steps) - 1
+    )
+    first, last = max(0, struck - NEAR), min(len(trace.steps), struck + NEAR + 1)
+    near = _one_lane(plan.journey, trace.steps[first:last])
+    before = [f"... {first} before"] if first else []
+    after = [f"... {len(trace.steps) - last} after"] if last < len(trace.steps) else []
+    return [*before, *text_lines(near, WIDTH), *after]

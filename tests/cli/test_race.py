@@ -1,0 +1,174 @@
+"""`race`: what is explored, what is shown, one order by hand and step by step, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Called, Project
+from .racing import diary, prepare
+
+Type = Callable[[str], None]
+
+
+@pytest.fixture
+def racing(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    return prepare(project, monkeypatch)
+
+
+@pytest.fixture
+def keyboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Whatever is typed is all that standard input has."""
+
+    def types(text: str) -> None:
+        file = tmp_path / "typed"
+        file.write_text(text)
+        monkeypatch.setattr(sys, "__stdin__", os.fdopen(os.open(file, os.O_RDONLY)))
+
+    return types
+
+
+def test_a_race_that_nothing_breaks_is_closed(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a")
+    assert called.code == 0
+    assert "SYS-03.a closed: 36 schedules of 2 races" in called.err
+
+
+def test_a_clause_that_nothing_explores_is_not_covered(racing: Project) -> None:
+    called = racing.call("race", "SYS-03")
+    assert called.code == 4
+    assert "SYS-03.a closed, SYS-03.b not covered" in called.err
+
+
+def test_only_what_explores_is_run(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a", "--json")
+    (scorecard,) = (json.loads(called.out),)
+    (gap,) = scorecard["gaps"]
+    asked = [clause["id"] for clause in gap["clauses"] if clause["asked"]]
+    assert asked == ["SYS-03.a"]
+    assert [one["id"] for one in scorecard["scenarios"]] == ["scenarios/test_races.py::test_counting"]
+    assert called.code == 0
+
+
+def test_a_mutant_is_found_with_its_lanes_and_a_bundle(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a", "--mutant", "SYS-03.1")
+    assert called.code == 1
+    (folder,) = racing.runs()
+    assert (folder / "SYS-03.a.json").is_file()
+    assert (folder / "SYS-03.a.html").is_file()
+    assert f"overbooked replay reports/out/{folder.name}/SYS-03.a.json" in called.err
+    assert "COMMIT  201" in called.err
+    assert "> stops one who could have gone on" in called.err
+    assert not (racing.reports / "latest").exists()
+    assert diary(racing)[-1] == "close"
+
+
+def test_a_bound_of_no_preemptions_finds_less(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a", "--mutant", "SYS-03.1", "--preemptions", "0")
+    assert called.code == 0
+
+
+def one_order(racing: Project, *more: str) -> Called:
+    return racing.call("race", "SYS-03.a", "--mutant", "SYS-03.1", *more)
+
+
+def test_one_order_by_hand_is_followed_and_drawn(racing: Project) -> None:
+    called = one_order(racing, "--schedule", "0,0,1,1,1,1,0,0", "--json")
+    assert called.code == 1
+    document = json.loads(called.out)
+    assert document["schedule"] == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert document["race"] == "first"
+    assert document["found"]["what"] == "an increment is lost"
+    assert "SYS-03.a OPEN under this order" in called.err
+
+
+def test_one_order_that_breaks_nothing_is_not_called_closed(racing: Project) -> None:
+    called = one_order(racing, "--schedule", "0,0,0,0")
+    assert called.code == 0
+    assert "this order breaks nothing; one order proves nothing about others" in called.err
+    assert "closed" not in called.err
+
+
+def test_the_race_within_a_scenario_can_be_named(racing: Project) -> None:
+    called = one_order(racing, "--schedule", "0", "--race", "second", "--json")
+    assert json.loads(called.out)["race"] == "second"
+
+
+def test_an_order_that_cannot_be_followed_is_inconclusive(racing: Project) -> None:
+    called = one_order(racing, "--schedule", "0,0,0,0,0,0,0")
+    assert called.code == 3
+    assert "only 1 can go" in called.err
+
+
+@pytest.mark.parametrize("said", ["0,x", "1;2", "-1"])
+def test_a_schedule_that_is_none_is_bad_usage(racing: Project, said: str) -> None:
+    called = racing.call("race", "SYS-03.a", f"--schedule={said}")
+    assert called.code == 2
+    assert "such as 0,0,1,1,0" in called.err
+
+
+def test_a_clause_by_other_means_is_bad_usage(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.c")
+    assert called.code == 2
+    assert "SYS-03.c is not shown by interleavings; of SYS-03 it is SYS-03.a, SYS-03.b" in called.err
+
+
+def test_a_race_can_be_named_for_one_order_only(racing: Project) -> None:
+    assert racing.call("race", "SYS-03.a", "--race", "first").code == 2
+
+
+def test_a_scenario_that_does_not_exist_is_said(racing: Project) -> None:
+    called = one_order(racing, "--schedule", "0", "--scenario", "nowhere")
+    assert called.code == 3
+    assert "no scenario explores what was named" in called.err
+
+
+# -- step by step ---------------------------------------------------------------------------------
+
+
+def test_each_step_is_chosen_by_hand(racing: Project, keyboard: Type) -> None:
+    keyboard("0\n0\n1\n1\n1\n1\n")
+    called = one_order(racing, "--step", "--json")
+    assert called.code == 1
+    assert json.loads(called.out)["schedule"] == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert "step 2: who goes? [0/1, Enter 0, g, q, ?]" in called.err
+    assert "  0  BEGIN  SELECT" in called.err
+    assert "nobody else can go" in called.err
+
+
+def test_enter_goes_on_as_usual_and_g_to_the_end(racing: Project, keyboard: Type) -> None:
+    keyboard("1\n\ng\n")
+    called = one_order(racing, "--step", "--json")
+    assert called.code == 0
+    assert json.loads(called.out)["schedule"] == [1, 1, 1, 1, 0, 0, 0, 0]
+
+
+def test_a_schedule_leads_to_where_the_choosing_begins(racing: Project, keyboard: Type) -> None:
+    keyboard("g\n")
+    called = one_order(racing, "--schedule", "0,0,1,1", "--step")
+    assert called.code == 1
+    assert "step 3: 1  SELECT" in called.err
+    assert called.err.count("who goes?") == 1
+
+
+def test_what_cannot_go_is_asked_again(racing: Project, keyboard: Type) -> None:
+    keyboard("7\nwhat\n?\ng\n")
+    called = one_order(racing, "--step")
+    assert "'7' cannot go now" in called.err
+    assert "'what' cannot go now" in called.err
+    assert called.err.count("step 0: who goes?") == 4
+
+
+@pytest.mark.parametrize("typed", ["0\nq\n", "0\n"])
+def test_who_leaves_leaves_nothing_behind(racing: Project, keyboard: Type, typed: str) -> None:
+    keyboard(typed)
+    called = one_order(racing, "--step")
+    assert called.code == 3
+    assert "left at step 1: nothing was judged" in called.err
+    assert "until then it was --schedule 0" in called.err
+    assert diary(racing)[-1] == "close"
