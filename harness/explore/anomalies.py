@@ -35,9 +35,16 @@ class Touched(Protocol):
     def writes(self) -> Collection[str]: ...
 
 
+_CONTROL = {"BEGIN", "COMMIT", "ROLLBACK"}
+_LOOKS = {"SELECT", "WITH", "VALUES", "TABLE", "GET"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Access:
+    """What a step read when it was let go, and what it wrote, which others see from `seen_at` on."""
+
     at: int
+    seen_at: int
     actor: int
     step: TraceStep
     reads: frozenset[str]
@@ -52,38 +59,66 @@ def name_anomaly(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Anom
         touched: what each of them read and wrote.
     """
     accesses = [
-        _Access(n, step.actor, step, frozenset(one.reads), frozenset(one.writes))
+        _Access(
+            n,
+            _seen_at(steps, n),
+            step.actor,
+            step,
+            frozenset(one.reads),
+            # A lock counts as a write for the order of steps, and changes nothing.
+            frozenset() if step.verb in _LOOKS else frozenset(one.writes),
+        )
         for n, (step, one) in enumerate(zip(steps, touched, strict=True))
-        if not step.error and step.verb not in {"BEGIN", "COMMIT", "ROLLBACK"}
+        if not step.error and step.verb not in _CONTROL
     ]
     if _effect_of_what_was_undone(steps, accesses):
         return Anomaly.DIRTY_EFFECT
     stale = _stale_reads(accesses)
-    if any(_claims_too(accesses, one, other) for one, _, other, _ in stale):
+    if any(_claims_too(accesses, old.reader, old.writer) for old in stale):
         return Anomaly.DOUBLE_CLAIM
-    if any(
-        mine.writes & resource and mine.actor == one and mine.at > theirs
-        for one, resource, _, theirs in stale
-        for mine in accesses
-    ):
+    if any(old.written_too for old in stale):
         return Anomaly.LOST_UPDATE
-    pairs = {(one, other) for one, _, other, _ in stale}
-    if any((other, one) in pairs for one, other in pairs):
+    pairs = {(old.reader, old.writer) for old in stale}
+    if any((writer, reader) in pairs for reader, writer in pairs):
         return Anomaly.WRITE_SKEW
     return Anomaly.RACE
 
 
-def _stale_reads(accesses: Sequence[_Access]) -> list[tuple[int, frozenset[str], int, int]]:
-    """(reader, what, writer, when): somebody wrote what another had read and went on to act upon."""
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """Somebody read what another was about to change; `written_too`: and then wrote the same himself."""
+
+    reader: int
+    writer: int
+    written_too: bool
+
+
+def _stale_reads(accesses: Sequence[_Access]) -> list[_Stale]:
     found = []
-    for n, read in enumerate(accesses):
-        for write in accesses[n + 1 :]:
+    for read in accesses:
+        for write in accesses:
             shared = read.reads & write.writes
-            if write.actor == read.actor or not shared:
+            if write.actor == read.actor or not shared or write.seen_at <= read.at:
                 continue
-            if any(later.actor == read.actor and later.writes for later in accesses if later.at > write.at):
-                found.append((read.actor, shared, write.actor, write.at))
+            acts = [
+                mine
+                for mine in accesses
+                if mine.actor == read.actor and mine.writes and mine.at > read.at and mine.seen_at > write.at
+            ]
+            if acts:
+                found.append(_Stale(read.actor, write.actor, any(mine.writes & shared for mine in acts)))
     return found
+
+
+def _seen_at(steps: Sequence[TraceStep], number: int) -> int:
+    """The step from which on others see what this one wrote: its transaction's COMMIT, or itself."""
+    step = steps[number]
+    if step.protocol == "postgres" and step.in_transaction:
+        for later in range(number + 1, len(steps)):
+            after = steps[later]
+            if (after.link, after.connection) == (step.link, step.connection) and not after.in_transaction:
+                return later
+    return number
 
 
 def _claims_too(accesses: Sequence[_Access], one: int, other: int) -> bool:

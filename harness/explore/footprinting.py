@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.explore.lane import Stepping, Wire, wire_of
-from harness.explore.resources import EVERYTHING, NOTHING, Footprint
-from harness.explore.schedule import Step
-from harness.wire.boundary import Boundary, WireProtocol
+import asyncpg
 
-_ENDS = {"COMMIT", "ROLLBACK", "END", "ABORT"}
+from harness.errors import StackError
+from harness.explore.footprints import Footprint, Footprints, SchemaGraph, read_schema
+from harness.explore.lane import Stepping
+from harness.explore.schedule import Step
+from harness.wire.boundary import Boundary
+
+_CONNECT_S = 5.0
 
 
 class Footprinting:
-    """Footprints of boundaries.
+    """Footprints of boundaries and of the steps of whole schedules.
 
     Args:
         dsn: a database URL to read the schema from; None: there is no database.
@@ -21,44 +24,61 @@ class Footprinting:
 
     def __init__(self, dsn: str | None) -> None:
         self._dsn = dsn
+        self._footprints: Footprints | None = None
 
     async def ready(self) -> None:
-        """Read what has to be known beforehand."""
+        """Read the schema, once.
+
+        Raises:
+            StackError: the database does not say what it is made of.
+        """
+        if self._footprints is None:
+            schema = SchemaGraph() if self._dsn is None else await _schema(self._dsn)
+            self._footprints = Footprints(schema)
 
     def harmless(self, boundary: Boundary) -> bool:
         """Whether a boundary changes nothing that anybody could see."""
-        touched = self._of(boundary)
-        return not (touched.everything or touched.writes) or boundary.verb == "SELECT"
+        touched = self._known.of(boundary)
+        return not (touched.everything or touched.writes)
 
     def of(self, steps: Sequence[Stepping]) -> list[Footprint]:
-        """What each step touched."""
-        return [step.footprint | step.effects for step in self.steps(steps)]
+        """What each step by itself reads and writes, by tables, keys and hosts."""
+        return [self._known.of(step.boundary) for step in steps]
 
     def steps(self, steps: Sequence[Stepping]) -> list[Step]:
-        """The steps as the search is told of them: an end of a transaction touches all that it did."""
-        held: dict[Wire, Footprint] = {}
+        """The steps of one schedule as the search is told of them."""
+        run = self._known.run()
         told = []
         for step in steps:
-            boundary, reply, wire = step.boundary, step.reply, wire_of(step.boundary)
-            before = held.pop(wire, NOTHING)
-            touched = before if boundary.verb in _ENDS else self._of(boundary)
-            failed = reply is not None and bool(reply.error) and boundary.protocol is WireProtocol.POSTGRES
+            touched = run.let_go(step.boundary)
             told.append(
                 Step(
                     step.lane,
                     step.enabled,
-                    touched,
-                    holds=before,
-                    effects=before if failed else NOTHING,
+                    touched.footprint,
+                    holds=touched.holds,
+                    effects=run.answered(step.boundary, step.reply),
                     blocked_until=step.blocked_until,
                     yields=step.yields,
                 )
             )
-            if reply is not None and reply.in_transaction:
-                held[wire] = before | touched
         return told
 
-    def _of(self, boundary: Boundary) -> Footprint:
-        if boundary.protocol is WireProtocol.POSTGRES:
-            return NOTHING if boundary.verb == "BEGIN" else EVERYTHING
-        return Footprint(writes=frozenset({boundary.link}))
+    @property
+    def _known(self) -> Footprints:
+        if self._footprints is None:
+            raise RuntimeError("footprints are asked for before the schema was read: await ready() first")
+        return self._footprints
+
+
+async def _schema(dsn: str) -> SchemaGraph:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_S)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise StackError(
+            f"the explorer cannot read the schema, so not what statements touch: {error!r}", part="postgres"
+        ) from error
+    try:
+        return await read_schema(connection)
+    finally:
+        await connection.close()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bookkeeping.exploring import explorer
+from harness.config import Settings
 from harness.explore.race import Race, Ran
 from harness.journeys.personas import People
 from harness.oracles.answers import losers_are_told
@@ -61,7 +62,7 @@ async def measure(actors: int, preemptions: int, *, reduce: bool) -> Figures:
     judge = Judge(["SYS-03.a"], "benchmark")
     async with EmbeddedStack(descriptor, StackSettings()) as stack:
         system = await bind(stack, descriptor, seed=1, people=People(1))
-        explore = explorer(stack, system, judge, load_profile("quick").budget, allow=())
+        explore = explorer(stack, system, judge, load_profile("quick").budget, settings=Settings())
         crowd = await system.customers(actors)
         plain: list[float] = []
         beside = 0.0

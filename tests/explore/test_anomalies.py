@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.explore.anomalies import Anomaly, name_anomaly
 from harness.explore.resources import NOTHING, Footprint
 from harness.explore.trace import TraceStep
@@ -32,6 +34,35 @@ def test_two_who_both_passed_the_check_and_insert_claim_twice() -> None:
             (step(1, "INSERT"), writes("bookings", "slots")),
         )
         is Anomaly.DOUBLE_CLAIM
+    )
+
+
+def test_what_is_not_committed_is_not_seen() -> None:
+    def within(actor: int, verb: str) -> TraceStep:
+        return replace(step(actor, verb), connection=actor + 1, in_transaction=True)
+
+    assert (
+        named(
+            (within(1, "SELECT"), reads("slots")),
+            (within(1, "INSERT"), writes("bookings", "slots")),
+            (within(0, "SELECT"), reads("slots")),
+            (replace(step(1, "COMMIT"), connection=2), NOTHING),
+            (within(0, "INSERT"), writes("bookings", "slots")),
+            (replace(step(0, "COMMIT"), connection=1), NOTHING),
+        )
+        is Anomaly.DOUBLE_CLAIM
+    )
+
+
+def test_one_after_the_other_is_no_anomaly_with_a_name() -> None:
+    assert (
+        named(
+            (step(0, "SELECT"), reads("slots")),
+            (step(0, "INSERT"), writes("bookings", "slots")),
+            (step(1, "SELECT"), reads("slots")),
+            (step(1, "INSERT"), writes("bookings", "slots")),
+        )
+        is Anomaly.RACE
     )
 
 
