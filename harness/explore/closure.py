@@ -27,6 +27,12 @@ _OPAQUE = re.compile(
     r"\b(execute|nextval|setval|currval|lastval|pg_\w+|dblink\w*|lo_\w+|set_config|notify|listen|copy|create|"
     r"alter|drop|truncate|lock|call|import|\w+_to_xml\w*)\b"
 )
+# `UPDATE t SET a = ...`, up to the end of the statement; a row of columns in parentheses is not plain.
+_UPDATE = re.compile(
+    r"\bupdate\s+(?:only\s+)?(?:\w+\.)?(?P<table>\w+)\s+(?:(?:as\s+)?(?!set\b)\w+\s+)?set\s+(?P<sets>[^(;][^;]*)"
+)
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_LOCKS_KEYS = re.compile(r"\bfor\s+update\b")
 _BODY_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _QUIET = re.compile(r"\bset\s+search_path\b|\bpg_catalog\b|\bpg_temp\b|\btg_\w+\b")
 _READABLE = {"sql", "plpgsql"}
@@ -221,16 +227,42 @@ class _Closing:
         return touched
 
     def _words(self, source: str, *, whole: bool) -> Touched:
-        """What a body or an expression may touch: every table whose name it holds is read and written."""
+        """What a body or an expression may touch: what it may do at all, to every table that it names."""
         plain = _QUIET.sub(" ", _BODY_NOISE.sub(" ", source).lower())
         if _OPAQUE.search(plain) and (whole or "nextval" not in plain):
             return UNKNOWN
         touched = NO_TABLE
-        for word in set(re.findall(r"\w+", plain)):
-            if word in self._schema.functions:
-                touched |= self._function(word)
-            if whole and word in self._schema.tables:
-                touched |= self._read(word)
-                for change in Change if word not in self._schema.views else ():
-                    touched |= self._write(Write(word, change))
+        words = set(re.findall(r"\w+", plain))
+        named = words & self._schema.tables if whole else set()
+        for word in words & self._schema.functions.keys():
+            touched |= self._function(word)
+        for table in named:
+            touched |= self._read(table)
+            if "for" in words and words & {"update", "share"}:
+                touched |= self._locked(table, keys=bool(_LOCKS_KEYS.search(plain)))
+            for write in _writes_in(plain, words, table):
+                touched |= self._write(write)
         return touched
+
+
+def _writes_in(body: str, words: set[str], table: str) -> Iterable[Write]:
+    """What a body may do to a table that it names."""
+    if "insert" in words or "merge" in words:
+        yield Write(table, Change.INSERT)
+    if "delete" in words or "merge" in words:
+        yield Write(table, Change.DELETE)
+    body = _LITERAL.sub("''", body)
+    updates = list(_UPDATE.finditer(body))
+    understood = len(updates) == len(re.findall(r"(?<!for )(?<!key )\bupdate\b", " ".join(body.split())))
+    if not understood or "merge" in words:
+        yield Write(table, Change.UPDATE)
+        return
+    for update in updates:
+        if update["table"] == table:
+            yield Write(table, Change.UPDATE, _set_in(update["sets"]))
+
+
+def _set_in(sets: str) -> frozenset[str]:
+    """Every name before an equals sign; where a subquery stands, those of its comparisons too."""
+    before = re.split(r"\b(?:where|returning)\b", sets, maxsplit=1)[0]
+    return frozenset(re.findall(r"(\w+)\W*?(?<![<>!:])=", sets if "select" in before else before))
