@@ -30,11 +30,11 @@ _ANYWHERE = re.compile(
             r"|\$(?:argon2\w*|2[aby]|scrypt|pbkdf2[\w-]*|[156])\$[^\s'\",}]+"  # a hash of a password
             r"|(?<=[Bb]earer )[^\s'\",}]+|(?<=[Bb]asic )[A-Za-z0-9+/=]{6,}"
             r"|\b(?:sk|pk|rk|whsec|tok|pat|ghp)_[A-Za-z0-9_]{8,})",
-            r"(?P<email>[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+)",
+            r"(?P<email>(?<![\w.+'-])[\w.+'-]++(?:@|%40)[\w-]+(?:\.[\w-]+)+)",
             rf"(?P<id>\b{_UUID}\b|\b[0-9A-HJKMNP-TV-Z]{{26}}\b)",  # a UUID, a ULID
             r"(?P<hash>(?<![\w-])(?:0x|\\x)?(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?![\w-]))",
             r"(?P<number>(?<![\w.:-])\+\d[\d ().-]{6,}\d|(?<![\w.:-])(?:\d[ -]?){13,19}(?![\w.:-]))",
-            r"(?P<opaque>(?<![\w/-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}={0,2}(?![\w/-]))",
+            r"(?P<opaque>(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}={0,2}(?![\w-]))",
         )
     )
 )
@@ -49,6 +49,9 @@ _WORD = re.compile(r"'[a-z][a-z_]{0,30}'")
 _PLAIN = re.compile(
     r"-?\d{1,9}(?:\.\d{1,9})?|true|false|t|f|\d{4}-\d\d-\d\d[T ]?[\d:.+Z-]*|<[\w-]+ \d+>|", re.IGNORECASE
 )
+# Of a command in which values are taken out already: a placeholder holds a blank.
+_ARGUMENT = re.compile(r"(?:[^\s<]|<[\w-]+ \d+>|<)+")
+_LONGEST = 4000  # characters of a statement or a value; more says no more
 _NAMES = {"email": "e-mail", "opaque": "secret"}
 
 
@@ -96,8 +99,8 @@ class Redactor:
 
     def command(self, said: str) -> str:
         """A Redis command: its name and keys stay, everything else goes but for numbers and options."""
-        words = said.split(" ")
-        kept = [self.text(word) for word in words[:2]]
+        words = _ARGUMENT.findall(self.text(said))
+        kept = words[:2]
         for word in words[2:]:
             plain = _PLAIN.fullmatch(word) or re.fullmatch(r"[A-Z]{2,12}", word)
             kept.append(word if plain else self._numbered(_kind_of(word), word))
@@ -114,8 +117,8 @@ class Redactor:
         by_protocol: dict[str, Callable[[str], str]] = {"postgres": self.statement, "redis": self.command}
         return replace(
             step,
-            text=by_protocol.get(step.protocol, self.text)(step.text),
-            values=tuple(self.value(value) for value in step.values),
+            text=by_protocol.get(step.protocol, self.text)(_short(step.text)),
+            values=tuple(self.value(value and _short(value)) for value in step.values),
             reply=self.text(step.reply),
         )
 
@@ -162,6 +165,10 @@ def _kind_of(said: str) -> str:
     match = _ANYWHERE.fullmatch(said)
     kind = match.lastgroup if match and not match["kept"] else None
     return _NAMES.get(kind, kind) if kind else "text"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _public(actor: TraceActor) -> TraceActor:
