@@ -12,6 +12,7 @@ import pytest
 from harness.errors import NotSupported
 from harness.wire.boundary import FaultKind, Held
 from harness.wire.link import RelayLink
+from tests.wire.libpq import libpq
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import engage, failing, keep, losing
 
@@ -169,6 +170,27 @@ async def test_the_statements_behind_an_injected_error_in_a_pipeline_are_aborted
     assert await asyncio.to_thread(run) == ["40001"]
     assert 3 in await marks(direct)
     assert 1 not in await marks(direct)
+
+
+async def test_a_commit_by_sync_fails_with_what_was_flushed_before_it(
+    gated: RelayLink, dsn: str, direct: Connection
+) -> None:
+    engage(gated, on_ask=failing("COMMIT", code="40001"))
+    said = await libpq(
+        dsn,
+        """
+        connection.enter_pipeline_mode()
+        connection.send_query_params(b"INSERT INTO marks VALUES (1)", None)
+        connection.send_flush_request()
+        connection.flush()
+        print(connection.get_result().status, connection.get_result())
+        connection.pipeline_sync()
+        failed = connection.get_result()
+        print(failed.error_field(psycopg.pq.DiagnosticField.SQLSTATE).decode())
+        """,
+    )
+    assert said.split()[-1] == "40001"
+    assert await marks(direct) == []
 
 
 async def test_executemany_fails_as_a_whole(

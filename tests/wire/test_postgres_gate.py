@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import textwrap
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -13,6 +11,7 @@ import pytest
 
 from harness.wire.boundary import Held
 from harness.wire.link import RelayLink
+from tests.wire.libpq import libpq
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, keep
 
@@ -24,24 +23,6 @@ async def service(dsn: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(dsn, ssl=False)
     yield connection
     connection.terminate()
-
-
-async def libpq(dsn: str, script: str) -> str:
-    """Run `script` with a plain libpq `connection` and return what it prints.
-
-    In a process of its own: libpq's blocking calls hold the lock that the relay's thread needs.
-    """
-    lines = ["import psycopg", f"connection = psycopg.pq.PGconn.connect({dsn.encode()!r})"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "\n".join([*lines, textwrap.dedent(script)]), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        printed, _ = await asyncio.wait_for(process.communicate(), DEADLINE_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode == 0
-    return printed.decode()
 
 
 # -- what is a boundary -------------------------------------------------------------------------

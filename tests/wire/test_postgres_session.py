@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -328,6 +330,25 @@ def test_a_server_that_breaks_the_protocol_is_named(said: bytes, why: str) -> No
     session.from_server(said)
     assert why in wires.broken
     assert wires.happened == ["reset"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+def test_damaged_bytes_break_the_connection_off_or_pass_and_never_raise(random: Random, wounds: int) -> None:
+    keeper = Keeper(lets_go=True, delivers=True)
+    session, wires = opened(keeper)
+    for one in TALK:
+        asks, answers = bytearray(one.asks), bytearray(one.answers)
+        for _ in range(wounds):
+            for hurt in (asks, answers):
+                if hurt and random.random() < 0.2:
+                    hurt[random.randrange(min(len(hurt), 40))] = random.randrange(256)
+        session.from_client(bytes(asks))
+        if not wires.broken:
+            session.from_server(bytes(answers))
+        if wires.broken:
+            assert wires.happened[-1] == "reset"
+            return
 
 
 def test_an_answer_to_something_else_is_a_violation() -> None:
