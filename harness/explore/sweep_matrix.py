@@ -98,13 +98,14 @@ class Sweep:
         patient: bool = False,
         crossed: Sequence[Crossing] = (),
     ) -> None:
-        """Keep the first finding of each aspect, with the plan that shows it.
+        """Keep the first finding of each aspect, with the plan that shows it; one that took a fault goes
+        before one that took none, as that can be looked at again.
 
         Args:
             patient: its trial was not taken up again by its client before it was left to recovery.
             crossed: the boundaries of its run.
         """
-        if aspect in self.found:
+        if aspect in self.found and (self.found[aspect][0] is not None or plan is None):
             return
         self.found[aspect] = (plan, found)
         if plan is not None:

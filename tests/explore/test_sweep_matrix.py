@@ -61,6 +61,13 @@ def test_faults_upon_faults_are_counted_apart() -> None:
     assert found.as_dict()["second_order"]["cells"][0]["then"]["kind"] == "answer lost"
 
 
+def test_what_took_a_fault_is_shown_before_what_took_none() -> None:
+    found, plan = sweep(), FaultPlan("checkout", POST, FaultKind.ERROR)
+    for one in (None, plan, FaultPlan("checkout", BEGIN, FaultKind.ERROR), None):
+        found.note(one, "money", GapFound(str(one)))
+    assert found.found["money"][0] == plan
+
+
 def test_a_receipt_says_how_often_a_kind_bit_on_a_link() -> None:
     bits = {(receipt.fault, receipt.subject): receipt.bit for receipt in receipts(sweep(), 1.0)}
     assert bits == {
