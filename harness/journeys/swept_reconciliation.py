@@ -16,6 +16,7 @@ from harness.targets.system import System
 from harness.targets.transport import TargetFailed
 
 REPAIRS = "repairs"
+RECONCILIATION = "reconciliation"
 # Few differences, so that a run is short: refunds are what a run broken off may send twice.
 REFUNDS = ("refunded here only", "captured twice there", "refunded there only")
 OTHERS = tuple(kind for kind in EVERY_KIND if kind not in (*REFUNDS, *LEFT_TO_A_PERSON))
@@ -65,9 +66,9 @@ class ReconciliationJourney:
 
     Args:
         kinds: of the differences that each run meets.
+        name: of the journey with these.
     """
 
-    name = "reconciliation"
     links: Sequence[str] = LINKS
     replica: int | None = 0
     aspects: Mapping[str, str] = {
@@ -75,7 +76,8 @@ class ReconciliationJourney:
     }
     recoveries: Sequence[str] = ("started again",)
 
-    def __init__(self, system: System, kinds: Sequence[str]) -> None:
+    def __init__(self, system: System, kinds: Sequence[str], name: str = RECONCILIATION) -> None:
+        self.name = name
         self.system = system
         self.open: ReconciliationTrial | None = None
         self._kinds = kinds

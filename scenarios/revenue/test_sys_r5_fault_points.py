@@ -10,6 +10,7 @@ import pytest
 from harness import gap
 from harness.explore.fault_points import KILLS
 from harness.explore.sweeps import quotas_of, ruled_sweep
+from harness.journeys.swept import OF_OTHERS, OF_REFUNDS
 from harness.journeys.swept_reconciliation import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
@@ -22,11 +23,19 @@ KINDS = (*sorted(KILLS), FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST)
 
 
 @gap("SYS-R5.f")
-@pytest.mark.parametrize("kinds", [REFUNDS, OTHERS], ids=["refunds", "others"])
+@pytest.mark.parametrize(
+    ("name", "kinds"), [(OF_REFUNDS, REFUNDS), (OF_OTHERS, OTHERS)], ids=["refunds", "others"]
+)
 async def test_a_run_broken_off_at_each_of_its_boundaries_ends_like_a_whole_one(
-    kinds: Sequence[str], system: System, stack: Stack, judge: Judge, budget: Budget, rng: random.Random
+    name: str,
+    kinds: Sequence[str],
+    system: System,
+    stack: Stack,
+    judge: Judge,
+    budget: Budget,
+    rng: random.Random,
 ) -> None:
-    journey = ReconciliationJourney(system, kinds)
+    journey = ReconciliationJourney(system, kinds, name)
     quotas = quotas_of(budget, upon_faults=False)
     await ruled_sweep(stack, journey, judge, {REPAIRS: "SYS-R5.f"}, rng=rng, kinds=KINDS, quotas=quotas)
     await journey.mend()
