@@ -262,7 +262,9 @@ def _writes_in(body: str, words: set[str], table: str) -> Iterable[Write]:
             yield Write(table, Change.UPDATE, _set_in(update["sets"]))
 
 
-def _set_in(sets: str) -> frozenset[str]:
+def _set_in(sets: str) -> frozenset[str] | None:
     """Every name before an equals sign; where a subquery stands, those of its comparisons too."""
     before = re.split(r"\b(?:where|returning)\b", sets, maxsplit=1)[0]
+    if "[" in before or re.search(r"\.\s*\w+\s*=", before):
+        return None  # a part of a column
     return frozenset(re.findall(r"(\w+)\W*?(?<![<>!:])=", sets if "select" in before else before))

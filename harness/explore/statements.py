@@ -204,7 +204,7 @@ def _target(node: exp.Expr) -> str:
 def _set_columns(node: exp.Expr) -> frozenset[str] | None:
     columns = set()
     for one in node.expressions:
-        if not (isinstance(one, exp.EQ) and isinstance(one.this, exp.Column)):
-            return None
+        if not (isinstance(one, exp.EQ) and isinstance(one.this, exp.Column)) or one.this.table:
+            return None  # a row of columns, or a part of one
         columns.add(one.this.name.lower())
     return frozenset(columns) or None
