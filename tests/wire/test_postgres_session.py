@@ -326,7 +326,7 @@ def test_a_client_that_breaks_the_protocol_is_named(said: bytes, why: str) -> No
     ],
 )
 def test_a_server_that_breaks_the_protocol_is_named(said: bytes, why: str) -> None:
-    session, wires = opened(Keeper())
+    session, wires = opened(Keeper(lets_go=True))
     session.from_server(said)
     assert why in wires.broken
     assert wires.happened == ["reset"]
@@ -349,6 +349,29 @@ def test_damaged_bytes_break_the_connection_off_or_pass_and_never_raise(random: 
         if wires.broken:
             assert wires.happened[-1] == "reset"
             return
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", m("y") + b"more"])
+def test_without_a_keeper_what_cannot_be_followed_passes_and_the_next_keeper_is_told(said: bytes) -> None:
+    session, wires = opened()
+    session.from_client(said)
+    session.from_client(b"and on")
+    assert wires.taken_up() == said + b"and on"
+    session.from_server(b"HTTP/1.1 400 Bad Request")
+    assert wires.taken_down() == b"HTTP/1.1 400 Bad Request"
+    wires.keeper = keeper = Keeper()
+    session.gate_changed()
+    assert "the client sent a message" in keeper.troubles[0]
+    assert wires.happened == ["reset"]
+
+
+def test_a_server_that_cannot_be_followed_passes_without_a_keeper() -> None:
+    session, wires = opened()
+    session.from_server(PARSED + b"what?")
+    session.from_client(b"?")
+    assert wires.taken_down() == PARSED + b"what?"
+    assert wires.taken_up() == b"?"
+    assert not wires.broken
 
 
 def test_an_answer_to_something_else_is_a_violation() -> None:

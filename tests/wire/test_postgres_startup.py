@@ -67,6 +67,19 @@ def test_what_is_no_beginning_is_refused_in_one_line(first: bytes, why: str) -> 
     assert wires.taken_up() == b""
 
 
+def test_without_a_keeper_tls_passes_and_the_next_keeper_is_told() -> None:
+    session, wires = fresh()
+    session.from_client(b"\x16\x03")
+    session.from_client(b"\x01hello")
+    session.from_server(b"\x16server")
+    assert wires.taken_up() == b"\x16\x03\x01hello"
+    assert wires.taken_down() == b"\x16server"
+    wires.keeper = keeper = Keeper()
+    session.gate_changed()
+    assert "opens a TLS connection" in keeper.troubles[0]
+    assert wires.happened == ["reset"]
+
+
 def test_a_password_bound_to_a_channel_is_refused_in_one_line() -> None:
     keeper = Keeper()
     session, _ = fresh(keeper)

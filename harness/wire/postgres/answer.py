@@ -1,10 +1,13 @@
-"""The way of answers to the client: passed as they come, collected while held, or trickled."""
+"""Answers: what they say, and their way to the client, passed as they come, held, or trickled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.wire.boundary import Reply
 from harness.wire.holding import trickle
+from harness.wire.postgres.conversation import Conversation
+from harness.wire.postgres.messages import counted_rows
 from harness.wire.session import Outlet
 
 
@@ -78,3 +81,16 @@ class Answers:
 
 def _no_hurry() -> None:
     """Stands for a trickle that has not begun."""
+
+
+def reply_of(state: Conversation, size_bytes: int) -> Reply:
+    """What the server has answered since nothing was due."""
+    tags = [tag.decode("utf-8", "replace") for tag in state.tags]
+    summary = "; ".join(tags) or ("COPY begins" if state.copying_in else "")
+    return Reply(
+        summary=f"{state.error} {state.error_text}" if state.error else summary,
+        error=state.error,
+        rows=counted_rows(tags[-1]) if tags and not state.error else None,
+        in_transaction=state.in_transaction,
+        size_bytes=size_bytes,
+    )

@@ -7,19 +7,22 @@ collected until it is whole. What is under way when the keeper changes goes on a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from harness.errors import NotSupported
-from harness.wire.boundary import Reply
 from harness.wire.holding import HeldBoundary, Turn
 from harness.wire.postgres import messages as m
-from harness.wire.postgres.answer import Answers
+from harness.wire.postgres.answer import Answers, reply_of
 from harness.wire.postgres.conversation import Conversation
 from harness.wire.postgres.framing import Framed, Framer
 from harness.wire.postgres.grouping import Meaning, Message, Queue, boundary, meaning
 from harness.wire.postgres.injection import Step, close, inject
 from harness.wire.postgres.messages import Violation
+from harness.wire.postgres.startup import BINDING_LINE, GAVE_UP_LINE
 from harness.wire.session import Outlet
+
+log = logging.getLogger(__name__)
 
 _QUEUED_BYTES = 1024 * 1024
 _CANCELLED = ("57014", "canceling statement due to user request")
@@ -34,6 +37,7 @@ class GatedSession:
         self._outlet = outlet
         self._offered_sasl = False
         self._over = False
+        self._lost = ""  # why this session is not followed any more
         self._client_over = False
         self._server_over = False
         self.state = Conversation()
@@ -61,13 +65,19 @@ class GatedSession:
 
     def from_client(self, data: bytes) -> None:
         """See `Session`."""
+        if self._lost:
+            self._outlet.to_server(data)
+            return
         try:
             self._from_client(data)
         except Violation as violation:
-            self._outlet.break_off(str(violation))
+            self._lose(violation)
 
     def from_server(self, data: bytes) -> None:
         """See `Session`."""
+        if self._lost:
+            self._outlet.to_client(data)
+            return
         try:
             if self._answers.waiting or self.state.ours or self._server_short or self._rewritten:
                 self._from_server_closely(data)
@@ -76,17 +86,14 @@ class GatedSession:
             if not self.state.due and not self._over:
                 self._pump()
         except Violation as violation:
-            self._outlet.break_off(str(violation))
+            self._lose(violation)
 
     def client_ended(self) -> None:
         """See `Session`."""
         self._client_over = True
         held = self._held
         if self._offered_sasl:
-            self._outlet.break_off(
-                "the client gave up when asked for its password: channel_binding=require needs TLS, "
-                "which the gate cannot read: set channel_binding=disable or leave it out"
-            )
+            self._outlet.break_off(GAVE_UP_LINE)
         elif held is not None and held.turn not in {Turn.SENT, Turn.FAILED}:
             self._outlet.close()
         elif not self._queue:
@@ -108,7 +115,7 @@ class GatedSession:
         keeper = self._outlet.keeper
         held, self._held = self._held, None
         if held is not None and self.state.fatal and held.reply is None:
-            held.ended(_reply(self.state, 0))
+            held.ended(reply_of(self.state, 0))
         if keeper is not None and self._seen:
             keeper.closed(self._outlet.link, self._outlet.connection, held)
         if held is not None:
@@ -116,6 +123,10 @@ class GatedSession:
 
     def gate_changed(self) -> None:
         """See `Session`."""
+        if self._lost:
+            if self._outlet.keeper is not None:
+                self._outlet.break_off(self._lost)
+            return
         self._let_go()
         self._seen = False  # by the new one
         if self._outlet.keeper is None:
@@ -124,6 +135,16 @@ class GatedSession:
         elif not self._mid_group and not self._client.open:
             self._passing = False
             self._pump()
+
+    def _lose(self, violation: Violation) -> None:
+        """We cannot follow. Told to the keeper; where there is none and every byte has gone on as it
+        came, it may go on so unseen, and the next keeper is told."""
+        clear = self._passing and not (self._answers.waiting or self.state.ours or self._rewritten)
+        if self._outlet.keeper is None and clear and not self._server_short:
+            self._lost = str(violation)
+            log.warning("%s passes unseen: %s", self._outlet.link, violation)
+        else:
+            self._outlet.break_off(str(violation))
 
     # -- the client's side ----------------------------------------------------------------------
 
@@ -145,9 +166,9 @@ class GatedSession:
         return held.turn is not Turn.SENT  # else it runs, and the server has to hear of it
 
     def _from_client(self, data: bytes) -> None:
-        framed = self._client.feed(data)
         if self._passing and self._outlet.keeper is None:
             self._outlet.to_server(data)
+            framed = self._client.feed(data)
             for kind, _, body in framed:
                 if kind == m.PASSWORD:
                     self._password(body or b"")
@@ -155,6 +176,7 @@ class GatedSession:
                     self._mid_group = not self._ends_group(kind)
                     self.state.sent(kind, body)
             return
+        framed = self._client.feed(data)
         at = 0
         if self._passing:
             at = self._pass_rest_of_group(data, framed)
@@ -198,10 +220,7 @@ class GatedSession:
     def _password(self, body: bytes) -> None:
         self._offered_sasl = False
         if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
-            raise Violation(
-                "the client binds its password to a TLS channel: set channel_binding=disable in the "
-                "service's database URL, the gate has to read what is said"
-            )
+            raise Violation(BINDING_LINE)
 
     # -- the queue ------------------------------------------------------------------------------
 
@@ -295,9 +314,8 @@ class GatedSession:
     # -- the server's side ----------------------------------------------------------------------
 
     def _from_server_plainly(self, data: bytes) -> None:
-        framed = self._server.feed(data)
         self._outlet.to_client(data)
-        for kind, _, body in framed:
+        for kind, _, body in self._server.feed(data):
             self._received(kind, body)
 
     def _from_server_closely(self, data: bytes) -> None:
@@ -348,7 +366,7 @@ class GatedSession:
         return self.state.received(kind, body)
 
     def _answered(self, held: HeldBoundary) -> None:
-        held.answered(_reply(self.state, self._answers.size_bytes))
+        held.answered(reply_of(self.state, self._answers.size_bytes))
         if held.turn is Turn.ANSWERED:
             keeper = self._outlet.keeper
             assert keeper is not None
@@ -411,15 +429,3 @@ class GatedSession:
             self._answers.flush()
             if self._server_over:
                 self._outlet.end_to_client()
-
-
-def _reply(state: Conversation, size_bytes: int) -> Reply:
-    tags = [tag.decode("utf-8", "replace") for tag in state.tags]
-    summary = "; ".join(tags) or ("COPY begins" if state.copying_in else "")
-    return Reply(
-        summary=f"{state.error} {state.error_text}" if state.error else summary,
-        error=state.error,
-        rows=m.counted_rows(tags[-1]) if tags and not state.error else None,
-        in_transaction=state.in_transaction,
-        size_bytes=size_bytes,
-    )

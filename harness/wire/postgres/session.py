@@ -5,11 +5,15 @@ Requests for encryption are refused, as a server without TLS does; a cancellatio
 
 from __future__ import annotations
 
+import logging
+
 from harness.wire.postgres.conversation import Conversation
 from harness.wire.postgres.gated import GatedSession
 from harness.wire.postgres.messages import Violation
 from harness.wire.postgres.startup import TLS_LINE, Cancel, Encryption, StartupReader
 from harness.wire.session import Outlet
+
+log = logging.getLogger(__name__)
 
 
 class PostgresSession:
@@ -18,12 +22,13 @@ class PostgresSession:
     A replication connection and a cancellation's are passed through unseen behind their first message.
     """
 
-    __slots__ = ("_gated", "_outlet", "_refused_tls", "_startup")
+    __slots__ = ("_gated", "_lost", "_outlet", "_refused_tls", "_startup")
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._startup: StartupReader | None = StartupReader()
         self._refused_tls = False
+        self._lost = ""  # why this connection is not followed
         self._gated: GatedSession | None = None
 
     @property
@@ -42,7 +47,7 @@ class PostgresSession:
             try:
                 self._begin(self._startup, data)
             except Violation as violation:
-                self._outlet.break_off(str(violation))
+                self._lose(self._startup, violation)
 
     def from_server(self, data: bytes) -> None:
         """See `Session`."""
@@ -71,6 +76,8 @@ class PostgresSession:
         """See `Session`."""
         if self._gated is not None:
             self._gated.gate_changed()
+        elif self._lost and self._outlet.keeper is not None:
+            self._outlet.break_off(self._lost)
 
     def over(self) -> None:
         """See `Session`."""
@@ -80,6 +87,15 @@ class PostgresSession:
     def cancel(self, pid: int, key: bytes) -> bool:
         """A CancelRequest has come; True if it was for this session and is dealt with here."""
         return self._gated is not None and self._gated.cancel(pid, key)
+
+    def _lose(self, reader: StartupReader, violation: Violation) -> None:
+        """No beginning that we know: told to the keeper, or passed on unseen and told to the next one."""
+        if self._outlet.keeper is not None:
+            self._outlet.break_off(str(violation))
+            return
+        self._startup, self._lost = None, str(violation)
+        log.warning("%s passes unseen: %s", self._outlet.link, violation)
+        self._outlet.to_server(reader.rest)
 
     def _begin(self, reader: StartupReader, data: bytes) -> None:
         while (first := reader.feed(data)) is not None:

@@ -16,6 +16,15 @@ TLS_LINE = (
     "set sslmode=disable (libpq, psycopg) or ssl=False (asyncpg) in the service's database URL"
 )
 
+BINDING_LINE = (
+    "the client binds its password to a TLS channel; the gate has to read what is said: "
+    "set channel_binding=disable in the service's database URL"
+)
+GAVE_UP_LINE = (
+    "the client gave up when asked for its password: channel_binding=require needs TLS, "
+    "which the gate cannot read: set channel_binding=disable or leave it out"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
