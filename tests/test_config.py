@@ -112,7 +112,7 @@ def test_an_absolute_path_stays_and_a_tilde_is_ones_home(project):
     ("said", "message"),
     [
         ({"profil": "ci"}, "command line: profil: no such key; did you mean 'profile'"),
-        ({"zzz": 1}, "command line: zzz: no such key; there are canary, catalogs"),
+        ({"zzz": 1}, "command line: zzz: no such key; there are bundles, canary, catalogs"),
         ({"stack": {"kin": "auto"}}, "command line: stack.kin: no such key; did you mean 'kind'"),
         (
             {"stack": {"images": {"postgre": "x"}}},

@@ -1,0 +1,112 @@
+"""Recordings of a trial become bundles in the run's folder; where they cannot, the verdict stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.bookkeeping.bundling import Bundling
+from harness.bookkeeping.orders import Orders
+from harness.bookkeeping.plan import CANARY, HEALTHY, Plan, Trial, Variant
+from harness.bookkeeping.result import TrialResult
+from harness.catalog import Catalog
+from harness.config import Settings
+from harness.explore.bundle import recorded_schedule
+from harness.explore.bundle_reading import read_bundle
+from harness.explore.telling import RECORDING
+from harness.verdicts.evidence import ClauseResult, Finding
+from harness.verdicts.verdict import Verdict
+from tests.explore.traces import LOST_CHECK
+
+RECORDED = recorded_schedule("book and book", LOST_CHECK).model_dump(mode="json")
+SCENARIO = "scenarios/test_x.py::test_it"
+
+
+def bundling(folder: Path, **more: Any) -> Bundling:
+    plan = Plan(
+        run="3f9c",
+        directory=folder / "reports" / "out" / "3f9c",
+        root=folder,
+        start=folder,
+        settings={},
+        seed=7,
+        variants=(
+            Variant("SYS-03.1", "SYS-03.1", ("SYS-03.a",)),
+            Variant("SYS-03.2", "SYS-03.2", ("SYS-03.a",)),
+            Variant(CANARY, "SYS-03.1", ("SYS-03.a",)),
+        ),
+        **more,
+    )
+    settings = Settings.load({"bundles": {"keep": 2}}, start=folder)
+    descriptor: Any = SimpleNamespace(name="toy", root=folder, database=None)
+    return Bundling(plan, settings, Catalog.load(), lambda: descriptor)
+
+
+def result(details: Mapping[str, object], variant: str = "SYS-03.1") -> TrialResult:
+    finding = Finding("sold twice", "1", "2", ("mail to ana@example.com",), details)
+    return TrialResult(
+        scenario=SCENARIO,
+        trial=Trial(variant),
+        results=(ClauseResult("SYS-03.a", Verdict.OPEN, SCENARIO, "sold twice", finding=finding),),
+        started_at=datetime.now(UTC),
+        stack={"kind": "embedded", "replicas": 2, "versions": {"PostgreSQL": "18.6"}},
+    )
+
+
+def details_of(kept: TrialResult) -> Mapping[str, Any]:
+    finding = kept.results[0].finding
+    assert finding is not None
+    return finding.details
+
+
+def test_a_recording_becomes_a_bundle_that_is_named_in_its_place(tmp_path: Path) -> None:
+    kept = bundling(tmp_path).kept(result({RECORDING: RECORDED, "race": "r"}), 99)
+    assert details_of(kept) == {"race": "r", "replay": "overbooked replay reports/out/3f9c/SYS-03.a.json"}
+    bundle = read_bundle(tmp_path / "reports" / "out" / "3f9c" / "SYS-03.a.json")
+    assert (bundle.made.seed, bundle.made.scenario_seed, bundle.made.replicas) == (7, 99, 2)
+    assert (bundle.made.mutant, bundle.scenario) == ("SYS-03.1", SCENARIO)
+    assert bundle.expected.operations == ("mail to <e-mail 1>",)
+    assert bundle.trace == LOST_CHECK
+
+
+def test_the_bundle_of_another_variant_says_which(tmp_path: Path) -> None:
+    kept = bundling(tmp_path).kept(result({RECORDING: RECORDED}, "SYS-03.2"), 1)
+    assert details_of(kept)["replay"].endswith("SYS-03.a-on-SYS-03.2.json")
+
+
+def test_a_finding_without_a_recording_is_left_alone(tmp_path: Path) -> None:
+    untouched = result({"race": "r"})
+    assert bundling(tmp_path).kept(untouched, 1) is untouched
+
+
+@pytest.mark.parametrize("more", [{"orders": Orders(bundles=False)}])
+def test_a_replay_keeps_none(tmp_path: Path, more: dict[str, Any]) -> None:
+    assert details_of(bundling(tmp_path, **more).kept(result({RECORDING: RECORDED}), 1)) == {}
+
+
+def test_a_canary_keeps_none(tmp_path: Path) -> None:
+    assert details_of(bundling(tmp_path).kept(result({RECORDING: RECORDED}, CANARY), 1)) == {}
+    assert HEALTHY != CANARY
+
+
+def test_where_there_is_no_room_the_finding_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    kept = bundling(tmp_path).kept(result({RECORDING: RECORDED}), 1)
+    assert "No space left on device" in details_of(kept)["no bundle"]
+    assert kept.results[0].verdict is Verdict.OPEN
+
+
+def test_no_more_are_kept_than_the_settings_say(tmp_path: Path) -> None:
+    books = bundling(tmp_path)
+    for _ in range(4):
+        books.kept(result({RECORDING: RECORDED}), 1)
+    assert len(list((tmp_path / "reports" / "out" / "3f9c").glob("*.json"))) == 2

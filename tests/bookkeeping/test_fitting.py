@@ -1,0 +1,128 @@
+"""Fingerprints of what a bundle fits: they change with meaning and with nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.bookkeeping.fitting import (
+    catalog_fingerprint,
+    fits_of,
+    migrations_fingerprint,
+    misfits,
+    scenario_fingerprint,
+)
+from harness.catalog import Catalog
+from harness.explore.bundle import Fits
+from tests.explore.test_bundle import bundle
+
+SOURCE = """
+@gap("SYS-03.a")
+async def test_it(system):
+    assert system
+
+
+class TestIn:
+    def test_it(self):
+        return 1
+"""
+NODE = "scenarios/test_x.py::test_it[2]"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "test_x.py").write_text(SOURCE)
+    return tmp_path
+
+
+def fingerprint(root: Path, source: str, node: str = NODE) -> str:
+    (root / "scenarios" / "test_x.py").write_text(source)
+    return scenario_fingerprint(node, root)
+
+
+def test_layout_and_neighbours_change_no_scenario(root: Path) -> None:
+    before = scenario_fingerprint(NODE, root)
+    assert before
+    assert fingerprint(root, "# new\nimport os\n" + SOURCE.replace("(system)", "( system )")) == before
+    assert scenario_fingerprint("scenarios/test_x.py::test_it[3]", root) == before
+
+
+@pytest.mark.parametrize(("old", "new"), [("assert system", "assert not system"), ("SYS-03.a", "SYS-03.b")])
+def test_another_body_or_binding_is_another_scenario(root: Path, old: str, new: str) -> None:
+    before = scenario_fingerprint(NODE, root)
+    assert fingerprint(root, SOURCE.replace(old, new)) not in {before, ""}
+
+
+def test_a_method_is_found_in_its_class(root: Path) -> None:
+    inner = scenario_fingerprint("scenarios/test_x.py::TestIn::test_it", root)
+    assert inner not in {"", scenario_fingerprint(NODE, root)}
+
+
+@pytest.mark.parametrize(
+    "node",
+    ["scenarios/test_x.py::test_other", "scenarios/none.py::test_it", "scenarios/test_x.py", "x::TestIn::no"],
+)
+def test_what_is_not_there_has_no_fingerprint(root: Path, node: str) -> None:
+    assert scenario_fingerprint(node, root) == ""
+
+
+def test_a_file_that_is_no_python_has_no_fingerprint(root: Path) -> None:
+    assert fingerprint(root, "def (") == ""
+
+
+def test_the_catalogs_sentences_are_of_clause_and_mutant() -> None:
+    catalog = Catalog.load()
+    known = {catalog_fingerprint("SYS-03.a", mutant, catalog) for mutant in (None, "SYS-03.1", "SYS-03.2")}
+    assert len(known) == 3
+    assert "" not in known
+    assert catalog_fingerprint("SYS-03.a", "SYS-03.99", catalog) == ""
+    assert catalog_fingerprint("SYS-03.zz", None, catalog) == ""
+
+
+def system(root: Path, *migrations: str, name: str = "toy") -> Any:
+    database = SimpleNamespace(migrations=migrations)
+    return SimpleNamespace(name=name, root=root, database=database if migrations else None)
+
+
+def test_migrations_are_all_their_files(root: Path) -> None:
+    before = migrations_fingerprint(system(root, "scenarios"))
+    (root / "scenarios" / "x.pyc").write_bytes(b"1")
+    assert migrations_fingerprint(system(root, "scenarios")) == before
+    (root / "scenarios" / "0002.sql").write_text("ALTER TABLE slots")
+    assert migrations_fingerprint(system(root, "scenarios")) != before
+    assert migrations_fingerprint(system(root)) == ""
+
+
+def test_everything_fits_what_it_was_made_of(root: Path) -> None:
+    now = fits_of(
+        NODE, "SYS-03.a", None, root=root, catalog=Catalog.load(), descriptor=system(root, "scenarios")
+    )
+    assert misfits(bundle(fits=now), now) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({"target": "other"}, ["it was made of toy, and overbooked.toml names other"]),
+        ({"scenario": "b"}, ["the scenario scenarios/test_races.py::test_it[2] has changed"]),
+        ({"scenario": ""}, ["there is no scenario scenarios/test_races.py::test_it[2] any more"]),
+        ({"catalog": "b"}, ["the catalog says something else of SYS-03.a or of its mutant"]),
+        ({"migrations": ""}, ["the migrations have changed"]),
+        (
+            {"migrations": "b", "catalog": "b"},
+            ["the catalog says something else", "the migrations have changed"],
+        ),
+    ],
+)
+def test_what_no_longer_fits_is_said(now: dict[str, str], said: list[str]) -> None:
+    then = {"target": "toy", "scenario": "a", "catalog": "a", "migrations": "a"}
+    found = misfits(bundle(fits=Fits(**then)), Fits(**{**then, **now}))
+    assert [one[: len(part)] for one, part in zip(found, said, strict=True)] == said
+
+
+def test_what_was_not_known_is_not_compared() -> None:
+    assert misfits(bundle(fits=Fits(target="toy")), Fits(target="toy", scenario="a", migrations="b")) == []
