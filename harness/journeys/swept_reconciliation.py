@@ -115,8 +115,10 @@ class ReconciliationJourney:
             self._left_as = await self._left.state()
 
     async def finish(self, trials: Sequence[ReconciliationTrial]) -> None:
-        """Refunds arrive, and what a repair done twice has only set going comes to light."""
+        """One run more comes by, refunds arrive, and what a repair done twice has only set going comes to
+        light."""
         await self.started_again()
+        await self.system.reconcile()
         await self.system.recover()
         for trial in trials:
             await trial.judge()
