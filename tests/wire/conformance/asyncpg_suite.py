@@ -6,7 +6,8 @@ The suite comes from asyncpg's source distribution of the installed version (by 
 `--runs` times without the gate, so that tests whose outcome varies on their own are named, then once
 through the gate that observes and once through the gate that holds and releases every boundary. A test
 that differs is run alone without the gate, up to `--again` times: if it ends like that there, too, it
-varies on its own. Exits with 1 when any other test differs.
+varies on its own. What holding a group must change is listed with its reason. Exits with 1 when any other
+test differs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[3]
 RUN_TIMEOUT_S = 1800
 Outcomes = dict[str, str]
+
+# What holding must change, and why: (mode, test) to reason.
+_MUST_DIFFER = {
+    ("hold", "tests.test_execute.TestExecuteMany.test_executemany_server_failure_during_writes"): (
+        "a group is held until it is whole, so no error of the server's can stop the client half-way"
+    ),
+}
 
 _WRAPPER = """#!/bin/sh
 for word in "$@"; do
@@ -161,6 +169,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 before, after = without[0].get(name, "absent"), through.get(name, "absent")
                 if before == after or name in flaky:
                     continue
+                if reason := _MUST_DIFFER.get((mode, name)):
+                    say(f"  differs, as it must: {name}: {reason}")
+                    continue
                 seen = again(suite, binaries, name, after, asked.again)
                 if seen:
                     flaky.append(name)
@@ -168,7 +179,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 else:
                     different += 1
                     say(f"  differs: {name}: {before} without, {after} through the gate")
-        say("the same" if not different else f"{different} differ")
+        say("the same otherwise" if not different else f"{different} differ")
         return 1 if different else 0
     finally:
         if asked.keep is None:
