@@ -114,6 +114,15 @@ def printable(text: str) -> str:
 
 def _statement(verb: str, words: str) -> str:
     upper = verb.upper()
+    if upper == "WITH":
+        # What it is for stands behind the last of its parts.
+        main = re.search(
+            r"\)\s*(?P<rest>(?P<verb>SELECT|INSERT|UPDATE|DELETE|MERGE)\b(?!.*\)\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE)\b).*)",
+            words,
+            re.I,
+        )
+        if main:
+            return _statement(main["verb"], main["rest"])
     call = _CALL.match(words)
     if call and call["name"].startswith(("pg_", "set_config", "nextval")):
         return f"{upper} {call['name'].rstrip('( ')}()"
@@ -128,9 +137,18 @@ def _statement(verb: str, words: str) -> str:
     return f"{upper} {table}{' FOR UPDATE' if locks and upper == 'SELECT' else ''}"
 
 
+def names_of(trace: Trace) -> tuple[str, ...]:
+    """The names of the lanes; of actors of one name each has a number, from 1."""
+    names = [printable(actor.name) for actor in trace.actors]
+    return tuple(
+        f"{name} {names[: n + 1].count(name)}" if names.count(name) > 1 else name
+        for n, name in enumerate(names)
+    )
+
+
 def cells(trace: Trace) -> tuple[Cell, ...]:
     """What is to be drawn, in order of time; every column has one step, and waits and answers beside it."""
-    found = []
+    found, names = [], names_of(trace)
     for column, step in enumerate(trace.steps):
         found.append(
             Cell(
@@ -139,7 +157,7 @@ def cells(trace: Trace) -> tuple[Cell, ...]:
                 short_name(step) + (f" !{step.error}" if step.error else ""),
                 preempts=step.preempted,
                 failed=bool(step.error),
-                waits_for=tuple(trace.actors[actor].name for actor in step.blocked_by),
+                waits_for=tuple(names[actor] for actor in step.blocked_by),
                 parked=step.parked,
             )
         )
@@ -221,7 +239,7 @@ def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
     Args:
         width: of a line, in characters, names included.
     """
-    names = [_cut(printable(actor.name), _NAME) for actor in trace.actors]
+    names = [_cut(name, _NAME) for name in names_of(trace)]
     margin = max((len(name) for name in names), default=0) + _GAP
     drawn: list[list[Piece]] = []
     for number, block in enumerate(blocks(trace, max(20, width - margin))):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from harness.explore.lanes import short_name
+from harness.explore.lanes import names_of, short_name
 from harness.explore.lanes_svg import COLOURS, lanes_svg
 from harness.explore.trace import Trace, TraceStep
 
@@ -108,14 +108,14 @@ def _reading(trace: Trace) -> str:
 
 
 def _step(trace: Trace, number: int, step: TraceStep) -> str:
-    actor = trace.actors[step.actor]
+    name = names_of(trace)[step.actor]
     colour = COLOURS[step.actor % len(COLOURS)]
     text = step.text or step.shape or short_name(step)
     values = ", ".join("NULL" if value is None else value for value in step.values)
     with_values = f'<br><span class="note">{escape(values)}</span>' if any(step.values) else ""
     answer = f'<span class="mark">{escape(step.error)}</span>' if step.error else escape(step.reply)
     return (
-        f'<tr><td class="n">{number}</td><td class="who" style="color:{colour}">{escape(actor.name)}</td>'
+        f'<tr><td class="n">{number}</td><td class="who" style="color:{colour}">{escape(name)}</td>'
         f"<td>{escape(step.link)} #{step.connection}</td><td><code>{escape(text)}</code>{with_values}</td>"
         f"<td>{answer}</td><td>{''.join(_notes(trace, step))}</td></tr>"
     )
@@ -125,7 +125,7 @@ def _notes(trace: Trace, step: TraceStep) -> Iterator[str]:
     if step.preempted:
         yield '<span class="mark">stops one who could have gone on</span> '
     if step.blocked_by:
-        names = ", ".join(trace.actors[actor].name for actor in step.blocked_by)
+        names = ", ".join(names_of(trace)[actor] for actor in step.blocked_by)
         until = f" until step {step.blocked_until}" if step.blocked_until is not None else ""
         yield f'<span class="wait">waits for {escape(names)}{until}</span> '
     if step.parked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from harness.explore.lanes import Block, Cell, Kind, blocks, printable
+from harness.explore.lanes import Block, Cell, Kind, blocks, names_of, printable
 from harness.explore.trace import Trace
 
 COLOURS = ("#0b6e8f", "#8a3ea8", "#2d7d32", "#3456c4", "#9a6700")
@@ -26,8 +26,8 @@ def lanes_svg(trace: Trace, *, title: str = "", columns: int = _COLUMNS) -> str:
         columns: how many characters of statements stand beside each other in one row.
     """
     rows = blocks(trace, columns)
-    names = max((len(actor.name) for actor in trace.actors), default=0)
-    left = _MARGIN + names * _CHAR + _NAME
+    longest = max(map(len, names_of(trace)), default=0)
+    left = _MARGIN + longest * _CHAR + _NAME
     right = max((_x(left, block, len(block.widths)) for block in rows), default=left)
     row_height = len(trace.actors) * _LANE + 34
     width, height = right + _MARGIN, _MARGIN * 2 + row_height * len(rows)
@@ -54,9 +54,9 @@ def _row(trace: Trace, block: Block, left: float, top: float) -> Iterator[str]:
     for offset, column in enumerate(range(first, last)):
         at = _x(left, block, offset)
         yield _text(at, top + 12, f"{column + 1}", "#6e7781", size=10)
-    for lane, actor in enumerate(trace.actors):
+    for lane, name in enumerate(names_of(trace)):
         y = top + 20 + lane * _LANE + _BOX / 2
-        yield _text(_MARGIN, y + 4, actor.name, _colour(lane), weight=600)
+        yield _text(_MARGIN, y + 4, name, _colour(lane), weight=600)
         yield f'<line x1="{left:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{y:.1f}" stroke="{_FAINT}"/>'
     for lane in range(len(trace.actors)):
         for column in range(first, last):

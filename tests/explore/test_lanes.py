@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -31,6 +32,12 @@ from tests.explore.traces import BLOCKED, LOST_CHECK, step, trace
         ("SELECT pg_advisory_xact_lock($1)", "postgres", "SELECT pg_advisory_xact_lock()"),
         ("SELECT now()", "postgres", "SELECT now()"),
         ("ROLLBACK TO SAVEPOINT s", "postgres", "ROLLBACK TO"),
+        ("WITH a AS (SELECT 1 FROM holds) UPDATE slots SET x = (SELECT 1)", "postgres", "UPDATE slots"),
+        (
+            "WITH a AS (INSERT INTO b VALUES ($1)) SELECT * FROM c FOR UPDATE",
+            "postgres",
+            "SELECT c FOR UPDATE",
+        ),
         ("GET session:?", "redis", "GET session"),
         ("SET lock:slot:? ? NX", "redis", "SET lock"),
         ("PING", "redis", "PING"),
@@ -82,6 +89,14 @@ def test_errors_parks_and_actors_without_a_step_are_shown() -> None:
     assert lines[0] == "ana  INSERT bookings !23505  ROLLBACK ~  500"
     assert lines[1] == "ben  no answer"
     assert lines[2] == "~ then no progress at the wire until others had gone on   ! an error"
+
+
+def test_actors_of_one_name_are_told_apart() -> None:
+    drawn = trace(step(0, "BEGIN"), step(1, "BEGIN", blocked_by=(0,), blocked_until=2))
+    twins = replace(drawn, actors=tuple(replace(actor, name="ana") for actor in drawn.actors))
+    assert [line.split("  ")[0] for line in text_lines(twins, 80)[:2]] == ["ana 1", "ana 2"]
+    assert "waits for ana 1" in lanes_html(twins, Headline("x", "open"))
+    assert ">ana 2<" in lanes_svg(twins)
 
 
 def test_a_trace_without_marks_needs_no_legend() -> None:
