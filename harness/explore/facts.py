@@ -25,6 +25,11 @@ class Standing(NamedTuple):
     held: int | None = None
 
 
+_CAN_GO = Standing(pending=True)
+_HAS_ENDED = Standing(pending=False)
+_WAITS_FOR_ANYTHING = Standing(pending=False, waiting=ALL, held=ALL)
+
+
 class Facts:
     """A run, looked at between its steps.
 
@@ -99,8 +104,10 @@ class Facts:
         )
 
     def _not_waiting(self, actor: int, number: int, enabled: Sequence[int], yields: bool) -> Standing:
-        if actor in enabled or self._last[actor] < number:
-            return Standing(actor in enabled)
+        if actor in enabled:
+            return _CAN_GO
+        if self._last[actor] < number:
+            return _HAS_ENDED
         # He goes later, and neither a boundary nor a lock of his was seen: fairness kept him back, or
         # he waits for something inside the service, which anybody's step may set free.
-        return Standing(True) if yields else Standing(False, ALL, ALL)
+        return _CAN_GO if yields else _WAITS_FOR_ANYTHING

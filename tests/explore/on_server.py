@@ -1,0 +1,125 @@
+"""Runs schedules of SQL on a real server, without gate or service: one connection for each actor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import asyncpg
+
+from harness.explore.footprints import Footprints
+from harness.explore.resources import NOTHING
+from harness.explore.schedule import Step, usual
+from harness.explore.statements import Kind, statement
+from harness.wire.boundary import Boundary, Reply, WireProtocol
+
+# An actor's statements; what follows an error, up to the end of its transaction, is left out.
+Script = Sequence[str]
+_LOOK_S = 0.001
+_DEADLINE_S = 10.0
+
+
+@dataclass
+class _Actor:
+    connection: asyncpg.Connection[Any]
+    left: list[str]
+    seen: list[object] = field(default_factory=list)
+    flying: asyncio.Task[None] | None = None
+    step: int = 0
+    error: str = ""
+
+
+class Ground:
+    """A database with actors' connections; reset before each schedule by a script.
+
+    Args:
+        dsn: of a superuser.
+        reset: puts the tables back.
+        look: SELECTs whose results are the final state.
+    """
+
+    def __init__(self, dsn: str, reset: str, look: Sequence[str], footprints: Footprints) -> None:
+        self._dsn, self._reset, self._look, self._footprints = dsn, reset, look, footprints
+        self._connections: list[asyncpg.Connection[Any]] = []
+
+    async def open(self, actors: int) -> None:
+        """Connect for so many actors, and one to look on."""
+        while len(self._connections) <= actors:
+            self._connections.append(await asyncpg.connect(self._dsn, ssl=False, statement_cache_size=0))
+
+    async def close(self) -> None:
+        for connection in self._connections:
+            connection.terminate()
+
+    async def play(self, scripts: Sequence[Script], prefix: Sequence[int]) -> tuple[list[Step], object]:
+        """Run one schedule; its steps, and all that could be seen of it in the end."""
+        side, *others = self._connections
+        await side.execute(self._reset)
+        actors = [_Actor(c, list(script)) for c, script in zip(others, scripts, strict=False)]
+        run = self._footprints.run()
+        steps: list[Step] = []
+        running: int | None = None
+        while enabled := tuple(n for n, one in enumerate(actors) if one.left and one.flying is None):
+            running = prefix[len(steps)] if len(steps) < len(prefix) else usual(enabled, running)
+            actor = actors[running]
+            text = actor.left.pop(0)
+            boundary = self._boundary(actor, running, text)
+            told = run.let_go(boundary)
+            steps.append(Step(running, enabled, told.footprint, told.holds))
+            actor.step, actor.error = len(steps) - 1, ""
+            actor.flying = asyncio.create_task(self._send(actor, text))
+            await self._until_still(actors, side)
+            for one in actors:
+                if one.flying is None or not one.flying.done():
+                    continue
+                one.flying = None
+                self._answered(one, run, steps)
+        finals = [[tuple(row) for row in await side.fetch(query)] for query in self._look]
+        return steps, repr((finals, [one.seen for one in actors]))
+
+    def _boundary(self, actor: _Actor, number: int, text: str) -> Boundary:
+        verb, inside = text.partition(" ")[0], actor.connection.is_in_transaction()
+        kinds = WireProtocol.POSTGRES
+        return Boundary("app->postgres", kinds, number + 1, 1, verb, text, text, in_transaction=inside)
+
+    async def _send(self, actor: _Actor, text: str) -> None:
+        try:
+            rows = await actor.connection.fetch(text)
+            actor.seen.append([tuple(row) for row in rows])
+        except asyncpg.PostgresError as error:
+            actor.error = str(error.sqlstate)
+            actor.seen.append(actor.error)
+
+    async def _until_still(self, actors: Sequence[_Actor], side: asyncpg.Connection[Any]) -> None:
+        """Until every statement under way is answered or waits for a lock, seen twice in a row."""
+        give_up = time.monotonic() + _DEADLINE_S
+        calm = 0
+        while calm < 2:
+            assert time.monotonic() < give_up, "a statement neither ends nor waits for a lock"
+            flying = [one for one in actors if one.flying is not None and not one.flying.done()]
+            if not flying:
+                return
+            await asyncio.wait([one.flying for one in flying if one.flying], timeout=_LOOK_S)
+            pids = [one.connection.get_server_pid() for one in flying]
+            blocked = await side.fetchval(
+                "SELECT bool_and(cardinality(pg_blocking_pids(pid)) > 0) FROM unnest($1::int[]) AS pid", pids
+            )
+            same = all(one.flying is not None and not one.flying.done() for one in flying)
+            calm = calm + 1 if blocked and same else 0
+
+    def _answered(self, actor: _Actor, run: Any, steps: list[Step]) -> None:
+        step = steps[actor.step]
+        inside = actor.connection.is_in_transaction()
+        number = step.actor + 1
+        boundary = Boundary("app->postgres", WireProtocol.POSTGRES, number, 1, "", "", "")
+        effects = run.answered(boundary, Reply("", actor.error, in_transaction=inside))
+        waited = actor.step < len(steps) - 1
+        steps[actor.step] = replace(
+            step, effects=effects or NOTHING, blocked_until=len(steps) if waited else None
+        )
+        if actor.error and inside:
+            while actor.left and statement(actor.left[0]).kind not in {Kind.COMMIT, Kind.ROLLBACK}:
+                actor.left.pop(0)
