@@ -30,17 +30,20 @@ class Message(NamedTuple):
 class Queue:
     """The client's messages that have not been passed on yet, cut into groups when asked."""
 
-    __slots__ = ("_looked", "_messages", "size_bytes")
+    __slots__ = ("_ends", "_messages", "_taken", "size_bytes")
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
-        self._looked = 0  # how many of the first are known not to end a group
+        self._taken = 0  # how many have been taken ever
+        self._ends: deque[int] = deque()  # the numbers, counted so, of those that end a group
         self.size_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._messages)
 
     def put(self, message: Message) -> None:
+        if message.kind not in _SERIES:
+            self._ends.append(self._taken + len(self._messages))
         self._messages.append(message)
         self.size_bytes += len(message.raw)
 
@@ -60,12 +63,7 @@ class Queue:
             alone = first not in _SERIES or first in _COPY
         if alone:
             return self._cut(1)
-        while self._looked < len(self._messages):
-            kind = self._messages[self._looked].kind
-            self._looked += 1
-            if kind not in _SERIES:
-                return self._cut(self._looked)
-        return []
+        return self._cut(self._ends[0] - self._taken + 1) if self._ends else []
 
     def take_all(self) -> list[Message]:
         """Everything, whole groups or not."""
@@ -73,7 +71,9 @@ class Queue:
 
     def _cut(self, count: int) -> list[Message]:
         taken = [self._messages.popleft() for _ in range(count)]
-        self._looked = 0
+        self._taken += count
+        while self._ends and self._ends[0] < self._taken:
+            self._ends.popleft()
         self.size_bytes -= sum(len(message.raw) for message in taken)
         return taken
 
