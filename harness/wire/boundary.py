@@ -36,12 +36,12 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """One boundary as it crossed a link.
+    r"""One boundary as it crossed a link.
 
     `connection` numbers the link's connections from 1 in the order of their first boundary; `ordinal`
     numbers the link's boundaries from 1. `verb` is `SELECT`, `COMMIT`, `EVALSHA`, `POST` ...; `text`
-    the statement, the command or `POST /path` as sent; `values` its parameters where they were in
-    text format. `shape` is `text` with literals, ids and numbers taken out: the same for the same
+    the statement, the command or `POST /path` as sent; `values` its parameters (PostgreSQL's binary
+    ones as text where they are readable as such, else `\x` and hexadecimal digits). `shape` is `text` with literals, ids and numbers taken out: the same for the same
     line of the service's code, in any run.
     """
 
@@ -129,4 +129,4 @@ class Gatekeeper(Protocol):
 
     def broken(self, link: str, connection: int, why: str) -> None:
         """The gate cannot follow this connection (TLS, no such protocol): it was reset, and nothing
-        may be concluded from this run."""
+        may be concluded from this run. `connection` is 0 where it had no boundary yet."""

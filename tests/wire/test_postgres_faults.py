@@ -200,6 +200,7 @@ async def test_executemany_fails_as_a_whole(
     with pytest.raises(asyncpg.TooManyConnectionsError):
         await service.executemany("INSERT INTO marks VALUES ($1)", [(n,) for n in range(5)])
     assert len(keeper.boundaries[-1].statements) == 5
+    assert keeper.boundaries[-1].text == "INSERT INTO marks VALUES ($1)"
     assert await marks(direct) == []
     assert not service.is_in_transaction()
 

@@ -145,8 +145,8 @@ def boundary(
         connection=connection,
         ordinal=ordinal,
         verb=means.verb or sql.verb(means.statements[0]),
-        text="; ".join(means.statements),
-        shape="; ".join(_shapes(means.statements)) + means.ending,
+        text="; ".join(_once(means.statements)),
+        shape="; ".join(_once([sql.shape(statement) for statement in means.statements])) + means.ending,
         values=means.values,
         statements=means.statements,
         in_transaction=state.in_transaction,
@@ -155,10 +155,9 @@ def boundary(
     )
 
 
-def _shapes(statements: Sequence[str]) -> list[str]:
-    """Their shapes; what is repeated (executemany) counts once, however often."""
-    shapes = [sql.shape(statement) for statement in statements]
-    return [one for at, one in enumerate(shapes) if not at or one != shapes[at - 1]]
+def _once(texts: Sequence[str]) -> list[str]:
+    """What is repeated in a row (executemany) counts once, however often."""
+    return [one for at, one in enumerate(texts) if not at or one != texts[at - 1]]
 
 
 def _copied(state: Conversation) -> str:
