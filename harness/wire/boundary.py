@@ -41,8 +41,9 @@ class Boundary:
     `connection` numbers the link's connections from 1 in the order of their first boundary; `ordinal`
     numbers the link's boundaries from 1. `verb` is `SELECT`, `COMMIT`, `EVALSHA`, `POST` ...; `text`
     the statement, the command or `POST /path` as sent; `values` its parameters (PostgreSQL's binary
-    ones as text where they are readable as such, else `\x` and hexadecimal digits). `shape` is `text` with literals, ids and numbers taken out: the same for the same
-    line of the service's code, in any run.
+    ones as text where they are readable as such, else `\x` and hexadecimal digits). `shape` is `text`
+    with literals, ids and numbers taken out: the same for the same line of the service's code, in any
+    run.
     """
 
     link: str
