@@ -101,7 +101,7 @@ def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
     if statements:
         return Meaning(tuple(statements), values)
     if group[-1].kind == m.CALL:
-        return Meaning(("",), verb="CALL", ending="function call")
+        return Meaning(("function call",), verb="CALL")
     if group[-1].kind == m.SYNC and state.implicit and state.status == ord("I"):
         return Meaning(("COMMIT",), verb="COMMIT", ending=" (Sync)")
     return None
