@@ -242,10 +242,9 @@ def _sum(scorecard: Scorecard, watching: Watching) -> str:
 @contextmanager
 def shown(*, stepped: bool) -> Iterator[tuple[Display, Callable[[], str | None]]]:
     """Where things are shown and answers come from; a status line would be in the way of a question."""
-    with answers() as read:
-        if stepped:
-            with plainly() as display:
-                yield display, read
-        else:
-            with displayed() as display:
-                yield display, read
+    if stepped:
+        with answers() as read, plainly() as display:
+            yield display, read
+    else:
+        with displayed() as display:
+            yield display, lambda: None

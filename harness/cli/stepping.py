@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
 
 from rich.text import Text
 
@@ -24,21 +24,64 @@ from harness.wire.boundary import Boundary
 HELP = "the number of an actor lets him go; Enter goes on with the usual one; g goes on to the end; q quits"
 
 
+# How soon a read that waits notices that it was given up, in seconds.
+LOOK_S = 0.1
+
+
 class Walked(HarnessError):
     """The person left before the schedule was over: nothing was judged."""
+
+
+class Keyboard:
+    """Lines of a file descriptor, read where it can be given up: a read that waits holds nobody else up.
+
+    Args:
+        descriptor: of a terminal, a pipe or a file; closed by `close`.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._read = b""
+        self._over = threading.Event()
+        self._reading = threading.Lock()
+
+    def line(self) -> str | None:
+        """The next line, stripped; None at the end of the file, or when it was given up."""
+        with self._reading:
+            while b"\n" not in self._read:
+                if self._over.is_set():
+                    return None
+                if not select.select([self._descriptor], [], [], LOOK_S)[0]:
+                    continue
+                more = os.read(self._descriptor, 4096)
+                if not more:
+                    last, self._read = self._read, b""
+                    return last.decode("utf-8", "replace").strip() if last else None
+                self._read += more
+            said, _, self._read = self._read.partition(b"\n")
+            return said.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        """Give up whatever waits; safe to repeat."""
+        self._over.set()
+        with self._reading:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
 
 @contextmanager
 def answers() -> Iterator[Callable[[], str | None]]:
     """Reads lines from standard input as it is now, before pytest takes it away; None at its end."""
-    descriptor = os.dup(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
-        yield lambda: _line(stream)
-
-
-def _line(stream: TextIO) -> str | None:
-    said = stream.readline()
-    return said.strip() if said else None
+    try:
+        descriptor = os.dup(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    except (OSError, ValueError):  # there is none
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+    keyboard = Keyboard(descriptor)
+    try:
+        yield keyboard.line
+    finally:
+        keyboard.close()
 
 
 class Walk:
