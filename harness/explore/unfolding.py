@@ -14,10 +14,10 @@ footprints of all waiting steps that it may set free, and it is an event of thei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.explore.dependence import ALL, Dependence
 from harness.explore.facts import Facts, Standing
@@ -29,6 +29,14 @@ _Past = tuple[int, frozenset[int], tuple[int, ...]]
 
 class Diverged(Exception):
     """A run contradicts what earlier runs have shown; the message says where."""
+
+
+class _Waiting(NamedTuple):
+    """Who waits, the numbers of the footprints of what for, and of what his transaction has touched."""
+
+    actor: int
+    wants: int
+    has: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,26 +126,23 @@ class Unfolding:
     def _past(self, state: State, actor: int, touched: int, holds: int) -> tuple[int, _Past]:
         """All that a step touches that may set waiting actors free, and its past.
 
-        Who waits for what the step's transaction holds is in its past too, and who waits for them: if
-        the step waits in turn, that is a deadlock, and whoever came last dies of it.
+        Those with whom it may close a circle of waiting are in its past too: that is a deadlock, and
+        whoever came last dies of it.
         """
         dependent, union, who = self._dependence.dependent, self._dependence.union, {actor}
         waiting = [
-            (n, one.waiting, one.held)
+            _Waiting(n, one.waiting, one.held)
             for n, one in enumerate(state.standings)
             if one.waiting is not None and one.held is not None
         ]
         while waiting:
-            reached = [
-                (n, what, held)
-                for n, what, held in waiting
-                if dependent(what, touched) or dependent(what, holds)
-            ]
+            reached = [one for one in waiting if dependent(one.wants, touched)]
+            reached = reached or self._circle(waiting, touched, holds)
             if not reached:
                 break
-            for n, what, held in reached:
-                who.add(n)
-                touched, holds = union(touched, what), union(holds, held)
+            for one in reached:
+                who.add(one.actor)
+                touched = union(touched, one.wants)
             waiting = [one for one in waiting if one not in reached]
         latest = []
         for n, event in enumerate(state.last):
@@ -147,6 +152,19 @@ class Unfolding:
                     found = found.before[n]
             latest.append(_number(found))
         return touched, (actor, frozenset(who), tuple(latest))
+
+    def _circle(self, waiting: Sequence[_Waiting], touched: int, holds: int) -> list[_Waiting]:
+        """Of the waiting actors those between what a step wants and what its transaction holds."""
+        dependent = self._dependence.dependent
+        ahead = _spread(
+            [one for one in waiting if dependent(one.has, touched)],
+            lambda one: [other for other in waiting if dependent(one.wants, other.has)],
+        )
+        behind = _spread(
+            [one for one in waiting if dependent(one.wants, holds)],
+            lambda one: [other for other in waiting if dependent(other.wants, one.has)],
+        )
+        return [one for one in waiting if one in ahead and one in behind]
 
     def _state_after(self, state: State, event: Event) -> State:
         last = tuple(event if n in event.who else old for n, old in enumerate(state.last))
@@ -272,6 +290,17 @@ class Unfolding:
         for where, key in reversed(self._journal):
             del where[key]
         self._journal.clear()
+
+
+def _spread(start: Sequence[_Waiting], on: Callable[[_Waiting], Sequence[_Waiting]]) -> set[_Waiting]:
+    found: set[_Waiting] = set()
+    ahead = list(start)
+    while ahead:
+        one = ahead.pop()
+        if one not in found:
+            found.add(one)
+            ahead.extend(on(one))
+    return found
 
 
 def _state(last: tuple[Event | None, ...], standings: tuple[Standing, ...]) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,7 +63,9 @@ class Ground:
         steps: list[Step] = []
         running: int | None = None
         while enabled := tuple(n for n, one in enumerate(actors) if one.left and one.flying is None):
-            running = prefix[len(steps)] if len(steps) < len(prefix) else usual(enabled, running)
+            wanted = prefix[len(steps)] if len(steps) < len(prefix) else None
+            running = wanted if wanted in enabled else usual(enabled, running)
+            assert running is not None
             actor = actors[running]
             text = actor.left.pop(0)
             boundary = self._boundary(actor, running, text)
@@ -104,11 +106,10 @@ class Ground:
                 return
             await asyncio.wait([one.flying for one in flying if one.flying], timeout=_LOOK_S)
             pids = [one.connection.get_server_pid() for one in flying]
-            blocked = await side.fetchval(
-                "SELECT bool_and(cardinality(pg_blocking_pids(pid)) > 0) FROM unnest($1::int[]) AS pid", pids
-            )
+            rows = await side.fetch("SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid", pids)
+            waits = {pid: set(blockers) for pid, blockers in rows}
             same = all(one.flying is not None and not one.flying.done() for one in flying)
-            calm = calm + 1 if blocked and same else 0
+            calm = calm + 1 if all(waits.values()) and same and not _circle(waits) else 0
 
     def _answered(self, actor: _Actor, run: Any, steps: list[Step]) -> None:
         step = steps[actor.step]
@@ -123,3 +124,12 @@ class Ground:
         if actor.error and inside:
             while actor.left and statement(actor.left[0]).kind not in {Kind.COMMIT, Kind.ROLLBACK}:
                 actor.left.pop(0)
+
+
+def _circle(waits: Mapping[int, set[int]]) -> bool:
+    """Whether some of them wait for each other: the server is about to end one."""
+    left = dict(waits)
+    while free := [pid for pid, blockers in left.items() if not blockers & left.keys()]:
+        for pid in free:
+            del left[pid]
+    return bool(left)
