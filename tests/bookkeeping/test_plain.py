@@ -21,9 +21,9 @@ async def test_closed(stack, judge, budget, seed, rng, people):
 def test_open(judge):
     raise GapFound("sold twice")
 
-@gap("SYS-03.a")
+@gap("LIV-6.3.a")
 def test_not_asked(judge):
-    raise AssertionError("the quick profile does not ask for interleavings")
+    raise AssertionError("the quick profile does not ask for a browser")
 """
 
 
