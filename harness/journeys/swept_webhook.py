@@ -19,9 +19,8 @@ LINKS = ("provider->app", "app->postgres", "app->redis", "app->provider")
 class WebhookTrial:
     """One payment by bank transfer that has arrived, and of which the service has yet to hear."""
 
-    undecided = True
-
     def __init__(self, unheard: Unheard) -> None:
+        self.undecided = False
         self.findings = Findings()
         self.patient = False
         self.unheard = unheard
@@ -35,6 +34,7 @@ class WebhookTrial:
             mark(event.type)
             with suppress(TargetFailed):
                 await self.unheard.system.redeliver(event)
+        self.undecided = bool(await self.unheard.unacknowledged())
 
     async def glance(self) -> None:
         """Judge what must hold at every moment."""

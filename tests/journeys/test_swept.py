@@ -73,6 +73,7 @@ class House:
         self.state_now: DurableState = NOTHING
         self.done: list[str] = []
         self.fails = 0
+        self.unacknowledged: list[ProviderEvent] = []
         self.adapter = type("Adapter", (), {"capabilities": frozenset(Capability)})()
 
     def as_system(self) -> System:
@@ -117,7 +118,7 @@ class House:
         self._did("deliver")
 
     async def events(self, charges: Sequence[str]) -> list[ProviderEvent]:
-        return []
+        return self.unacknowledged
 
     def _did(self, what: str) -> None:
         self.done.append(what)
@@ -214,9 +215,14 @@ class TestWebhook:
         steps: list[str] = []
         (trial,) = await journey.prepare(1)
         house.fails = 1
+        house.unacknowledged = list(trial.unheard.events)
         await trial.play(0, steps.append)
         assert steps == ["payment.captured"]
+        assert trial.undecided
+        house.unacknowledged = []
         await trial.recover(0, journey.recoveries[0])
+        await trial.play(0, steps.append)
+        assert not trial.undecided
 
     async def test_it_is_judged_when_all_is_at_rest(self, house: House) -> None:
         journey = WebhookJourney(house.as_system())
