@@ -22,7 +22,6 @@ _TOLD = {
     "the refund twice": ("card", (-1, -1)),
     "payment and refund": ("bank", (0, -1)),
     "late payment and refund": ("card", (0, -1)),
-    "payment twice and refund": ("bank", (0, 0, -1)),
 }
 _REFUND = 900
 
