@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from harness import __version__
 from harness.bookkeeping.fitting import fits_of
 from harness.bookkeeping.plan import CANARY, Plan
 from harness.bookkeeping.result import TrialResult
@@ -102,7 +103,7 @@ class Bundling:
                 mutant=mutant,
                 stack=str(stack.get("kind", "")),
                 replicas=int(stack.get("replicas", 0)),
-                versions={str(name): str(version) for name, version in stack.get("versions", {}).items()},
+                versions={"Overbooked": __version__, **stack.get("versions", {})},
             ),
             fits=fits_of(
                 result.scenario,

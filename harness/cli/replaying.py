@@ -135,7 +135,8 @@ def trace_parts(bundle: Bundle, trace: Trace) -> str:
     return "" if wanted == got else f"wanted the answers {', '.join(wanted)}, found {', '.join(got)}"
 
 
-_WHICH = re.compile(r"schedule \d+, ")
+# What an exploration adds to what was observed: which schedule it was, and a name for what it shows.
+_WHICH = re.compile(r",? ?(?:schedule \d+, )?\d+ preemptions?: [a-z ]+$")
 
 
 def message_parts(bundle: Bundle, finding: Finding | None) -> str:
