@@ -6,6 +6,7 @@ is made here is redacted before it is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -18,6 +19,8 @@ from harness.wire.boundary import FaultKind
 
 SCHEMA_VERSION: Literal[1] = 1
 VERSION_KEY = "overbooked_bundle"
+# No string of JSON holds a line end, so that this is a list wherever it matches.
+_NUMBERS = re.compile(r"\[\n\s+\d+(?:,\n\s+\d+)*\n\s+\]")
 
 
 class _Part(BaseModel):
@@ -241,8 +244,8 @@ class Bundle(_Part):
         return self.recording.trace
 
     def dumped(self) -> str:
-        """As JSON, the version first."""
-        return self.model_dump_json(indent=1, exclude_defaults=False) + "\n"
+        """As JSON, the version first, lists of numbers in one line each."""
+        return _NUMBERS.sub(lambda match: " ".join(match[0].split()), self.model_dump_json(indent=1)) + "\n"
 
     def within(self, size_bytes: int) -> Bundle:
         """Itself, with as much of the trace as fits a file of this size.

@@ -82,6 +82,10 @@ def test_the_version_is_what_a_bundle_begins_with() -> None:
     assert bundle().dumped().lstrip("{\n ").startswith('"overbooked_bundle": 1')
 
 
+def test_a_schedule_is_one_line_to_read_and_to_paste() -> None:
+    assert '"schedule": [ 0, 0, 1, 1, 1, 1, 0, 0 ]' in bundle().dumped()
+
+
 # -- how large ------------------------------------------------------------------------------------
 
 
