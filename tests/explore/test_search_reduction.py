@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.explore.search import Search
-from tests.explore.toy import Op, Program, World, brute_force, play
+from tests.explore.toy import Gone, Op, Program, WaitsForEver, World, brute_force, play
 
 _TOO_MANY = 400
 _quick = settings(
@@ -83,7 +83,7 @@ def test_the_reduced_search_reaches_the_final_states_of_brute_force(
 ) -> None:
     try:
         schedules, wanted = all_finals(programs, bound)
-    except TooMany:
+    except (TooMany, WaitsForEver):
         assume(False)
     search = Search(len(programs), preemptions=bound)
     assert finals_of(search, programs) == wanted
@@ -97,7 +97,7 @@ def test_without_reduction_exactly_the_schedules_of_brute_force_are_run(
 ) -> None:
     try:
         schedules, wanted = all_finals(programs, bound)
-    except TooMany:
+    except (TooMany, WaitsForEver):
         assume(False)
     search = Search(len(programs), preemptions=bound, reduce=False)
     assert finals_of(search, programs) == wanted
@@ -206,3 +206,69 @@ def test_leaving_a_poll_in_vain_is_no_preemption() -> None:
     world = play([program(POLLS), program(RAISES)], ())
     assert [step.actor for step in world.steps] == [0, 0, 1, 1, 1, 0, 0, 0]
     assert world.preemptions == 0
+
+
+# -- what the wire does not show -------------------------------------------------------------------
+
+HIDDEN = {
+    "a lock inside the process around the whole of it": [
+        "local; enter m; read x; write x 1; leave m; local",
+        "local; enter m; read x; write x 2; leave m",
+    ],
+    "a lock inside the process that is waited for at a lock of the database": [
+        "enter m; lock y; read x; leave m; commit",
+        "enter m; update y 1; leave m; commit",
+        "update y 2; commit",
+    ],
+    "an order that only the process knows": [
+        "local; enter m; write x 1; leave m; local",
+        "local; enter m; leave m; local",
+    ],
+}
+
+
+def honest(programs: Sequence[Program], bound: int) -> bool:
+    """Either every final state is reached, or the search does not say that it is exhausted."""
+    wanted: set[Final] = set()
+    brute_force(programs, bound, lambda world: wanted.add(world.final))
+    search = Search(len(programs), preemptions=bound)
+    found: set[Final] = set()
+    while (prefix := search.next()) is not None:
+        try:
+            world = play(programs, prefix.actors)
+        except Gone as why:
+            search.diverged(str(why))
+            continue
+        search.learn(world.finished())
+        found.add(world.final)
+    assert found == wanted or (not search.exhausted and search.notes)
+    return search.exhausted
+
+
+@pytest.mark.parametrize("bound", [0, 1, 2])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_hides_inside_the_process_is_reached_or_told(name: str, bound: int) -> None:
+    programs = [program(text) for text in HIDDEN[name]]
+    assert honest(programs, bound) or bound
+
+
+hiding = st.one_of(groups, groups, st.tuples(st.builds(Op, st.just("enter"), st.just("m"))))
+
+
+@_quick
+@given(
+    programs=st.lists(
+        st.lists(hiding, min_size=1, max_size=3).map(
+            lambda ops: [*ops, (Op("commit"),), (Op("leave", "m"),)]
+        ),
+        min_size=2,
+        max_size=3,
+    ),
+    bound=st.sampled_from([0, 1, 2]),
+)
+def test_no_final_state_is_lost_in_silence(programs: Sequence[Program], bound: int) -> None:
+    try:
+        all_finals(programs, bound)
+        honest(programs, bound)
+    except (TooMany, WaitsForEver):
+        assume(False)

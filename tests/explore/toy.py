@@ -22,13 +22,22 @@ class Op:
     it, then write it, then hold it); single x (the same, but commits at once);
     claim x (lock it, then roll everything back if it is odd, else make it odd); commit (frees all locks);
     fail x (reads x, and if it is odd rolls everything back, frees all locks); poll x (until it is not 0);
-    branch x (reads x, and if it is odd does `more` next).
+    branch x (reads x, and if it is odd does `more` next). Not messages, so not seen at the wire: enter x
+    and leave x, a lock inside the process.
     """
 
     kind: str
     on: str = ""
     value: int = 0
     more: tuple[tuple[Op, ...], ...] = ()
+
+
+class WaitsForEver(Exception):
+    """A program is at fault: somebody in it is never set free."""
+
+
+class Gone(Exception):
+    """The schedule cannot be followed: whose turn it is cannot go."""
 
 
 # A program is a sequence of groups; the messages of a group are sent at once.
@@ -51,6 +60,7 @@ class World:
     def __init__(self, programs: Sequence[Program]) -> None:
         self.values: dict[str, int] = {}
         self.owner: dict[str, int] = {}
+        self.inside: dict[str, int] = {}
         self.queue: list[tuple[int, Op, int]] = []
         self.men = [Man(list(program)) for program in programs]
         self.steps: list[Step] = []
@@ -118,6 +128,7 @@ class World:
     def copy(self) -> World:
         other = copy.copy(self)
         other.values, other.owner, other.queue = dict(self.values), dict(self.owner), list(self.queue)
+        other.inside = dict(self.inside)
         other.men = [
             replace(
                 man,
@@ -133,9 +144,23 @@ class World:
         return other
 
     def _still(self) -> None:
-        for man in self.men:
-            while not man.pending and not man.flying and man.program:
-                man.pending = list(man.program.pop(0))
+        moved = True
+        while moved:
+            moved = False
+            for n, man in enumerate(self.men):
+                while not man.pending and not man.flying and man.program and self._may_go_on(n, man):
+                    moved = True
+
+    def _may_go_on(self, n: int, man: Man) -> bool:
+        op = man.program[0][0]
+        if op.kind == "enter" and self.inside.setdefault(op.on, n) != n:
+            return False
+        group = man.program.pop(0)
+        if op.kind == "leave":
+            self.inside.pop(op.on, None)
+        elif op.kind != "enter":
+            man.pending = list(group)
+        return True
 
     def _execute(self, actor: int, op: Op, number: int) -> None:
         man, alone = self.men[actor], False
@@ -221,6 +246,8 @@ def play(programs: Sequence[Program], prefix: Sequence[int]) -> World:
     world = World(programs)
     while enabled := world.enabled:
         number = len(world.steps)
+        if number < len(prefix) and prefix[number] not in enabled:
+            raise Gone(f"step {number} is actor {prefix[number]}'s, who cannot go")
         world.go(prefix[number] if number < len(prefix) else usual(enabled, world.running))
     return world
 
@@ -233,7 +260,8 @@ def brute_force(programs: Sequence[Program], bound: int | None, see: Callable[[W
         world = ahead.pop()
         enabled = world.enabled
         if not enabled:
-            assert not world.queue, "somebody waits for ever"
+            if world.queue or any(man.program for man in world.men):
+                raise WaitsForEver
             count += 1
             see(world)
         for actor in enabled:
