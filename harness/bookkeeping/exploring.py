@@ -8,9 +8,9 @@ from typing import cast
 from harness.bookkeeping.orders import Orders, Watcher
 from harness.config import Settings
 from harness.errors import NotSupported
-from harness.explore.controller import Limits
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
+from harness.explore.limits import Limits
 from harness.explore.stage import Stage, ThreadedLink
 from harness.explore.story import Script
 from harness.explore.telling import telling

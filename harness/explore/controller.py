@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -22,7 +22,10 @@ from harness.explore.actors import Part
 from harness.explore.blocking import Blocking
 from harness.explore.choosing import Choice, Chooser
 from harness.explore.fairness import enabled_of, yielding_after
-from harness.explore.lane import Flight, Lane, Stepping, Wire, polls_in_vain, said, wire_of
+from harness.explore.lane import Flight, Lane, Stepping, polls_in_vain, said, wire_of
+from harness.explore.limits import Experience, Limits
+from harness.explore.news import News
+from harness.explore.ownership import Ownership
 from harness.explore.schedule import is_preemption
 from harness.explore.trace import Trace
 from harness.explore.tracing import trace_of
@@ -35,43 +38,6 @@ _DEADLOCK = "40P01"
 _KEEPS_LOCKS = {"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN"}
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long, in seconds, the controller waits for what.
-
-    Args:
-        first_look_s: for an answer before PostgreSQL is first asked who blocks.
-        waited_before_s: the same where somebody had to wait at such a statement before.
-        look_s: between further looks.
-        wake_s: for an answer once a lock may have come free, before PostgreSQL is asked again.
-        quiet_s: after a response for something more to come.
-        late_s: the same of an actor who was seen to do something after his response.
-        learning_s: the same while that is being learnt.
-        settle_s: for the rest of what an actor sends at once.
-        nested_s: for an answer while its actor is already held at another boundary.
-        progress_s: for anything at the wire from the moving actor before he is parked.
-        parked_before_s: the same where he was parked at the same place before.
-        blocker_s: for a blocker that is no actor.
-        stuck_s: for anything at all when nobody can go.
-        schedule_s: for a whole schedule.
-    """
-
-    first_look_s: float = 0.002
-    waited_before_s: float = 0.0015
-    look_s: float = 0.003
-    wake_s: float = 0.0007
-    quiet_s: float = 0.0003
-    late_s: float = 0.002
-    learning_s: float = 0.01
-    settle_s: float = 0.002
-    nested_s: float = 0.005
-    progress_s: float = 0.5
-    parked_before_s: float = 0.05
-    blocker_s: float = 2.0
-    stuck_s: float = 2.0
-    schedule_s: float = 15.0
-
-
 class GatedLink(Protocol):
     """A link with a gate; `harness.wire.link.RelayLink` is one."""
 
@@ -79,29 +45,6 @@ class GatedLink(Protocol):
     def name(self) -> str: ...
 
     def gate(self, keeper: Gatekeeper | None) -> None: ...
-
-
-@dataclass(slots=True)
-class Experience:
-    """What earlier schedules of one exploration have taught.
-
-    Args:
-        gathers: actors that send several messages at once.
-        parks: (actor, shape) after which one was parked.
-        waits: shapes at which somebody had to wait for a lock.
-        late: actors that do something after their response.
-        follows: (actor, shape, shape) that came one after another while nobody else could be meant.
-    """
-
-    gathers: set[int] = field(default_factory=set)
-    parks: set[tuple[int, str]] = field(default_factory=set)
-    waits: set[str] = field(default_factory=set)
-    late: set[int] = field(default_factory=set)
-    follows: set[tuple[int, str, str]] = field(default_factory=set)
-
-    def expects(self, lane: Lane, boundary: Boundary) -> bool:
-        """Whether this has been seen to come next from an actor."""
-        return (lane.index, lane.last_shape, boundary.shape) in self.follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +99,10 @@ class Controller:
         self._harmless = harmless
         self._learning = learning
         self._steps: list[Stepping] = []
-        self._moving: Lane | None = None
-        self._moved_last: Lane | None = None
+        self._whose = Ownership(self._lanes, self._experience, learning=learning)
         self._flights: dict[int, tuple[Lane, Flight]] = {}
-        self._last_on: dict[Wire, Lane] = {}
-        self._open: dict[Wire, Lane] = {}
-        self._wires_by_pid: dict[int, Wire] = {}
         self._free = False
-        self._news = False
-        self._waiter: asyncio.Future[bool] | None = None
+        self._news = News()
         self._disturbed = ""
         self._strays: list[str] = []
         self._yielding: frozenset[int] = frozenset()
@@ -205,7 +143,7 @@ class Controller:
 
     async def _play(self) -> None:
         for lane in self._lanes:
-            self._moving = lane
+            self._whose.moving = lane
             lane.begun = True
             lane.part.start(partial(self._responded, lane))
             await self._until_still(lane)
@@ -246,27 +184,25 @@ class Controller:
         self._yielding = yielding_after(self._yielding, chosen, yields=step.yields)
 
     def _set_out(self, lane: Lane, held: Held, step: Stepping) -> None:
-        boundary, wire = held.boundary, wire_of(held.boundary)
         flight = Flight(held, step)
         lane.latest = step
         lane.flights.append(flight)
         self._flights[id(held)] = lane, flight
-        self._last_on[wire] = lane
-        if boundary.backend_pid is not None:
-            self._wires_by_pid[boundary.backend_pid] = wire
-        self._moving = lane
+        self._whose.take(held.boundary, lane)
+        self._whose.moving = lane
         held.go()
 
     # -- until an actor is still ---------------------------------------------------------------
 
     async def _until_still(self, lane: Lane) -> None:
         """Let one actor move until he is held, over, blocked or parked."""
-        limits = self._limits
-        self._moving = self._moved_last = lane
+        self._whose.moving = self._whose.moved_last = lane
         lane.parked = lane.blocked = False
         while lane.kept:
             lane.kept.pop(0).deliver()
-        look_s, patience_s = self._first_look_s(lane), self._patience_s(lane)
+        limits, known = self._limits, self._experience
+        look_s, patience_s = known.first_look_s(lane, limits), known.patience_s(lane, limits)
+        quiet_s = limits.learning_s if self._learning else known.quiet_s(lane, limits)
         while True:
             if lane.pending:
                 if lane.flights and await self._news_within(limits.nested_s):
@@ -274,8 +210,8 @@ class Controller:
                 if not lane.flights and lane.gathers and await self._news_within(limits.settle_s):
                     continue
                 break
-            if lane.answered and not lane.flights and lane not in self._open.values():
-                if await self._news_within(self._quiet_s(lane)):
+            if lane.answered and not lane.flights and not self._whose.in_transaction(lane):
+                if await self._news_within(quiet_s):
                     continue
                 lane.over = True
                 break
@@ -288,20 +224,7 @@ class Controller:
                 if await self._is_blocked(lane, pid):
                     break
                 look_s = limits.look_s
-        self._moving = None
-
-    def _first_look_s(self, lane: Lane) -> float:
-        waited = lane.last_shape in self._experience.waits
-        return self._limits.waited_before_s if waited else self._limits.first_look_s
-
-    def _quiet_s(self, lane: Lane) -> float:
-        if self._learning:
-            return self._limits.learning_s
-        return self._limits.late_s if lane.index in self._experience.late else self._limits.quiet_s
-
-    def _patience_s(self, lane: Lane) -> float:
-        known = (lane.index, lane.last_shape) in self._experience.parks
-        return self._limits.parked_before_s if known else self._limits.progress_s
+        self._whose.moving = None
 
     def _park(self, lane: Lane) -> None:
         lane.parked = True
@@ -317,7 +240,7 @@ class Controller:
             found = await self._blocking.blockers(pid)
             if not lane.flights or not found:
                 return False
-            actors = self._actors_behind(found)
+            actors = self._whose.actors_behind(found)
             if actors and self._in_a_circle(lane, actors):
                 return False  # a deadlock: the server ends it, and soon
             if actors:
@@ -331,10 +254,6 @@ class Controller:
                 raise _Disturbed(f"{lane.doing()}, and whoever holds it is no actor: {who}")
             if await self._news_within(self._limits.look_s):
                 return False
-
-    def _actors_behind(self, pids: Iterable[int]) -> set[int]:
-        wires = (self._wires_by_pid.get(pid) for pid in pids)
-        return {self._last_on[wire].index for wire in wires if wire in self._last_on}
 
     def _in_a_circle(self, lane: Lane, actors: set[int]) -> bool:
         seen: set[int] = set()
@@ -369,7 +288,7 @@ class Controller:
         if lane.over or lane.pending or lane.flights:
             return False
         # His connection was closed under a statement that waited, or his response came meanwhile.
-        return lane.blocked or (lane.answered and lane not in self._open.values())
+        return lane.blocked or (lane.answered and not self._whose.in_transaction(lane))
 
     def _locks_may_be_free(self) -> bool:
         if not self._steps:
@@ -419,11 +338,11 @@ class Controller:
         if self._free:
             held.go()
             return
-        lane = self._owner(held.boundary)
+        lane = self._whose.owner(held.boundary)
         if lane is None:
             self._stray(held)
             return
-        self._last_on[wire_of(held.boundary)] = lane
+        self._whose.take(held.boundary, lane)
         if self._learning or not any(other.parked for other in self._lanes if other is not lane):
             self._experience.follows.add((lane.index, lane.last_shape, held.boundary.shape))
         if self._learning and (lane.pending or lane.flights):
@@ -433,7 +352,7 @@ class Controller:
             self._experience.late.add(lane.index)
         lane.pending.append(held)
         lane.parked = lane.over = False
-        self._tell()
+        self._news.tell()
 
     def answers(self, held: Held) -> None:
         """An answer is whole: its actor gets it at once if he is moving, else when he is."""
@@ -444,24 +363,25 @@ class Controller:
             return
         lane.flights.remove(flight)
         flight.step.reply = reply
-        if reply is not None and reply.in_transaction:
-            self._open[wire_of(boundary)] = lane
-        else:
-            self._open.pop(wire_of(boundary), None)
-        if lane is self._moving or self._free:
+        self._whose.answered(boundary, reply, lane)
+        if lane is self._whose.moving or self._free:
             held.deliver()
         else:
-            if flight.step.blocked_by or lane.blocked:
-                flight.step.blocked_until = len(self._steps)
+            flight.step.blocked_until = len(self._steps)
             lane.kept.append(held)
-        if reply is not None and reply.error == _DEADLOCK and lane is not self._moving and self._decides():
+        if (
+            reply is not None
+            and reply.error == _DEADLOCK
+            and lane is not self._whose.moving
+            and self._decides()
+        ):
             # It began to wait less than a millisecond ago, or the machine was busy just then.
             self._disturbed = f"a deadlock killed another than who closed it: {said(boundary)}"
         if reply is not None and reply.error in _TIMED_OUT and not self._free:
             own = reply.error == "55P03" and "NOWAIT" in boundary.text.upper()
             if not own:
                 self._disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
-        self._tell()
+        self._news.tell()
 
     def _decides(self) -> bool:
         return self._blocking is not None and self._blocking.finds_deadlocks_at_once
@@ -472,15 +392,14 @@ class Controller:
             if held in lane.pending:  # the service gave it up, and the gate said so in the server's place
                 lane.pending.remove(held)
                 self._disturbed = self._disturbed or f"given up while it was held: {said(held.boundary)}"
-                self._tell()
+                self._news.tell()
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
         """A connection has gone, with what waited on it."""
         if held is not None and not self._free:
             # Nobody injects faults here: a limit of the service's own has struck while we held it.
             self._disturbed = self._disturbed or f"given up while it was held: {said(held.boundary)}"
-        self._open.pop((link, connection), None)
-        self._last_on.pop((link, connection), None)
+        self._whose.forget((link, connection))
         for lane in self._lanes:
             lane.pending = [one for one in lane.pending if wire_of(one.boundary) != (link, connection)]
             lane.kept = [one for one in lane.kept if wire_of(one.boundary) != (link, connection)]
@@ -488,77 +407,36 @@ class Controller:
                 if wire_of(flight.held.boundary) == (link, connection):
                     lane.flights.remove(flight)
                     self._flights.pop(id(flight.held), None)
-        self._tell()
+        self._news.tell()
 
     def broken(self, link: str, connection: int, why: str) -> None:
         """The gate cannot follow a connection: nothing may be concluded."""
         self._disturbed = (
             self._disturbed or f"the gate cannot follow connection {connection} of {link}: {why}"
         )
-        self._tell()
+        self._news.tell()
 
     def _responded(self, lane: Lane) -> None:
         lane.answered = True
-        self._tell()
+        self._news.tell()
 
     # -- whose it is ---------------------------------------------------------------------------
-
-    def _owner(self, boundary: Boundary) -> Lane | None:
-        if boundary.in_transaction:
-            return self._last_on.get(wire_of(boundary))
-        moving = self._moving
-        if self._learning:
-            return moving or self._moved_last
-        busy = moving is not None and (moving.pending or moving.flights) and not moving.gathers
-        # One who is waited for no longer may come free at any time, inside the process.
-        parked = [lane for lane in self._lanes if lane.parked and not lane.over]
-        if moving is not None and not busy and not moving.answered:
-            if self._experience.expects(moving, boundary):
-                return moving
-            return next((lane for lane in parked if self._experience.expects(lane, boundary)), moving)
-        if parked:
-            return parked[0]
-        if moving is not None:
-            return None if busy else moving
-        last = self._moved_last
-        if last is None or ((last.pending or last.flights) and not last.gathers):
-            return None
-        return last
 
     def _stray(self, held: Held) -> None:
         boundary = held.boundary
         self._strays.append(said(boundary))
         if not self._harmless(boundary):
             self._disturbed = self._disturbed or f"a write that no actor owns: {said(boundary)}"
-            self._tell()
+            self._news.tell()
         held.go()
 
     # -- news ----------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        self._news = True
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(True)
-
     async def _news_within(self, seconds: float) -> bool:
         """Whether something has happened since the last time this was asked, or does in time."""
-        news = await self._wait(seconds)
+        news = await self._news.within(seconds)
         if self._disturbed:
             raise _Disturbed(self._disturbed)
-        return news
-
-    async def _wait(self, seconds: float) -> bool:
-        if not self._news:
-            loop = asyncio.get_running_loop()
-            waiter = self._waiter = loop.create_future()
-            timer = loop.call_later(seconds, _give_up, waiter)
-            try:
-                await waiter
-            finally:
-                timer.cancel()
-                self._waiter = None
-        news, self._news = self._news, False
         return news
 
     def _doing(self) -> str:
@@ -578,12 +456,7 @@ class Controller:
             link.gate(None)
         give_up = time.monotonic() + self._limits.stuck_s
         while not all(lane.answered for lane in self._lanes) and time.monotonic() < give_up:
-            await self._wait(self._limits.stuck_s)
+            await self._news.within(self._limits.stuck_s)
         for lane in self._lanes:
             if not lane.answered:
                 lane.part.stop()
-
-
-def _give_up(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)

@@ -16,9 +16,10 @@ from inspect import isawaitable
 from harness.errors import GapFound
 from harness.explore.anomalies import name_anomaly
 from harness.explore.choosing import Chooser, following
-from harness.explore.controller import Experience, Scheduled
+from harness.explore.controller import Scheduled
 from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
+from harness.explore.limits import Experience
 from harness.explore.race import MakeRace, Race, Ran
 from harness.explore.stage import Stage
 from harness.explore.story import Script, Story, Tell, Watch, plain

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from harness.errors import GapFound, HarnessError
 from harness.explore.choosing import Chooser, ScheduleGone, following
-from harness.explore.controller import Experience, Scheduled
+from harness.explore.controller import Scheduled
 from harness.explore.lane import Stepping
+from harness.explore.limits import Experience
 from harness.explore.race import Ran
 from harness.explore.schedule import Step
 from harness.explore.search import Search
