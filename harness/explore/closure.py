@@ -83,23 +83,24 @@ class Closure:
     def __init__(self, schema: SchemaGraph) -> None:
         self._schema = schema
         self._known: dict[Statement, Touched] = {}
-        self._bodies: dict[str, Touched] = {}
 
     def of(self, one: Statement) -> Touched:
         """What a statement touches."""
         known = self._known.get(one)
         if known is None:
-            known = self._known[one] = _Closing(self._schema, self._bodies).statement(one)
+            known = self._known[one] = _Closing(self._schema).statement(one)
         return known
 
 
 class _Closing:
-    """One closure: follows what leads on, each thing once."""
+    """One closure: follows what leads on, each thing once.
 
-    def __init__(self, schema: SchemaGraph, bodies: dict[str, Touched]) -> None:
+    What leads back to itself adds nothing the second time: it is in the whole already.
+    """
+
+    def __init__(self, schema: SchemaGraph) -> None:
         self._schema = schema
-        self._bodies = bodies
-        self._done: set[object] = set()
+        self._found: dict[object, Touched] = {}
 
     def statement(self, one: Statement) -> Touched:
         if one.kind is Kind.UNKNOWN:
@@ -131,10 +132,11 @@ class _Closing:
         return NO_TABLE if table in given or table in _SYSTEM else UNKNOWN
 
     def _view(self, name: str) -> Touched:
-        if ("view", name) in self._done:
-            return NO_TABLE
-        self._done.add(("view", name))
-        return self.statement(statement(self._schema.views[name]))
+        known = self._found.get(("view", name))
+        if known is None:
+            self._found["view", name] = NO_TABLE
+            known = self._found["view", name] = self.statement(statement(self._schema.views[name]))
+        return known
 
     def _locked(self, table: str, *, keys: bool) -> Touched:
         if table in self._schema.views:
@@ -144,9 +146,13 @@ class _Closing:
         return Touched(locks=found, keys=found if keys else frozenset())
 
     def _write(self, write: Write) -> Touched:
-        if ("write", write) in self._done:
-            return NO_TABLE
-        self._done.add(("write", write))
+        known = self._found.get(write)
+        if known is None:
+            self._found[write] = NO_TABLE
+            known = self._found[write] = self._written(write)
+        return known
+
+    def _written(self, write: Write) -> Touched:
         schema, table = self._schema, write.table
         if table in schema.closed or table not in schema.tables:
             return UNKNOWN
@@ -215,16 +221,13 @@ class _Closing:
         return UNKNOWN
 
     def _function(self, name: str) -> Touched:
-        found = self._bodies.get(name)
-        if found is not None:
-            return found
-        if ("function", name) in self._done:
-            return NO_TABLE
-        self._done.add(("function", name))
-        touched = NO_TABLE
-        for one in self._schema.functions.get(name, (Function("unknown", ""),)):
-            touched |= self._words(one.source, whole=True) if one.language in _READABLE else UNKNOWN
-        return touched
+        known = self._found.get(("function", name))
+        if known is None:
+            known = self._found["function", name] = NO_TABLE
+            for one in self._schema.functions.get(name, (Function("unknown", ""),)):
+                known |= self._words(one.source, whole=True) if one.language in _READABLE else UNKNOWN
+            self._found["function", name] = known
+        return known
 
     def _words(self, source: str, *, whole: bool) -> Touched:
         """What a body or an expression may touch: what it may do at all, to every table that it names."""

@@ -202,6 +202,66 @@ def test_a_view_is_its_tables() -> None:
     assert alone("SELECT * FROM free") == touching(reads=["table:slots", "table:bookings"])
 
 
+def test_what_is_locked_or_changed_through_a_view_is_its_tables() -> None:
+    assert alone("SELECT 1 FROM free FOR UPDATE").writes == {"table:slots", "table:bookings"}
+    assert "table:slots" in alone("UPDATE free SET id = 1").writes
+
+
+def test_a_view_that_calls_what_nobody_knows_touches_everything() -> None:
+    schema = replace(SCHEMA, views={"free": "SELECT pg_try_advisory_lock(id) FROM slots"})
+    assert footprint(sql("SELECT * FROM free"), schema) == EVERYTHING
+
+
+def test_what_leads_back_to_itself_comes_to_an_end() -> None:
+    schema = replace(
+        SCHEMA,
+        tables=SCHEMA.tables | {"loop", "free"},
+        views={"loop": "SELECT * FROM loop"},
+        functions={"f": (Function("sql", "SELECT f()"),)},
+        foreign_keys=(ForeignKey("slots", frozenset({"a"}), "slots", frozenset({"id"}), on_delete="c"),),
+    )
+    assert footprint(sql("SELECT f() FROM loop"), schema) == NOTHING
+    assert footprint(sql("DELETE FROM slots"), schema).writes == {"table:slots"}
+
+
+def test_a_change_of_what_is_closed_or_unknown_touches_everything() -> None:
+    assert alone("UPDATE secret SET a = 1") == EVERYTHING
+    assert alone("DELETE FROM nobody_knows_this_table") == EVERYTHING
+
+
+def test_a_trigger_before_an_update_may_set_any_column() -> None:
+    first = Trigger("bookings", frozenset({Change.UPDATE}), "rank", before=True)
+    schema = replace(SCHEMA, triggers=(first,))
+    assert "table:slots" in footprint(sql("UPDATE bookings SET status = $1"), schema).reads
+
+
+def test_a_trigger_on_other_columns_is_not_fired() -> None:
+    late = Trigger("prices", frozenset({Change.UPDATE}), "count_it", frozenset({"slot_id"}), deferrable=True)
+    schema = replace(SCHEMA, triggers=(late,))
+    assert "table:slots" not in footprint(sql("UPDATE prices SET a = 1"), schema).writes
+    assert "table:slots" in footprint(sql("UPDATE prices SET slot_id = 1"), schema).writes
+
+
+def test_what_a_deferred_trigger_reads_is_read_by_the_commit() -> None:
+    late = Trigger("prices", frozenset({Change.INSERT}), "look", deferrable=True)
+    looks = {"look": (Function("plpgsql", "BEGIN PERFORM 1 FROM audit; RETURN NULL; END"),)}
+    client = Client(Footprints(replace(SCHEMA, triggers=(late,), functions=looks)).run())
+    client.does("BEGIN")
+    client.does("INSERT INTO prices VALUES (1)")
+    assert "table:audit" in client.does("COMMIT").reads
+
+
+@pytest.mark.parametrize("action", ["n", "d"])
+def test_deleting_a_parent_may_set_its_children(action: str) -> None:
+    key = ForeignKey("prices", frozenset({"slot_id"}), "slots", frozenset({"id"}), on_delete=action)
+    schema = replace(SCHEMA, foreign_keys=(key,))
+    assert "table:prices" in footprint(sql("DELETE FROM slots"), schema).writes
+
+
+def test_a_function_in_a_language_that_is_not_read_touches_everything() -> None:
+    assert alone("SELECT compiled(1)") == EVERYTHING
+
+
 def test_a_trigger_does_what_its_function_names() -> None:
     assert "table:slots" in alone("INSERT INTO counted VALUES (1)").writes
     assert alone("UPDATE counted SET a = 1").writes == {"table:counted"}
@@ -305,6 +365,28 @@ def test_a_rollback_frees_locks_and_shows_nothing(client: Client) -> None:
     back = client.does("ROLLBACK")
     assert dependent(back, other.does("UPDATE slots SET taken = 2"))
     assert not dependent(back, other.does("SELECT * FROM slots"))
+
+
+def test_begin_within_a_transaction_begins_nothing(client: Client) -> None:
+    client.does("BEGIN")
+    client.does("UPDATE slots SET taken = 1")
+    client.does("BEGIN")
+    assert "lock:slots" in client.does("COMMIT").writes
+
+
+def test_a_transaction_that_ended_unseen_holds_nothing(client: Client) -> None:
+    client.does("BEGIN")
+    client.does("UPDATE slots SET taken = 1")
+    client.open = False
+    client.does("SELECT 1")
+    assert client.holds == NOTHING
+
+
+def test_the_answer_of_another_protocol_adds_nothing() -> None:
+    run = Footprints(SCHEMA).run()
+    run.let_go(http("POST"))
+    assert run.answered(http("POST"), Reply("500", "500")) == NOTHING
+    assert run.answered(sql("SELECT 1"), None) == NOTHING
 
 
 def test_what_goes_back_to_a_savepoint_frees_locks(client: Client) -> None:

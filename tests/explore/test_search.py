@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -266,6 +267,44 @@ def test_an_actor_who_ends_earlier_than_before_is_reported() -> None:
     assert prefix.actors == (1, 0)
     assert not search.learn(straight((3, 1), prefix.actors))
     assert "actor 1 has ended" in search.notes[0]
+
+
+def two_searched(first: list[Step]) -> Search:
+    search = Search(2)
+    search.next()
+    assert search.learn(first)
+    search.next()
+    return search
+
+
+def test_a_poll_that_was_in_vain_need_not_be_so_in_another_order() -> None:
+    polls = [Step(0, (0, 1), touching(reads="x"), yields=True), Step(1, (1,), touching(writes="x"))]
+    search = two_searched(polls)
+    other = [Step(1, (0, 1), touching(writes="x")), Step(0, (0,), touching(reads="x"))]
+    assert search.learn(other)
+    assert search.exhausted
+
+
+def test_a_step_that_waits_in_one_run_and_not_in_another_is_reported() -> None:
+    search = Search(2, preemptions=1)
+    same = touching(writes="x")
+    while (prefix := search.next()) is not None and prefix.actors != (0, 1):
+        search.learn([replace(step, footprint=same) for step in straight((2, 1), prefix.actors)])
+    waits = [Step(0, (0, 1), same, blocked_until=2), Step(1, (1,), same), Step(0, (0,), same)]
+    assert not search.learn(waits)
+    assert "actor 0 waits" in search.notes[0]
+
+
+def test_who_is_woken_by_a_step_that_does_not_touch_what_he_waits_for_is_noted() -> None:
+    search = Search(2)
+    search.next()
+    first = [
+        Step(0, (0, 1), touching(writes="x"), blocked_until=2),
+        Step(1, (1,), touching(writes="y")),
+        Step(0, (0,), touching(reads="z")),
+    ]
+    assert search.learn(first)
+    assert "let another go on that waits for something else" in search.notes[0]
 
 
 def test_a_prefix_that_was_not_followed_is_reported() -> None:
