@@ -101,6 +101,9 @@ class _Closing:
     def __init__(self, schema: SchemaGraph) -> None:
         self._schema = schema
         self._found: dict[object, Touched] = {}
+        self._families: dict[str, set[str]] = {}
+        for table in schema.tables:
+            self._families.setdefault(schema.roots.get(table, table), set()).add(table)
 
     def statement(self, one: Statement) -> Touched:
         if one.kind is Kind.UNKNOWN:
@@ -122,8 +125,12 @@ class _Closing:
     def _root(self, table: str) -> str:
         return self._schema.roots.get(table, table)
 
+    def _family(self, table: str) -> set[str]:
+        """A table with its partitions and all that inherits with it: what is done to one may be to any."""
+        return self._families.get(self._root(table), {table})
+
     def _read(self, table: str, given: Iterable[str] = ()) -> Touched:
-        if table in self._schema.closed:
+        if not self._schema.closed.isdisjoint(self._family(table)):
             return UNKNOWN
         if table in self._schema.views:
             return self._view(table)
@@ -154,7 +161,8 @@ class _Closing:
 
     def _written(self, write: Write) -> Touched:
         schema, table = self._schema, write.table
-        if table in schema.closed or table not in schema.tables:
+        family = self._family(table)
+        if not schema.closed.isdisjoint(family) or table not in schema.tables:
             return UNKNOWN
         if table in schema.views:
             touched = self._view(table)
@@ -162,22 +170,23 @@ class _Closing:
                 touched |= self._write(Write(base, write.change))
             return touched | self._fired(write)
         columns = write.columns
-        if any(one.before and one.table == table for one in schema.triggers):
+        if any(one.before and one.table in family for one in schema.triggers):
             columns = None  # it may set others
         change = write.change
         root = frozenset({self._root(table)})
-        rekeys = change is not Change.UPDATE or columns is None
-        rekeys = rekeys or not (columns or frozenset()).isdisjoint(schema.key_columns.get(table, frozenset()))
+        keys = frozenset[str]().union(*(schema.key_columns.get(one, ()) for one in family))
+        rekeys = change is not Change.UPDATE or columns is None or not columns.isdisjoint(keys)
         touched = Touched(reads=root, writes=root, locks=root, keys=root if rekeys else frozenset())
         for key in schema.foreign_keys:
             touched |= self._refers(key, table, change, columns) | self._referred(key, table, change, columns)
-        for text in schema.expressions.get(table, ()):
-            touched |= self._words(text, whole=False)
+        for one in family:
+            for text in schema.expressions.get(one, ()):
+                touched |= self._words(text, whole=False)
         return touched | self._fired(write)
 
     def _refers(self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None) -> Touched:
         sets = columns is None or not columns.isdisjoint(key.child_columns)
-        if key.child != table or change is Change.DELETE or not sets:
+        if key.child not in self._family(table) or change is Change.DELETE or not sets:
             return NO_TABLE
         return Touched(refers=frozenset({self._root(key.parent)}))
 
@@ -185,7 +194,9 @@ class _Closing:
         self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None
     ) -> Touched:
         sets = columns is None or not columns.isdisjoint(key.parent_columns)
-        if key.parent != table or change is Change.INSERT or (change is Change.UPDATE and not sets):
+        if key.parent not in self._family(table) or change is Change.INSERT:
+            return NO_TABLE
+        if change is Change.UPDATE and not sets:
             return NO_TABLE
         child = frozenset({self._root(key.child)})
         touched = Touched(reads=child, refers=child, late=child if key.deferrable else frozenset())
@@ -198,13 +209,12 @@ class _Closing:
 
     def _fired(self, write: Write) -> Touched:
         touched = NO_TABLE
-        for one in self._schema.triggers:
-            if one.table != write.table or write.change not in one.changes:
+        triggers = [one for one in self._schema.triggers if one.table in self._family(write.table)]
+        for one in triggers:
+            if write.change not in one.changes:
                 continue
             if write.change is Change.UPDATE and one.columns and write.columns is not None:
-                before = any(
-                    t.before and t.table == one.table and t is not one for t in self._schema.triggers
-                )
+                before = any(other.before for other in triggers if other is not one)
                 if one.columns.isdisjoint(write.columns) and not before:
                     continue
             body = self._function(one.function)

@@ -129,6 +129,8 @@ def _control(first: str, rest: str, plain: str, text: str) -> Statement | None:
     if first == "set" and "isolation" in plain:
         wanted = _isolation(text.lower())
         return UNKNOWN if wanted is None else Statement(Kind.SETTING, isolation=wanted)
+    if first == "set" and "snapshot" in plain:
+        return UNKNOWN
     if first in {"set", "reset", "show", "savepoint", "release", "deallocate"}:
         return _HARMLESS
     return None

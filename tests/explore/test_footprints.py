@@ -139,6 +139,7 @@ def test_a_statement_touches_its_tables(text: str, wanted: Footprint) -> None:
         "COMMIT PREPARED 'one'",
         "PREPARE TRANSACTION 'one'",
         "COMMIT AND CHAIN",
+        "SET TRANSACTION SNAPSHOT 'one'",
         "SELECT * FROM nobody_knows_this_table",
         "SELECT * FROM secret",
         "SELECT FROM WHERE (",
@@ -577,6 +578,11 @@ def test_a_call_to_the_service_may_touch_anything() -> None:
 def test_links_do_not_touch_each_other() -> None:
     assert not dependent(key("SET", "slots", "1"), alone("UPDATE slots SET taken = 1"))
     assert not dependent(footprint(http("POST"), SCHEMA), alone("UPDATE slots SET taken = 1"))
+
+
+def test_what_hangs_on_a_partition_is_done_to_its_parent_too() -> None:
+    schema = replace(SCHEMA, triggers=(Trigger("day_1", frozenset({Change.INSERT}), "count_it"),))
+    assert "table:slots" in footprint(sql("INSERT INTO days VALUES (1)"), schema).writes
 
 
 def test_footprints_are_said_in_words() -> None:
