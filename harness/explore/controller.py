@@ -29,7 +29,7 @@ from harness.explore.ownership import Ownership
 from harness.explore.schedule import is_preemption
 from harness.explore.trace import Trace
 from harness.explore.tracing import trace_of
-from harness.wire.boundary import Boundary, Gatekeeper, Held
+from harness.wire.boundary import Boundary, Gatekeeper, Held, Reply
 
 # Limits of the service's own that holding trips: statement, transaction and lock time-outs.
 _TIMED_OUT = {"57014", "25P03", "55P03", "57P05", "25P04"}
@@ -369,22 +369,19 @@ class Controller:
         else:
             flight.step.blocked_until = len(self._steps)
             lane.kept.append(held)
-        if (
-            reply is not None
-            and reply.error == _DEADLOCK
-            and lane is not self._whose.moving
-            and self._decides()
-        ):
-            # It began to wait less than a millisecond ago, or the machine was busy just then.
-            self._disturbed = f"a deadlock killed another than who closed it: {said(boundary)}"
-        if reply is not None and reply.error in _TIMED_OUT and not self._free:
-            own = reply.error == "55P03" and "NOWAIT" in boundary.text.upper()
-            if not own:
-                self._disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
+        if reply is not None and not self._free:
+            self._heed(lane, boundary, reply)
         self._news.tell()
 
-    def _decides(self) -> bool:
-        return self._blocking is not None and self._blocking.finds_deadlocks_at_once
+    def _heed(self, lane: Lane, boundary: Boundary, reply: Reply) -> None:
+        """Some errors are of the holding's making and say nothing of the service."""
+        at_once = self._blocking is not None and self._blocking.finds_deadlocks_at_once
+        if reply.error == _DEADLOCK and lane is not self._whose.moving and at_once:
+            # It began to wait less than a millisecond ago, or the machine was busy just then.
+            self._disturbed = f"a deadlock killed another than who closed it: {said(boundary)}"
+        own_wish = reply.error == "55P03" and "NOWAIT" in boundary.text.upper()
+        if reply.error in _TIMED_OUT and not own_wish:
+            self._disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
 
     def _answered_unasked(self, held: Held) -> None:
         held.deliver()
