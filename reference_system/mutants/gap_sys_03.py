@@ -113,6 +113,10 @@ MUTANTS = (
         "the place: one sold between the two goes unnoticed.",
         substitutions=(Replace("reference_system.booking.bookings.service:book", _book_by_an_early_version),),
         schema=(_NO_CONSTRAINT,),
+        also_opens=dict.fromkeys(
+            ("SYS-03.c", "SYS-03.d", "SYS-03.e"),
+            "with slow statements a burst hits the moment in between too",
+        ),
     ),
     Mutant(
         id="SYS-03.5",
