@@ -23,6 +23,10 @@ descriptor = "toy.toml"
 
 [stack]
 kind = "embedded"
+
+# The toy's scenarios show nothing by interleavings and fault points.
+[profiles.quick]
+means = ["bursts", "toxics", "process", "properties", "matrix", "journey", "measure"]
 """
 
 DESCRIPTOR = """

@@ -7,17 +7,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 from harness.catalog import Catalog
-from harness.profiles import load_profile
 from harness.reporting.listing import GapState, gap_detail, gap_states, states_json, states_table
 from harness.reporting.terminal import show
-from tests.verdicts.samples import CLOSED, OPEN, catalog, scorecard
+from tests.verdicts.samples import CLOSED, OPEN, PROFILE, catalog, scorecard
 
 SCENARIOS = {"T-1.b": ["test_burst"], "T-1.c": ["test_burst", "test_slow"]}
 
 
 def states(**more) -> tuple[GapState, ...]:
     known = catalog()
-    arguments = {"profile": load_profile("quick"), "scenarios": SCENARIOS, "mutants": ["T-1.1"], **more}
+    arguments = {"profile": PROFILE, "scenarios": SCENARIOS, "mutants": ["T-1.1"], **more}
     return gap_states(known.select(), **arguments)
 
 
@@ -55,7 +54,7 @@ def test_the_table_is_one_line_a_gap_by_theme_and_a_count():
 
 def test_the_whole_catalog_is_listed():
     known = Catalog.load()
-    every = gap_states(known.select(), profile=load_profile("quick"), scenarios={})
+    every = gap_states(known.select(), profile=PROFILE, scenarios={})
     assert len(states_json(every)) == 157
     assert text(states_table(every, known)).splitlines()[-1].startswith("157 gaps: ")
 
@@ -95,7 +94,7 @@ def test_the_states_are_json():
         "by": ["interleavings"],
         "text": "what a of T-1 demands",
         "asked": False,
-        "reason": load_profile("quick").asks(catalog().clause("T-1.a")),
+        "reason": PROFILE.asks(catalog().clause("T-1.a")),
         "scenarios": [],
         "last": "not asked",
     }
