@@ -20,6 +20,10 @@ from redis.exceptions import RedisError
 REST_S = 1.0
 """How long reads leave Redis alone after it failed."""
 
+# A connection that was reset since its last use: uvloop refuses to write to it by a RuntimeError.
+_LOST = (RedisConnectionError, RuntimeError)
+_FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -41,7 +45,7 @@ class Cache:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             # A pooled connection may have been closed since: one fresh one, no waiting.
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            retry=Retry(NoBackoff(), 1, supported_errors=_LOST),  # type: ignore[arg-type]  # its hint is narrower than what it does
             protocol=2,
             driver_info=None,
         )
@@ -54,7 +58,7 @@ class Cache:
             async with asyncio.timeout(self._timeout_s):
                 value = await self._redis.get(key)
                 return None if value is None else str(value)
-        except (RedisError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             self._failed("get", error)
             return None
 
@@ -66,7 +70,7 @@ class Cache:
             async with asyncio.timeout(self._timeout_s):
                 await self._redis.set(key, value, px=max(1, int(ttl_s * 1000)), nx=unless_there)
                 return True
-        except (RedisError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             self._failed("put", error)
             return False
 
@@ -76,7 +80,7 @@ class Cache:
             async with asyncio.timeout(self._timeout_s):
                 await self._redis.ping()
                 return True
-        except (RedisError, OSError, TimeoutError):
+        except _FAILURES:
             return False
 
     def _failed(self, operation: str, error: BaseException) -> None:

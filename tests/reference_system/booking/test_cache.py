@@ -1,0 +1,28 @@
+"""What the cache does with a connection that was lost since its last use."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import uvloop
+
+from reference_system.booking.cache import Cache
+from tests.reference_system.servers import Servers
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_connection_reset_since_its_last_use_is_replaced(servers: Servers, loop: object) -> None:
+    async def used_lost_and_used_again() -> tuple[bool, str | None, int]:
+        cache = Cache(servers.redis_url, timeout_s=2.0)
+        try:
+            await cache.put("lost", "yes", ttl_s=60)
+            (pooled,) = cache._redis.connection_pool._available_connections
+            # Before the loop's next turn, so that nobody has noticed yet.
+            pooled._writer.transport.abort()
+            return await cache.put("lost", "again", ttl_s=60), await cache.get("lost"), cache.failures
+        finally:
+            await cache.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
+        assert runner.run(used_lost_and_used_again()) == (True, "again", 0)
