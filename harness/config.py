@@ -90,8 +90,8 @@ class Settings(BaseSettings):
         workers: how many scenarios run side by side, each worker with a stack of its own; 0 runs
             them one by one in the harness's own process, as a debugger wants it.
         deadline_s: how long a whole run may take, in seconds; None for no end.
-        scenario_timeout_s: how long one scenario may take, in seconds; 120 leaves it to the profile, whose
-            `scenario_s` may be more.
+        scenario_timeout_s: how long one scenario may take, in seconds, whatever the profile says; None
+            leaves it to the profile's `scenario_s`.
         patience: how long clients wait for an answer.
         neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
             breaks none of its clauses: there it only looks for what else the mutant opens.
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     workers: Annotated[int, Field(ge=0, le=64)] = 2
     deadline_s: Annotated[float, Field(gt=0)] | None = None
-    scenario_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    scenario_timeout_s: Annotated[float, Field(gt=0)] | None = None
     patience: PatienceSettings = PatienceSettings()
     neighbour_share: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     scenarios: _Paths = (Path("scenarios"),)

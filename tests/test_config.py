@@ -105,6 +105,12 @@ def test_an_absolute_path_stays_and_a_tilde_is_ones_home(project):
     assert settings.policy == Path.home() / "policy.toml"
 
 
+def test_time_for_a_scenario_is_unset_until_somebody_says_it(tmp_path, monkeypatch):
+    assert Settings.load(start=tmp_path).scenario_timeout_s is None
+    monkeypatch.setenv("OVERBOOKED_SCENARIO_TIMEOUT_S", "120")
+    assert Settings.load(start=tmp_path).scenario_timeout_s == 120
+
+
 # -- what is refused -----------------------------------------------------------------------------
 
 

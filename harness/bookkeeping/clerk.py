@@ -16,7 +16,7 @@ from harness.bookkeeping.bundling import Bundling
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
 from harness.bookkeeping.keeper import StackKeeper
-from harness.bookkeeping.plan import SCENARIO_TIMEOUT_S, Plan, Trial, Variant
+from harness.bookkeeping.plan import Plan, Trial, Variant
 from harness.bookkeeping.planning import plain_plan
 from harness.bookkeeping.result import PROPERTY
 from harness.bookkeeping.sitting import Sitting
@@ -179,7 +179,7 @@ class Clerk:
 
     def _seconds(self, item: pytest.Item) -> float:
         said = self.plan.scenario_timeout_s
-        return said if said != SCENARIO_TIMEOUT_S else self.budget(item).scenario_s
+        return said if said is not None else self.budget(item).scenario_s
 
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""

@@ -16,8 +16,6 @@ from harness.bookkeeping.orders import Orders
 
 HEALTHY = "healthy"
 CANARY = "canary"
-# What the settings say unless told otherwise; the profile may then grant more.
-SCENARIO_TIMEOUT_S = 120.0
 
 _PATHS = ("directory", "root", "start", "config")
 
@@ -75,7 +73,7 @@ class Plan:
         seed: the one seed of everything random.
         variants: what is judged; the first is the run's own.
         plain: trials get no name of their own in node ids (an ordinary run has one variant).
-        scenario_timeout_s: how long one scenario may take; the usual time leaves it to the profile.
+        scenario_timeout_s: how long one scenario may take; None leaves it to the profile.
         deadline_at: end of the whole run, seconds since the epoch; None for none.
         done: `(scenario, trial id)` that an earlier run has finished.
         weights: expected seconds by scenario, where known, for longest-first order.
@@ -91,7 +89,7 @@ class Plan:
     variants: tuple[Variant, ...]
     config: Path | None = None
     plain: bool = True
-    scenario_timeout_s: float = SCENARIO_TIMEOUT_S
+    scenario_timeout_s: float | None = None
     deadline_at: float | None = None
     done: frozenset[tuple[str, str]] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)

@@ -79,6 +79,10 @@ def test_the_plan_of_plain_pytest_reads_the_settings_and_has_no_canary(tmp_path:
     assert [variant.name for variant in plan.variants] == [HEALTHY]
 
 
+def test_settings_that_say_no_time_for_a_scenario_leave_it_to_the_profile(tmp_path: Path) -> None:
+    assert plain_plan(tmp_path).scenario_timeout_s is None
+
+
 def test_a_seed_nobody_chose_is_the_one_drawn(tmp_path: Path) -> None:
     assert plain_plan(tmp_path, seed=99).seed == 99
 

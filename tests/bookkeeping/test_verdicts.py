@@ -184,21 +184,45 @@ def test_a_stack_that_does_not_start_is_inconclusive_and_not_tried_for_ever(
     assert session.results[-1].refusal_code == 3
 
 
-def test_a_scenario_that_takes_too_long_is_cut_off(court: Court, healthy: Make) -> None:
-    session = court.hold(
-        """
+SLOW = """
 import asyncio
 
 @gap("SYS-03.c")
 async def test_it(stack, judge):
     judge.count("rounds")
     await asyncio.sleep(60)
-""",
+"""
+
+
+def test_a_scenario_that_takes_too_long_is_cut_off(court: Court, healthy: Make) -> None:
+    session = court.hold(
+        SLOW,
         healthy("SYS-03.c"),
         scenario_timeout_s=0.05,
     )
     assert session.verdicts() == {"healthy SYS-03.c": "inconclusive"}
     assert "took longer" in session.results[0].results[0].reason
+
+
+def test_without_a_time_of_the_settings_the_profile_says_how_long_a_scenario_may_take(
+    court: Court, healthy: Make
+) -> None:
+    session = court.hold(
+        SLOW, healthy("SYS-03.c"), settings={"profiles": {"quick": {"budget": {"scenario_s": 0.05}}}}
+    )
+    assert "took longer" in session.results[0].results[0].reason
+
+
+def test_the_time_of_the_settings_goes_over_the_profile_also_when_it_is_the_profiles_usual_one(
+    court: Court, healthy: Make
+) -> None:
+    session = court.hold(
+        SLOW.replace("sleep(60)", "sleep(0.2)"),
+        healthy("SYS-03.c"),
+        settings={"profiles": {"quick": {"budget": {"scenario_s": 0.05}}}},
+        scenario_timeout_s=120.0,
+    )
+    assert session.verdicts() == {"healthy SYS-03.c": "closed"}
 
 
 def test_after_the_deadline_nothing_is_begun(court: Court, healthy: Make) -> None:
