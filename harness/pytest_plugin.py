@@ -282,7 +282,7 @@ async def races(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def explore(
-    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge, budget: Budget
+    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge, budget: Budget, seed: int
 ) -> AsyncIterator[Explore]:
     """Explores races statement by statement; every schedule within a bound of preemptions."""
     from harness.bookkeeping.exploring import explorer  # noqa: PLC0415
@@ -295,6 +295,7 @@ async def explore(
         judge,
         budget,
         settings=clerk.settings,
+        seed=seed,
         orders=clerk.plan.orders,
         watcher=request.config.pluginmanager.get_plugin(WATCHER),
     )

@@ -32,12 +32,14 @@ def explorer(
     budget: Budget,
     *,
     settings: Settings,
+    seed: int = 0,
     orders: Orders | None = None,
     watcher: Watcher | None = None,
 ) -> Explore:
     """What the `explore` fixture gives.
 
     Args:
+        seed: the scenario's.
         orders: explore only this.
         watcher: follows it; it must be there where a person chooses.
 
@@ -65,6 +67,8 @@ def explorer(
         budget,
         stage,
         footprinting,
+        seed=seed,
+        shard=orders.shard if orders is not None else (1, 1),
         tell=telling(settings.bundles.redact),
         script=_script(orders, watcher),
         watch=watcher.ran if watcher is not None else None,

@@ -25,6 +25,7 @@ class Orders:
         race: the name of the only race within it that is run; "": with a schedule the first.
         schedule: run exactly this one; None: explore.
         step: a person chooses who goes next; the watcher asks.
+        shard: (i, n), from 1: explore only the i-th of n disjoint parts of every race.
         preemptions: the bound; None: as the profile says.
         bundles: whether what is found leaves a bundle.
         scenario_seed: the scenario's seed the first time it runs; None: derived from the run's.
@@ -35,6 +36,7 @@ class Orders:
     race: str = ""
     schedule: tuple[int, ...] | None = None
     step: bool = False
+    shard: tuple[int, int] = (1, 1)
     preemptions: int | None = None
     scenario_seed: int | None = None
     bundles: bool = True
@@ -48,7 +50,8 @@ class Orders:
     def from_dict(cls, data: Mapping[str, Any]) -> Orders:
         """Orders as `dataclasses.asdict` made them, after a way through JSON."""
         schedule = data["schedule"]
-        return cls(**{**data, "schedule": None if schedule is None else tuple(schedule)})
+        taken = None if schedule is None else tuple(schedule)
+        return cls(**{**data, "schedule": taken, "shard": tuple(data["shard"])})
 
 
 class Watcher(Protocol):

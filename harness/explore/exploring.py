@@ -17,16 +17,21 @@ from harness.errors import GapFound
 from harness.explore.anomalies import name_anomaly
 from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Scheduled
+from harness.explore.explored import Explored, Violation
 from harness.explore.footprinting import Footprinting
-from harness.explore.interleavings import Exploration, Explored, NothingConcluded, Violation
+from harness.explore.interleavings import Exploration, NothingConcluded
 from harness.explore.limits import Experience
 from harness.explore.race import MakeRace, Race, Ran
+from harness.explore.simplifying import Spare
 from harness.explore.stage import Stage
 from harness.explore.story import Script, Story, Tell, Watch, plain
 from harness.explore.trace import first_difference
 from harness.profiles.budget import Budget
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
+
+# What a schedule that is run to make a violation smaller may take on average, so that it ends in time.
+SECONDS_EACH = 0.25
 
 
 class Explore:
@@ -38,6 +43,8 @@ class Explore:
         budget: how many schedules, and how many preemptions for how many actors.
         stage: runs schedules.
         footprinting: what each boundary reads and writes.
+        seed: of the order in which schedules are run; never of which.
+        shard: (i, n), from 1: explore only the i-th of n disjoint parts of every race.
         tell: draws lanes, writes a bundle; by default steps are shown as they are.
         script: run this one schedule, of the race it names, instead of exploring.
         watch: told of each schedule as it is run, with the name of its race.
@@ -51,6 +58,8 @@ class Explore:
         stage: Stage,
         footprinting: Footprinting,
         *,
+        seed: int = 0,
+        shard: tuple[int, int] = (1, 1),
         tell: Tell = plain,
         script: Script | None = None,
         watch: Watch | None = None,
@@ -60,6 +69,8 @@ class Explore:
         self._budget = budget
         self.stage = stage
         self._footprinting = footprinting
+        self._seed = seed
+        self._shard = shard
         self._tell = tell
         self._script = script
         self._watch = watch
@@ -100,7 +111,7 @@ class Explore:
                 could not be run undisturbed.
         """
         clause = clause or self._only_clause()
-        self._judge.count("schedules", 0)
+        self._judge.count("schedules" if self._shard[0] == 1 else "scouts", 0)
         await self._footprinting.ready()
         first = await make_race()
         actors = len(first.cast)
@@ -113,6 +124,9 @@ class Explore:
             preemptions=self._budget.preemptions(actors) if preemptions is None else preemptions,
             reduce=reduce,
             schedules=schedules or self._budget.schedules,
+            seed=self._seed,
+            shard=self._shard,
+            spare=Spare(self._budget.minimising, self._budget.minimising * SECONDS_EACH),
             told=partial(self._count, title),
         )
         explored = exploration.explored
@@ -122,6 +136,8 @@ class Explore:
             await exploration.run()
         finally:
             self._note(title, explored)
+            if self._shard[0] > 1:
+                self._judge.count("scouts", explored.scouts)
         if explored.violation is None:
             _was_enough(title, explored)
         self._rule(title, clause, explored)
@@ -180,13 +196,14 @@ class Explore:
     # -- one schedule --------------------------------------------------------------------------
 
     async def _check(self, ran: Ran) -> GapFound | None:
-        try:
-            for check in ran.race.always:
+        for check in ran.race.always:
+            try:
                 checked = check(ran)
                 if isawaitable(checked):
                     await checked
-        except GapFound as found:
-            return found
+            except GapFound as found:
+                found.details.setdefault("check", getattr(check, "__name__", ""))
+                return found
         return None
 
     def _count(self, race: str, ran: Ran) -> None:
@@ -221,6 +238,7 @@ class Explore:
                 "anomaly": anomaly.value,
                 "schedule": list(trace.schedule),
                 "preemptions": trace.preemptions,
+                **({"minimised": violation.minimised.as_dict()} if violation.minimised else {}),
                 **left.details,
             },
         )
@@ -253,7 +271,14 @@ def _was_enough(title: str, explored: Explored) -> None:
             f"{title}: {explored.schedules} schedules were run, which is not every one with at most "
             f"{explored.bound} preemptions: {'; '.join(explored.left) or '[budget] schedules is too small'}"
         )
-    if explored.actors > 1 and explored.schedules < 2 and explored.longest > explored.actors:
+    if explored.shard[0] > 1:
+        return
+    if (
+        explored.shard == (1, 1)
+        and explored.actors > 1
+        and explored.schedules < 2
+        and explored.longest > explored.actors
+    ):
         raise NothingConcluded(
             f"{title}: one schedule of {explored.longest} boundaries is no exploration; "
             "do these actors share anything?"

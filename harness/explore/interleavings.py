@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import GapFound, HarnessError
 from harness.explore.choosing import Chooser, ScheduleGone, following
 from harness.explore.controller import Scheduled
+from harness.explore.explored import Explored, Violation
 from harness.explore.lane import Stepping
 from harness.explore.limits import Experience
 from harness.explore.race import Ran
 from harness.explore.schedule import Step
 from harness.explore.search import Search
+from harness.explore.simplifying import Spare, simplified
 
 # How often a schedule is tried before the race is given up as not to be judged.
 TRIES = 3
@@ -44,87 +45,6 @@ class Play(Protocol):
 Steps = Callable[[Sequence[Stepping]], Sequence[Step]]
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A schedule under which a check found something."""
-
-    found: GapFound
-    ran: Ran
-    scheduled: Scheduled
-    number: int
-
-    @property
-    def preemptions(self) -> int:
-        return self.ran.trace.preemptions
-
-
-@dataclass(slots=True)
-class Explored:
-    """What an exploration did, and what it found.
-
-    Args:
-        actors: how many took part.
-        bound: preemptions at most; None: any number.
-        reduced: whether schedules that differ in nothing were left out.
-        schedules, boundaries: how many were run and judged, and their steps together.
-        exhausted: whether every schedule within the bound was run, or left out as differing in nothing.
-        again: schedules run again because one was disturbed or began in another state.
-        seconds: how long the schedules took, without making races and checking them.
-        left: why it is not exhausted.
-        last: the schedule that was run last.
-    """
-
-    actors: int
-    bound: int | None
-    reduced: bool
-    schedules: int = 0
-    boundaries: int = 0
-    exhausted: bool = False
-    violation: Violation | None = None
-    again: int = 0
-    blocked: int = 0
-    parked: int = 0
-    yielded: int = 0
-    longest: int = 0
-    preempted: int = 0
-    seconds: float = 0.0
-    left: tuple[str, ...] = ()
-    outcomes: set[tuple[str, ...]] = field(default_factory=set)
-    last: Ran | None = None
-
-    def count(self, ran: Ran) -> None:
-        """Take in a schedule that was run to its end undisturbed."""
-        trace = ran.trace
-        self.last = ran
-        self.schedules += 1
-        self.boundaries += len(trace.steps)
-        self.longest = max(self.longest, len(trace.steps))
-        self.preempted = max(self.preempted, trace.preemptions)
-        self.blocked += any(step.blocked_by for step in trace.steps)
-        self.parked += any(step.parked for step in trace.steps)
-        self.yielded += "yielded" in trace.notes
-        self.outcomes.add(tuple(actor.answer for actor in trace.actors))
-
-    def as_note(self) -> dict[str, object]:
-        """For the evidence, JSON-compatible."""
-        note: dict[str, object] = {
-            "actors": self.actors,
-            "preemptions": "any" if self.bound is None else self.bound,
-            "reduction": "by dependence" if self.reduced else "none",
-            "schedules": self.schedules,
-            "boundaries": self.boundaries,
-            "exhausted": self.exhausted,
-            "violations": int(self.violation is not None),
-            "blocked": self.blocked,
-            "outcomes": sorted(" ".join(outcome) for outcome in self.outcomes),
-            "seconds": round(self.seconds, 3),
-        }
-        for name in ("again", "parked", "yielded"):
-            if getattr(self, name):
-                note[name] = getattr(self, name)
-        return note
-
-
 class Exploration:
     """One race, explored.
 
@@ -136,6 +56,9 @@ class Exploration:
         preemptions: at most; None: any number.
         reduce: leave out schedules that differ in nothing.
         schedules: at most.
+        seed: of the order in which schedules with as many preemptions are run; not of which are.
+        shard: (i, n), from 1: explore only the i-th of n disjoint parts, which together are the whole.
+        spare: what making a violation smaller may cost.
         told: called for every schedule that was run and judged.
     """
 
@@ -149,22 +72,34 @@ class Exploration:
         preemptions: int | None,
         reduce: bool = True,
         schedules: int = 100_000,
+        seed: int = 0,
+        shard: tuple[int, int] = (1, 1),
+        spare: Spare | None = None,
         told: Callable[[Ran], None] = lambda _: None,
     ) -> None:
         self._play = play
         self._check = check
         self._steps = steps
         self._schedules = schedules
+        self._seed = seed
+        self._spare = spare or Spare()
         self._told = told
         self._experience = Experience()
-        self.explored = Explored(actors, preemptions, reduce)
+        self.explored = Explored(actors, preemptions, reduce, shard=shard)
 
     async def run(self) -> Explored:
         """Warm up, explore, and make what was found as small as can be."""
         await self.warm_up()
         explored = self.explored
         for _ in range(FRESH_STARTS):
-            search = Search(explored.actors, preemptions=explored.bound, reduce=explored.reduced)
+            search = Search(
+                explored.actors,
+                preemptions=explored.bound,
+                reduce=explored.reduced,
+                limit=self._schedules - explored.schedules,
+                seed=self._seed,
+                shard=explored.shard,
+            )
             await self._search(search)
             explored.exhausted = search.exhausted
             explored.left = search.notes
@@ -179,7 +114,7 @@ class Exploration:
         seem to diverge; then it is better to begin anew than to leave out what lies behind.
         """
         explored = self.explored
-        while not (explored.violation or search.counts.skipped) and explored.schedules < self._schedules:
+        while not (explored.violation or search.counts.skipped):
             prefix = search.next()
             if prefix is None:
                 return
@@ -188,14 +123,36 @@ class Exploration:
             except NothingConcluded as error:
                 search.disturbed(str(error))
                 continue
-            if search.learn(self._steps(scheduled.steps)):
+            if not search.learn(self._steps(scheduled.steps)):
+                explored.again += 1
+            elif prefix.scout:
+                explored.scouts += 1  # another shard counts and judges it
+                continue
+            else:
                 explored.count(ran)
                 self._told(ran)
-            else:
-                explored.again += 1
             found = await self._check(ran)
             if found is not None:
-                explored.violation = Violation(found, ran, scheduled, explored.schedules)
+                # Those with fewer preemptions come first, so that none of them shows it.
+                all_before = explored.shard == (1, 1) and not search.counts.skipped
+                at_least = prefix.preemptions if all_before else 0
+                violation = Violation(found, ran, scheduled, explored.schedules)
+                explored.violation = await self._smaller(violation, at_least)
+
+    async def _smaller(self, violation: Violation, at_least: int) -> Violation:
+        return await simplified(
+            violation,
+            self._once,
+            self._check,
+            self._steps,
+            actors=self.explored.actors,
+            at_least=at_least,
+            spare=self._spare,
+        )
+
+    async def _once(self, choose: Chooser) -> tuple[Ran, Scheduled] | None:
+        ran, scheduled = await self._play(choose, experience=self._experience)
+        return None if ran.trace.disturbed else (ran, scheduled)
 
     async def warm_up(self) -> None:
         """Fill pools and caches, and learn who sends several at once; none of it is judged."""

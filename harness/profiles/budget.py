@@ -28,6 +28,7 @@ class Budget:
         load_rate: arrivals a second of a load profile.
         load_seconds: how long a load profile lasts.
         schedules: of one race, at most; a race with more of them is not exhausted.
+        minimising: schedules that may be run to make one that breaks something smaller.
         preemptions_two: how often an actor of two is stopped that could have gone on.
         preemptions_three: the same of three or more.
         faults: at the fault points of a journey, one in a run, that cost neither a time-out nor a restart.
@@ -47,6 +48,7 @@ class Budget:
     load_rate: float
     load_seconds: float
     schedules: int
+    minimising: int
     preemptions_two: int
     preemptions_three: int
     faults: int
@@ -90,6 +92,7 @@ class BudgetTable(BaseModel):
     load_rate: _Amount | None = None
     load_seconds: _Amount | None = None
     schedules: _Count | None = None
+    minimising: _Count | None = None
     preemptions_two: _Count | None = None
     preemptions_three: _Count | None = None
     faults: _Count | None = None
