@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,13 @@ from harness.errors import GapFound
 from harness.explore import interleavings
 from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Experience, Scheduled
+from harness.explore.explored import Explored
 from harness.explore.interleavings import Exploration, NothingConcluded
 from harness.explore.lane import Stepping
 from harness.explore.race import Race, Ran
 from harness.explore.resources import NOTHING, Footprint
 from harness.explore.schedule import Step
+from harness.explore.simplifying import Spare
 from harness.histories.history import History
 from tests.explore.simulated import Program, Server, play
 
@@ -122,6 +125,7 @@ async def test_a_lost_update_is_found_and_made_as_small_as_can_be() -> None:
     assert explored.violation is not None
     assert explored.violation.preemptions == 1
     assert explored.violation.found.what == "an update is lost"
+    assert explored.as_note()["minimised"] == {"preemptions": [1, 1], "schedules": 0, "fewest": True}
 
 
 async def test_nothing_is_found_where_a_lock_is_held() -> None:
@@ -178,6 +182,95 @@ async def test_a_limit_of_schedules_is_kept_and_told() -> None:
         table, nothing_wrong, steps, actors=2, preemptions=2, reduce=False, schedules=10
     ).run()
     assert (explored.schedules, explored.exhausted) == (10, False)
+
+
+class Reads(Table):
+    """Notes the schedules that are run, the warming up apart."""
+
+    def __init__(self, *lengths: int) -> None:
+        super().__init__(
+            lambda server: [reads(server, n, key) for n, key in zip(lengths, "abc", strict=False)]
+        )
+        self.ran: list[tuple[int, ...]] = []
+
+    def told(self, ran: Ran) -> None:
+        self.ran.append(ran.trace.schedule)
+
+
+async def explored_by(table: Reads, **more: Any) -> Explored:
+    return await Exploration(
+        table, nothing_wrong, steps, actors=2, preemptions=2, reduce=False, told=table.told, **more
+    ).run()
+
+
+async def test_the_seed_decides_over_the_order_and_never_over_what_is_run() -> None:
+    orders = []
+    for seed in (1, 1, 2):
+        table = Reads(4, 4)
+        explored = await explored_by(table, seed=seed)
+        assert explored.exhausted
+        orders.append(table.ran)
+    assert orders[0] == orders[1] != orders[2]
+    assert set(orders[0]) == set(orders[2])
+    assert len(orders[0]) == len(set(orders[0]))
+
+
+async def test_a_sample_is_drawn_by_the_seed() -> None:
+    samples = []
+    for seed in (1, 2):
+        table = Reads(6, 6)
+        assert (await explored_by(table, seed=seed, schedules=20)).schedules == 20
+        samples.append(set(table.ran))
+    assert samples[0] != samples[1]
+
+
+async def test_shards_share_the_schedules_and_count_none_twice() -> None:
+    whole = Reads(4, 4)
+    await explored_by(whole)
+    parts: list[tuple[int, ...]] = []
+    for number in (1, 2, 3):
+        table = Reads(4, 4)
+        explored = await explored_by(table, shard=(number, 3))
+        assert explored.exhausted
+        assert explored.scouts == (number > 1)
+        assert explored.as_note()["shard"] == f"{number} of 3"
+        parts += table.ran
+    assert sorted(parts) == sorted(whole.ran)
+
+
+async def test_what_a_scout_shows_is_for_the_first_shard_to_say() -> None:
+    judged: list[Ran] = []
+
+    async def wrong_at_first(ran: Ran) -> GapFound | None:
+        judged.append(ran)
+        return GapFound("wrong") if ran.trace.preemptions == 0 else None
+
+    table = Reads(2, 2)
+    second = Exploration(table, wrong_at_first, steps, actors=2, preemptions=1, reduce=False, shard=(2, 2))
+    assert (await second.run()).violation is None
+    assert len(judged) == second.explored.schedules > 0
+    first = Exploration(table, wrong_at_first, steps, actors=2, preemptions=1, reduce=False, shard=(1, 2))
+    assert (await first.run()).violation is not None
+
+
+async def test_a_shard_does_not_claim_that_fewer_preemptions_show_nothing() -> None:
+    found = []
+    for number in (1, 2):
+        table = Table(lambda server: [increments(server), increments(server)])
+        exploration = Exploration(
+            table,
+            table.keeps_both,
+            steps,
+            actors=2,
+            preemptions=2,
+            shard=(number, 2),
+            spare=Spare(100, 60.0),
+        )
+        if (violation := (await exploration.run()).violation) is not None:
+            assert violation.minimised is not None
+            found.append(violation.minimised)
+    assert found
+    assert all(one.left_with == 1 and one.fewest for one in found)
 
 
 async def test_a_schedule_that_cannot_be_followed_is_no_verdict() -> None:
