@@ -1,0 +1,114 @@
+"""The command line of the benchmark; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.races import __doc__ as summary
+from tests.benchmarks.races.jobs import METHODS, Job, catalog, race_mutants
+from tests.benchmarks.races.results import Results
+from tests.benchmarks.races.tables import table
+from tests.benchmarks.races.trials import HEALTHY, Trial
+from tests.benchmarks.races.workers import work
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    known = race_mutants(catalog())
+    if unknown := [name for name in asked.mutant if name not in known]:
+        _say(f"no race mutant is called {', '.join(unknown)}; there are {', '.join(known)}")
+        return 2
+    try:
+        results = Results(asked.json)
+    except ValueError as error:
+        _say(str(error))
+        return 2
+    methods = [method for method in METHODS if not asked.method or method in asked.method]
+    mutants = {name: clauses for name, clauses in known.items() if not asked.mutant or name in asked.mutant}
+    hunted = {} if asked.healthy and not asked.mutant else dict.fromkeys(mutants, asked.trials)
+    if asked.healthy:
+        hunted[HEALTHY] = asked.healthy
+        every = tuple(dict.fromkeys(clause for clauses in mutants.values() for clause in clauses))
+        mutants[HEALTHY] = every
+    jobs = [
+        Job(
+            mutant=name,
+            clauses=mutants[name],
+            missing=results.missing(name, methods, trials),
+            allowed_s=results.explored_s(name),
+            seed=asked.seed,
+            floor_s=asked.floor_s,
+            limit_s=asked.limit_s,
+            size=asked.size,
+        )
+        for name, trials in hunted.items()
+    ]
+
+    def done(trial: Trial) -> None:
+        results.add(trial)
+        _say(_line(trial))
+
+    lost = 0
+    try:
+        lost = asyncio.run(work([job for job in jobs if job.missing], asked.workers, done, _say))
+    except KeyboardInterrupt:
+        _say("interrupted; everything that was started is gone")
+        lost = 130
+    mine = [trial for trial in results.trials if trial.mutant in hunted and trial.method in methods]
+    sys.stdout.write(table(mine, list(hunted), methods))
+    return lost or int(_bar_missed(mine))
+
+
+def _bar_missed(trials: Sequence[Trial]) -> bool:
+    """Exploration finds every mutant in every trial, and nobody finds anything in the healthy system."""
+    return any(
+        trial.hunt.detected if trial.mutant == HEALTHY else not trial.hunt.detected
+        for trial in trials
+        if trial.method == METHODS[0] or trial.mutant == HEALTHY
+    )
+
+
+def _line(trial: Trial) -> str:
+    hunt = trial.hunt
+    if not hunt.applies:
+        came = f"does not apply: {hunt.why}"
+    elif hunt.detected:
+        came = f"after {hunt.seconds:6.2f} s, {hunt.rounds} rounds: {hunt.what} ({hunt.race})"
+    else:
+        came = f"not in  {hunt.seconds:6.2f} s, {hunt.rounds} rounds"
+    if hunt.applies and hunt.undecided:
+        came += f"; {hunt.undecided} undecided, the last: {hunt.why}"
+    return f"{trial.mutant:10} {trial.method:12} {trial.number + 1:3}  {came}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.races",
+        description=summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--mutant", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    add("--method", action="append", default=[], choices=METHODS, help="only this one; may be repeated")
+    add("--trials", type=int, default=20, help="of each mutant and method (20)")
+    add("--healthy", type=int, default=0, metavar="N", help="hunt on the healthy system, N trials")
+    add("--workers", type=int, default=1, help="stacks side by side, each in a process of its own (1)")
+    add("--floor-s", type=float, default=2.0, help="the least time that a method gets (2)")
+    add("--limit-s", type=float, default=180.0, help="the most time that exploration gets (180)")
+    add("--size", type=int, default=20, help="requests sent at once (20)")
+    add("--seed", type=int, default=1, help="people, keys and orders follow from it (1)")
+    add("--json", type=Path, metavar="FILE", help="keep every trial there, and go on from what it holds")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""One worker: `python -m tests.benchmarks.races.worker`, told a job on stdin, telling trials on stdout.
+
+It ends, its stack with it, when it has done its job, when it is interrupted, or when whoever told it the
+job is gone: stdin ends then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from harness.errors import HarnessError
+from tests.benchmarks.races.hunting import hunt
+from tests.benchmarks.races.jobs import Job
+
+
+async def _hunt(job: Job) -> None:
+    async for trial in hunt(job):
+        sys.stdout.write(json.dumps(trial.as_json()) + "\n")
+        sys.stdout.flush()
+
+
+async def _listen(work: asyncio.Task[None]) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    await reader.read()
+    work.cancel()
+
+
+async def _work() -> None:
+    job = Job.of_json(json.loads(sys.stdin.readline()))
+    work = asyncio.create_task(_hunt(job))
+    listening = asyncio.create_task(_listen(work))
+    try:
+        await work
+    finally:
+        listening.cancel()
+
+
+def main() -> int:
+    try:
+        asyncio.run(_work())
+    except HarnessError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 3
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
