@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 from harness.journeys.personas import People
 from harness.stacks.embedded import EmbeddedStack
 from harness.stacks.protocol import Stack
 from harness.stacks.settings import StackSettings
 from harness.targets.descriptor import Descriptor, load
-from harness.targets.loading import bind
+from harness.targets.loading import bind, doors
 from harness.targets.system import System
 from tests.benchmarks.races.collecting import Exploring, Stated, exploring, races_of
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.exploration import explore
-from tests.benchmarks.races.jobs import DESCRIPTOR, EXPLORATION, METHODS, Job
+from tests.benchmarks.races.jobs import BURSTS, DESCRIPTOR, EXPLORATION, LOCUST, METHODS, Job
+from tests.benchmarks.races.locusts import ByUsers, Users
 from tests.benchmarks.races.playing import play
 from tests.benchmarks.races.trials import Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
@@ -24,8 +26,14 @@ async def hunt(job: Job) -> AsyncIterator[Trial]:
     """Do what a job asks; each trial as soon as it is done."""
     descriptor = load(DESCRIPTOR)
     cases = list(exploring())
-    async with EmbeddedStack(descriptor, StackSettings(), mutant=job.seeded) as stack:
-        ground = Ground(job, descriptor, stack, cases)
+    async with AsyncExitStack() as opened:
+        stack = await opened.enter_async_context(
+            EmbeddedStack(descriptor, StackSettings(), mutant=job.seeded)
+        )
+        users = None
+        if any(LOCUST in methods for methods in job.missing.values()):
+            users = await opened.enter_async_context(Users(job.size, doors(stack)))
+        ground = Ground(job, descriptor, stack, cases, users)
         for number in sorted(job.missing):
             async for trial in ground.trial(number, job.missing[number]):
                 yield trial
@@ -34,11 +42,14 @@ async def hunt(job: Job) -> AsyncIterator[Trial]:
 class Ground:
     """A running stack on which one mutant is hunted."""
 
-    def __init__(self, job: Job, descriptor: Descriptor, stack: Stack, cases: Sequence[Exploring]) -> None:
+    def __init__(
+        self, job: Job, descriptor: Descriptor, stack: Stack, cases: Sequence[Exploring], users: Users | None
+    ) -> None:
         self._job = job
         self._descriptor = descriptor
         self._stack = stack
         self._cases = cases
+        self._users = users
 
     async def trial(self, number: int, methods: Sequence[str]) -> AsyncIterator[Trial]:
         """One trial: exploration first, and then each other method in the time that it took.
@@ -74,6 +85,8 @@ class Ground:
 
     def _way(self, method: str, system: System) -> Way:
         service = self._descriptor.service("app")
-        if method == "bursts":
+        if method == BURSTS:
             return LastByteHeld(system, service.health if service else "/")
+        if method == LOCUST and self._users is not None:
+            return ByUsers(system, self._users)
         return Plainly(system)

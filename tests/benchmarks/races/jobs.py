@@ -15,8 +15,13 @@ from tests.benchmarks.races.trials import HEALTHY
 ROOT = Path(__file__).parents[3]
 DESCRIPTOR = ROOT / "reference_system" / "target" / "system.toml"
 HARD = ROOT / "scenarios" / "hard"
-EXPLORATION = "exploration"
-METHODS = (EXPLORATION, "bursts", "plain", "locust", "frontrun")
+EXPLORATION, BURSTS, PLAIN, LOCUST, FRONTRUN = METHODS = (
+    "exploration",
+    "bursts",
+    "plain",
+    "locust",
+    "frontrun",
+)
 
 
 def catalog() -> Catalog:

@@ -1,0 +1,122 @@
+"""Rounds played by Locust's users, who live in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.explore.actors import Actor
+from harness.targets.port import Action, Answer, HttpResponse
+from harness.targets.sending import Patience, unanswered, understood
+from harness.targets.system import System
+from harness.targets.transport import TransportFailed
+from tests.benchmarks.races.jobs import ROOT
+from tests.benchmarks.races.ways import record
+
+START_S = 60.0
+_LONGEST_LINE = 1 << 24
+
+
+class Users:
+    """The process of Locust's users; `async with` starts and ends it.
+
+    Args:
+        number: how many users there are.
+        urls: of the service's replicas.
+    """
+
+    def __init__(self, number: int, urls: Sequence[str]) -> None:
+        self._command = (sys.executable, "-m", "tests.benchmarks.races.locust_users", str(number), *urls)
+
+    async def __aenter__(self) -> Users:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=ROOT,
+            limit=_LONGEST_LINE,
+        )
+        await self._hear(START_S)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def play(self, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Have a round's requests sent; what came of each.
+
+        Raises:
+            HarnessError: the process is gone or does not answer.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            await self._process.stdin.drain()
+        except OSError as error:
+            raise HarnessError(f"Locust's process is gone: {error!r}") from error
+        return await self._hear(2 * Patience().answer_s)
+
+    async def _hear(self, within_s: float) -> list[dict[str, Any]]:
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(within_s):
+                line = await self._process.stdout.readline()
+        except TimeoutError as error:
+            raise HarnessError(f"Locust's process said nothing for {within_s:g} s") from error
+        if not line:
+            raise HarnessError(f"Locust's process ended with {await self._process.wait()}")
+        heard: list[dict[str, Any]] = json.loads(line)
+        return heard
+
+
+class ByUsers:
+    """All requests are handed to Locust's users in one piece.
+
+    What is no request (an operator's command, a job) is done here, from the same moment on.
+    """
+
+    def __init__(self, system: System, users: Users) -> None:
+        self._system = system
+        self._users = users
+
+    async def __call__(self, cast: Sequence[Actor]) -> list[Answer | None]:
+        places = {place: actor.does for place, actor in enumerate(cast) if isinstance(actor.does, Action)}
+        asked = [_asked(action, cast[place], place) for place, action in places.items()]
+        others: dict[int, Awaitable[Answer | None]] = {
+            place: actor.does(place) for place, actor in enumerate(cast) if not isinstance(actor.does, Action)
+        }
+        heard, *told = await asyncio.gather(self._users.play(asked), *others.values())
+        answers: dict[int, Answer | None] = dict(zip(others, told, strict=True))
+        for (place, action), one in zip(places.items(), heard, strict=True):
+            answers[place] = self._understood(action, one)
+        return [answers[place] for place in range(len(cast))]
+
+    def _understood(self, action: Action, heard: Mapping[str, Any]) -> Answer:
+        if "failed" in heard:
+            answer = unanswered(TransportFailed(heard["failed"], stage=heard["stage"]))
+        else:
+            body = base64.b64decode(heard["body"])
+            answer = understood(action, HttpResponse(heard["status"], heard["headers"], body))
+        return record(self._system, action, answer, heard["invoked_at"], heard["completed_at"])
+
+    async def close(self) -> None:
+        """The users stay for the next trial."""
+
+
+def _asked(action: Action, actor: Actor, place: int) -> dict[str, Any]:
+    request = action.request
+    return {
+        "method": request.method,
+        "path": request.path,
+        "headers": dict(request.headers),
+        "body": base64.b64encode(request.body).decode(),
+        "door": place if actor.replica is None else actor.replica,
+    }
