@@ -161,7 +161,9 @@ def _begun(
     have = repertoire(descriptor)
     if not (names or theme or priority):
         # Asked for everything, it proves the gaps that the target has mutants of; there is no more to prove.
-        names = list(dict.fromkeys(name.rpartition(".")[0] for name in sorted(have)))
+        # It may have some of a catalog that is not at hand.
+        known = sorted(have.intersection(catalog.mutants))
+        names = list(dict.fromkeys(name.rpartition(".")[0] for name in known))
     selection = selected(catalog, settings, names, theme, priority)
     wanted = named or [mutant for gap in selection.gaps for mutant in gap.mutants]
     chosen, left_out = mutants_to_prove(selection, wanted, have)

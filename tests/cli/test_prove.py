@@ -51,6 +51,15 @@ def test_mutants_that_break_nothing_asked_are_listed_as_such(project: Project) -
     assert "the target does not have it" in called.err
 
 
+def test_a_mutant_that_the_catalog_does_not_know_is_not_asked_for(project: Project) -> None:
+    descriptor = project.root / "toy.toml"
+    said = descriptor.read_text()
+    descriptor.write_text(said.replace("SYS-03.5", "OWN-01.1"))
+    called = project.call("prove", "--narrow", "--json")
+    assert called.code in {0, 3}, called.err
+    assert "OWN-01" not in called.out + called.err
+
+
 def test_a_proof_goes_on_where_it_was_left(project: Project) -> None:
     project.call("prove", "--mutant", "SYS-03.1", "--mutant", "SYS-03.2")
     (run,) = project.runs()
