@@ -1,18 +1,21 @@
 """One held boundary and its turns: asked, sent or failed, answered, delivered or lost.
 
 The session that made it does the work; this keeps the order, so that a keeper's mistake is told to
-the keeper and never reaches the traffic.
+the keeper and never reaches the traffic. `Dealings` is what every session has to do with keepers.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 from harness.errors import NotSupported
-from harness.wire.boundary import Boundary, FaultKind, Reply
+from harness.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply
 from harness.wire.session import Outlet, Timer
+
+log = logging.getLogger(__name__)
 
 _FAILS_BEFORE = frozenset({FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.STALL})
 
@@ -148,15 +151,101 @@ class HeldBoundary:
         return True
 
 
+class Dealings:
+    """What one connection has to do with the keepers of its link, one after another.
+
+    What it asks and is answered, that it has gone, and that it cannot be followed: with no keeper that
+    harms nobody, bytes go on as they come; the next keeper is told.
+
+    Args:
+        outlet: the connection.
+        holder: its session, which does what a keeper decides.
+    """
+
+    __slots__ = ("_holder", "_outlet", "_seen", "held", "lost")
+
+    def __init__(self, outlet: Outlet, holder: Holder) -> None:
+        self._outlet = outlet
+        self._holder = holder
+        self._seen = False  # the keeper in force has been asked about this connection
+        self.lost = ""  # why it is not followed any more
+        self.held: HeldBoundary | None = None  # until the session has done with it
+
+    @property
+    def turn(self) -> Turn | None:
+        """Where the boundary stands that is held."""
+        return self.held.turn if self.held is not None else None
+
+    def ask(self, boundary: Boundary) -> None:
+        """Hold a boundary; what comes of it is decided by then, or later."""
+        self._seen = True
+        self.held = HeldBoundary(boundary, self._holder)
+        self._keeper.asks(self.held)
+
+    def answered(self, reply: Reply) -> bool:
+        """The answer to what is held is whole; whether the keeper decides about it."""
+        held = self.held
+        assert held is not None, "what is answered here is what is held"
+        held.answered(reply)
+        if held.turn is not Turn.ANSWERED:
+            return False
+        self._keeper.answers(held)
+        return True
+
+    def dismissed(self) -> Turn | None:
+        """The keeper has gone; where the boundary stood that was held, for the session to pass it on."""
+        self._seen = False  # by the one that comes
+        held, self.held = self.held, None
+        return held.release() if held is not None else None
+
+    def over(self) -> None:
+        """The connection has gone: tell a keeper that knows it. What is decided from here on is void."""
+        keeper = self._outlet.keeper
+        held, self.held = self.held, None
+        if keeper is not None and self._seen:
+            keeper.closed(self._outlet.link, self._outlet.connection, held)
+        if held is not None:
+            held.release()
+
+    def lose(self, why: str, *, harmless: bool) -> None:
+        """It cannot be followed any more.
+
+        Args:
+            why: one line.
+            harmless: every byte has gone on as it came, so that it may go on so, unseen.
+        """
+        if harmless and self._outlet.keeper is None:
+            log.warning("%s passes unseen: %s", self._outlet.link, why)
+            self.lost = why
+        else:
+            self._outlet.break_off(why)
+
+    def is_lost(self) -> bool:
+        """Whether it passes unseen; a keeper that has come meanwhile is told, and it is reset."""
+        if self.lost and self._outlet.keeper is not None:
+            self._outlet.break_off(self.lost)
+        return bool(self.lost)
+
+    @property
+    def _keeper(self) -> Gatekeeper:
+        keeper = self._outlet.keeper
+        assert keeper is not None, "without a keeper nothing is held"
+        return keeper
+
+
 def trickle(
     outlet: Outlet, data: bytes, pieces: int, pause_s: float, done: Callable[[], None]
-) -> Callable[[], None]:
+) -> Callable[[], None] | None:
     """Write `data` to the client in `pieces` with a pause of `pause_s` seconds between; then `done`.
 
     Returns:
-        A function that ends the wait: it writes the rest at once and calls `done`; without effect
-        when all was written.
+        A function that ends the wait: it writes the rest at once and calls `done`; None where all was
+        written by now.
     """
+    if pieces == 1:
+        outlet.to_client(data)
+        done()
+        return None
     size = max(1, -(-len(data) // pieces))
     at = 0
     timer: Timer | None = None
@@ -183,4 +272,4 @@ def trickle(
         done()
 
     write()
-    return hurry
+    return None if over else hurry

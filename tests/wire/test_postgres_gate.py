@@ -393,6 +393,11 @@ async def test_the_statement_under_way_when_the_server_ends_says_why(
     asking = asyncio.ensure_future(service.fetchval("SELECT 1 FROM pg_sleep(60)"))
     await keeper.held("pg_sleep")
     direct = await asyncpg.connect(postgres.dsn(), ssl=False)
+    async with asyncio.timeout(10):  # a backend that has not read it yet would reset instead
+        while not await direct.fetchval(
+            "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1", service.get_server_pid()
+        ):
+            pass
     await direct.execute("SELECT pg_terminate_backend($1)", service.get_server_pid())
     await direct.close()
     with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="administrator command"):

@@ -670,6 +670,16 @@ def speak_tls(line: Line) -> None:
     line.session.from_client(b"\x16\x03\x01\x02\x00\x01")
 
 
+def test_what_passed_unseen_is_not_told_again_when_the_server_ends() -> None:
+    line = Line()
+    line.says("PING")
+    assert line.answers(b"no Redis\r\n") == b"no Redis\r\n"
+    assert line.answers(b"at all\r\n") == b"at all\r\n"
+    line.session.server_ended()
+    assert line.wires.taken_down() == b""
+    assert line.wires.happened == ["end to client"]
+
+
 @pytest.mark.parametrize("spoil", [spoil_client, spoil_server, answer_unasked, speak_tls])
 def test_who_speaks_no_redis_is_told_and_reset(
     line: Line, keeper: Keeper, spoil: Callable[[Line], None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.wire.boundary import Boundary, Reply, WireProtocol
-from harness.wire.holding import HeldBoundary
 from harness.wire.http.framing import Head
 from harness.wire.http.shape import shape_of
 from harness.wire.session import Outlet
@@ -28,7 +27,6 @@ class Exchange:
         "answer_whole",
         "continued",
         "head",
-        "held",
         "hurry",
         "parts",
         "response",
@@ -44,7 +42,6 @@ class Exchange:
         self.parts = [head.raw]
         self.size = len(head.raw)
         self.whole = self.sent = self.continued = False
-        self.held: HeldBoundary | None = None
         self.response: Head | None = None  # the final one
         self.answer: list[bytes] = []
         self.answer_size = 0

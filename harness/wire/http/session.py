@@ -8,19 +8,16 @@ everything passes.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
 
-from harness.wire.boundary import Gatekeeper
-from harness.wire.holding import HeldBoundary, Turn, trickle
+from harness.wire.holding import Dealings, HeldBoundary, Turn, trickle
 from harness.wire.http.exchange import KEPT_BYTES, Exchange
 from harness.wire.http.framing import Body, Head, Piece, Scanner, Violation, request_body, response_body
 from harness.wire.http.refusing import refusal
+from harness.wire.one_by_one import Direction, OneByOne, Way
 from harness.wire.session import Outlet
-
-log = logging.getLogger(__name__)
 
 # uvicorn drops a connection that was idle for five seconds, others sooner: what was held longer than
 # this goes to the server on a new one.
@@ -39,26 +36,28 @@ class HttpSession:
     def __init__(self, outlet: Outlet, clock: Callable[[], float] = time.monotonic) -> None:
         self._outlet = outlet
         self._clock = clock
-        self._requests = Scanner(responses=False, body_of=request_body)
-        self._responses = Scanner(responses=True, body_of=self._response_body)
-        self._queue: deque[Exchange] = deque()  # wait for their turn
+        self._dealings = Dealings(outlet, self)
+        self._line: OneByOne[Exchange] = OneByOne(outlet, self._dealings, self)
+        self._requests = Direction(Scanner(responses=False, body_of=request_body))
+        self._responses = self._new_responses()
         self._awaited: deque[Exchange] = deque()  # the server has them and has not answered yet
-        self._waiting: Exchange | None = None  # the held one, until its answer was delivered
         self._coming: Exchange | None = None  # the one whose request is not whole yet
-        self._behind: list[bytes] = []  # what the server said after an answer that waits
-        self._begun = self._told = 0  # bytes that went on before the piece they belong to was whole
         self._swallows = 0  # 100s that the server may still say and the gate has said
         self._informational = False  # the response now coming is not the final one
         self._last_heard = clock()
-        self._tunnel = self._turning = self._shown = self._gone = False
-        self._client_over = self._server_over = self._end_passed = False
-        self._lost = ""  # why the connection is not followed any more
+        self._tunnel = self._gone = False
 
     @property
     def _passing(self) -> bool:
-        return (
-            self._outlet.keeper is None and self._waiting is None and not self._queue and not self._swallows
-        )
+        return self._outlet.keeper is None and self._line.empty and not self._swallows
+
+    @property
+    def closed_to_messages(self) -> bool:
+        """See `Follower`."""
+        return self._tunnel or self._gone
+
+    def _new_responses(self) -> Direction[Scanner]:
+        return Direction(Scanner(responses=True, body_of=self._response_body))
 
     def _response_body(self, head: Head) -> tuple[Body, int]:
         return response_body(head, self._awaited[0].head.method if self._awaited else "GET")
@@ -67,21 +66,22 @@ class HttpSession:
 
     def from_client(self, data: bytes) -> None:
         """Pass it on, or queue the requests that it belongs to."""
-        if self._tunnel or self._is_lost():
+        if self._tunnel or self._dealings.is_lost():
             self._outlet.to_server(data)
             return
         passing = self._passing
         if passing:
             self._outlet.to_server(data)
         try:
-            for piece, raw, head in self._requests.feed(data):
-                begun, self._begun = self._begun, 0
-                self._take_request(piece, raw, head, begun, passing=passing)
+            for piece, raw, head in self._requests.scanner.feed(data):
+                self._take_request(piece, raw, head, self._requests.ahead(), passing=passing)
         except Violation as violation:
-            self._lose(f"a client speaks no HTTP/1.1 on {self._outlet.link}: {violation}", passing=passing)
+            self._dealings.lose(
+                f"a client speaks no HTTP/1.1 on {self._outlet.link}: {violation}", harmless=passing
+            )
             return
         if passing:
-            self._begun = self._requests.size
+            self._requests.passed()
         else:
             self._turn()
 
@@ -91,7 +91,7 @@ class HttpSession:
         if head is not None:
             self._coming = Exchange(head)
             if not passing and not begun:
-                self._queue.append(self._coming)
+                self._line.queue.append(self._coming)
                 return
             self._coming.take()
             self._awaited.append(self._coming)
@@ -111,27 +111,27 @@ class HttpSession:
         if self._tunnel:
             self._give(None, data)
             return
-        if self._is_lost():
+        if self._dealings.is_lost():
             self._outlet.to_client(data)
             return
         passing = self._passing
         if passing:
             self._outlet.to_client(data)
         try:
-            for piece, raw, head in self._responses.feed(data):
-                told, self._told = self._told, 0
-                self._take_response(piece, raw[told:], head, passing=passing)
+            for piece, raw, head in self._responses.scanner.feed(data):
+                self._take_response(piece, raw[self._responses.ahead() :], head, passing=passing)
                 if self._tunnel or self._gone:
                     break
         except Violation as violation:
-            self._lose(f"the server speaks no HTTP/1.1 on {self._outlet.link}: {violation}", passing=passing)
+            self._dealings.lose(
+                f"the server speaks no HTTP/1.1 on {self._outlet.link}: {violation}", harmless=passing
+            )
             return
         if passing:
-            self._told = self._responses.size
+            self._responses.passed()
             return
         if self._tunnel:
-            rest, self._told = self._responses.rest[self._told :], self._responses.size
-            self._give(None, rest)
+            self._give(None, self._responses.catch_up())
         self._turn()
 
     def _take_response(self, piece: Piece, raw: bytes, head: Head | None, *, passing: bool) -> None:
@@ -146,24 +146,24 @@ class HttpSession:
             self._give(exchange, raw)
         if piece is Piece.END and not self._informational:
             self._answer_over(exchange)
-        if exchange is not None and exchange is self._waiting:
+        if exchange is not None and exchange is self._line.waiting:
             self._show(exchange)
 
     def _give(self, exchange: Exchange | None, raw: bytes) -> None:
         """Bytes for the client: kept while they are, or come after, an answer that is held."""
-        waiting = self._waiting
+        waiting = self._line.waiting
         if waiting is None or not raw or (exchange is waiting and waiting.streams):
             self._outlet.to_client(raw)
         elif exchange is waiting:
             waiting.add_answer(raw)
         elif waiting.answer_whole:
-            self._behind.append(raw)
+            self._line.put_behind(raw)
         else:
             self._outlet.to_client(raw)
 
     def _answer_over(self, exchange: Exchange | None) -> None:
         self._last_heard = self._clock()
-        self._tunnel = self._responses.tunnels
+        self._tunnel = self._responses.scanner.tunnels
         if exchange is not None:
             self._awaited.popleft()
             self._swallows -= exchange.continued
@@ -173,52 +173,44 @@ class HttpSession:
         """Ask the keeper about the answer, once; what streams is over with at its end."""
         if exchange.streams and exchange.answer_whole:
             self._finish()
-        elif not exchange.shown and exchange.showable and exchange.held is not None:
+        elif not exchange.shown and exchange.showable and self._dealings.held is not None:
             exchange.shown = True
-            exchange.held.answered(exchange.reply())
-            keeper = self._outlet.keeper
-            assert keeper is not None, "without a keeper nothing is held"
-            keeper.answers(exchange.held)
+            self._dealings.answered(exchange.reply())
 
     def client_ended(self) -> None:
         """It has said all; a stalled request has nobody left who waits for it."""
-        self._client_over = True
-        if self._lost:
-            self._outlet.end_to_server()
-            return
-        waiting = self._waiting
-        if waiting is not None and waiting.held is not None and waiting.held.turn is Turn.STALLED:
+        self._line.client_over = True
+        if self._dealings.turn is Turn.STALLED:
             self._outlet.close()
         else:
             self._turn()
 
     def server_ended(self) -> None:
         """Told to the client, unless a held request can go on a new connection or an answer waits."""
-        self._server_over = True
-        if self._lost:
+        self._line.server_over = True
+        if self._dealings.lost:
             self._outlet.end_to_client()
             return
-        if not self._tunnel and self._responses.ended():
+        if not self._tunnel and self._responses.scanner.ended():
             self._take_response(Piece.END, b"", None, passing=self._passing)
-        waiting = self._waiting
-        if not self._awaited and not self._tunnel and (self._queue or waiting):
+        waiting = self._line.waiting
+        if not self._awaited and not self._tunnel and not self._line.empty:
             return
         if waiting is not None and (waiting.answer_whole or waiting.hurry is not None):
             return
         if waiting is not None:
             self._outlet.to_client(waiting.take_answer())
-        self._outlet.to_client(self._responses.rest[self._told :])
+        self._outlet.to_client(self._responses.left())
         self._outlet.end_to_client()
 
     def gate_changed(self) -> None:
         """What was held for the last keeper goes on."""
-        self._shown = False
-        waiting = self._waiting
-        if waiting is not None and waiting.held is not None:
-            stood = waiting.held.release()
+        stood = self._dealings.dismissed()
+        waiting = self._line.waiting
+        if waiting is not None:
             if stood in (Turn.ASKED, Turn.STALLED):
-                self._waiting = None
-                self._send(waiting)
+                self._line.waiting = None
+                self.send_on(waiting)
             elif waiting.hurry is not None:
                 waiting.hurry()
             else:
@@ -229,104 +221,74 @@ class HttpSession:
     def over(self) -> None:
         """The connection has gone."""
         self._gone = True
-        keeper = self._outlet.keeper
-        if self._shown and keeper is not None:
-            held = self._waiting.held if self._waiting is not None else None
-            keeper.closed(self._outlet.link, self._outlet.connection, held)
+        self._dealings.over()
 
-    def _lose(self, why: str, *, passing: bool) -> None:
-        """It cannot be followed any more: without a keeper that is no harm."""
-        if passing:
-            log.warning("%s", why)
-            self._lost = why
-        else:
-            self._outlet.break_off(why)
-
-    def _is_lost(self) -> bool:
-        if self._lost and self._outlet.keeper is not None:
-            self._outlet.break_off(self._lost)
-        return bool(self._lost)
-
-    # Whose turn it is.
+    # Whose turn it is: `harness.wire.one_by_one.Follower`.
 
     def _turn(self) -> None:
-        """Ask for the next request in the queue, or pass on what need not be asked for."""
-        if self._turning or self._gone or self._lost:
+        if self._gone:
             return
-        self._turning = True
-        try:
-            while self._queue and self._waiting is None and not self._tunnel and not self._gone:
-                keeper, exchange = self._outlet.keeper, self._queue[0]
-                if keeper is not None and not self._may_ask(exchange):
-                    break
-                self._queue.popleft()
-                if keeper is None or not exchange.ready:
-                    self._send(exchange)
-                else:
-                    self._ask(exchange, keeper)
-        finally:
-            self._turning = False
+        if self._dealings.lost:
+            self._line.pass_end()
+        else:
+            self._line.turn()
+
+    def way(self, message: Exchange) -> Way:
+        """See `Follower`."""
+        if self._outlet.keeper is None:
+            return Way.ON
+        if not message.ready and not self._line.client_over:
+            if message.expects_continue and not self._awaited:
+                message.continued = True
+                self._outlet.to_client(_CONTINUE)
+            return Way.WAIT
+        if self._awaited:
+            return Way.WAIT  # what passed before is answered first
+        return Way.ASK if message.ready else Way.ON
+
+    def ask(self, message: Exchange) -> None:
+        """See `Follower`."""
+        self._dealings.ask(message.boundary(self._outlet))
+
+    def send_on(self, message: Exchange) -> None:
+        """Send what there is of it, on a connection that the server has not given up."""
+        idle = self._clock() - self._last_heard > _IDLE_S
+        if not self._awaited and (self._line.server_over or idle):
+            self._outlet.reconnect()
+            self._responses = self._new_responses()
+            self._line.server_over = False
+        self._swallows += message.continued
+        self._awaited.append(message)
+        self._outlet.to_server(message.take())
+
+    def turned(self) -> None:
+        """See `Follower`."""
         self._outlet.hold_back(self._kept() > KEPT_BYTES)
         if self._tunnel or self._passing:
-            self._catch_up()
+            # Bytes pass as they come again: so do those of pieces that are not whole yet.
+            self._line.catch_up(self._requests, self._responses)
         self._pass_end()
 
     def _pass_end(self) -> None:
-        """The client's end comes after all it said, also while the server is busy with it."""
-        unsent = self._waiting is not None and not self._waiting.sent
-        if self._client_over and not self._end_passed and not self._queue and not unsent:
-            self._end_passed = True
-            self._outlet.end_to_server()
-
-    def _may_ask(self, exchange: Exchange) -> bool:
-        if not exchange.ready and not self._client_over:
-            if exchange.expects_continue and not self._awaited:
-                exchange.continued = True
-                self._outlet.to_client(_CONTINUE)
-            return False
-        return not self._awaited  # what passed before is answered first
+        waiting = self._line.waiting
+        self._line.pass_end(sent=waiting is None or waiting.sent)
 
     def _kept(self) -> int:
-        waiting = self._waiting.kept() if self._waiting is not None else 0
-        return waiting + sum(exchange.kept() for exchange in self._queue)
-
-    def _catch_up(self) -> None:
-        """Bytes pass as they come again: so do those of pieces that are not whole yet."""
-        if self._requests.size > self._begun:
-            self._outlet.to_server(self._requests.rest[self._begun :])
-        if self._responses.size > self._told:
-            self._outlet.to_client(self._responses.rest[self._told :])
-        self._begun, self._told = self._requests.size, self._responses.size
-
-    def _ask(self, exchange: Exchange, keeper: Gatekeeper) -> None:
-        self._shown = True
-        exchange.held = HeldBoundary(exchange.boundary(self._outlet), self)
-        self._waiting = exchange
-        keeper.asks(exchange.held)
-
-    def _send(self, exchange: Exchange) -> None:
-        """Send what there is of it, on a connection that the server has not given up."""
-        idle = self._clock() - self._last_heard > _IDLE_S
-        if not self._awaited and (self._server_over or idle):
-            self._outlet.reconnect()
-            self._responses = Scanner(responses=True, body_of=self._response_body)
-            self._told = 0
-            self._server_over = False
-        self._swallows += exchange.continued
-        self._awaited.append(exchange)
-        self._outlet.to_server(exchange.take())
+        waiting = self._line.waiting
+        kept = waiting.kept() if waiting is not None else 0
+        return kept + sum(exchange.kept() for exchange in self._line.queue)
 
     # What a keeper decides: `harness.wire.holding.Holder`.
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""
-        self._send(self._of(held))
+        self.send_on(self._line.of(held))
         self._outlet.hold_back(False)
         self._pass_end()
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
         """Answer it here; the server never sees it."""
-        exchange = self._of(held)
+        exchange = self._line.of(held)
         answer = refusal(exchange.head.method, code, message, last=not exchange.whole)
         self._outlet.to_client(answer)
         if not exchange.whole:
@@ -335,28 +297,17 @@ class HttpSession:
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
         """Write what there is of the answer; the rest streams."""
-        exchange = self._of(held)
+        exchange = self._line.of(held)
         answer = exchange.take_answer()
-        if pieces == 1 or len(answer) < 2:
-            self._outlet.to_client(answer)
-            self._delivered(exchange)
-        else:
-            done: list[bool] = []
-
-            def delivered() -> None:
-                done.append(True)
-                self._delivered(exchange)
-
-            hurry = trickle(self._outlet, answer, pieces, pause_s, delivered)
-            exchange.hurry = None if done else hurry
+        exchange.hurry = trickle(self._outlet, answer, pieces, pause_s, lambda: self._delivered(exchange))
 
     def _delivered(self, exchange: Exchange) -> None:
         exchange.hurry = None
         exchange.streams = True
         self._outlet.to_client(exchange.take_answer())
-        if exchange.answer_whole and exchange is self._waiting:
+        if exchange.answer_whole and exchange is self._line.waiting:
             self._finish()
-        elif self._server_over:
+        elif self._line.server_over:
             self._outlet.end_to_client()
 
     def lose(self, held: HeldBoundary) -> None:
@@ -367,20 +318,12 @@ class HttpSession:
         """Reset; the server never saw it."""
         self._outlet.reset()
 
-    def _of(self, held: HeldBoundary) -> Exchange:
-        waiting = self._waiting
-        assert waiting is not None, "a decided boundary is the one that waits"
-        assert waiting.held is held, "a decided boundary is the one that waits"
-        return waiting
-
     def _finish(self) -> None:
         """The held exchange is over with: go on with what came behind it."""
-        finished, self._waiting = self._waiting, None
-        for piece in self._behind:
-            self._outlet.to_client(piece)
-        self._behind.clear()
+        finished = self._line.waiting
+        self._line.finish()
         if finished is not None and finished.closes:
-            self._queue.clear()
-        if self._server_over and not self._queue:
+            self._line.queue.clear()
+        if self._line.server_over and not self._line.queue:
             self._outlet.end_to_client()
         self._turn()

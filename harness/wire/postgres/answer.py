@@ -33,10 +33,6 @@ class Answers:
         """Bytes do not go straight to the client now."""
         return self._collected is not None
 
-    @property
-    def trickling(self) -> bool:
-        return self._hurry is not None
-
     def collect(self) -> None:
         """Keep what comes from here on."""
         self._collected, self.size_bytes = [], 0
@@ -58,9 +54,8 @@ class Answers:
             self._delivered()
             return
         self.collect()  # what comes meanwhile
-        self._hurry = _no_hurry
         hurry = trickle(self._outlet, data, pieces, pause_s, self._trickled)
-        if self._hurry is _no_hurry:
+        if hurry is not None:
             self._hurry = hurry
 
     def flush(self) -> None:
@@ -77,10 +72,6 @@ class Answers:
         if data:
             self._outlet.to_client(data)
         self._delivered()
-
-
-def _no_hurry() -> None:
-    """Stands for a trickle that has not begun."""
 
 
 def reply_of(state: Conversation, size_bytes: int) -> Reply:

@@ -7,13 +7,13 @@ collected until it is whole. What is under way when the keeper changes goes on a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from harness.errors import NotSupported
-from harness.wire.holding import HeldBoundary, Turn
+from harness.wire.holding import Dealings, HeldBoundary, Turn
 from harness.wire.postgres import messages as m
 from harness.wire.postgres.answer import Answers, reply_of
+from harness.wire.postgres.answering import Answering
 from harness.wire.postgres.conversation import Conversation
 from harness.wire.postgres.framing import Framed, Framer
 from harness.wire.postgres.grouping import Meaning, Message, Queue, boundary, meaning
@@ -22,12 +22,10 @@ from harness.wire.postgres.messages import Violation
 from harness.wire.postgres.startup import BINDING_LINE, GAVE_UP_LINE
 from harness.wire.session import Outlet
 
-log = logging.getLogger(__name__)
-
 _QUEUED_BYTES = 1024 * 1024
+_AT_THE_SERVER = frozenset({Turn.SENT, Turn.FAILED})
 _CANCELLED = ("57014", "canceling statement due to user request")
 _ENDS_GROUP = frozenset({m.SYNC, m.FLUSH, m.QUERY, m.CALL, m.TERMINATE, m.COPY_DATA, m.PASSWORD})
-_SASL = b"\0\0\0\x0a"
 
 
 class GatedSession:
@@ -35,9 +33,7 @@ class GatedSession:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
-        self._offered_sasl = False
         self._over = False
-        self._lost = ""  # why this session is not followed any more
         self._client_over = False
         self._server_over = False
         self.state = Conversation()
@@ -49,15 +45,12 @@ class GatedSession:
         self._mid_group = False  # and a group has begun to
         self._holding_back = False
         # -- from the server
-        self._server = Framer("server", known=m.SERVER_KNOWN, kept=m.SERVER_KEPT, skipped=m.SERVER_ROWS)
-        self._server_short: list[bytes] = []
+        self._answers = Answers(outlet, self._delivered)
+        self._server = Answering(outlet, self.state, self._answers)
         # -- the boundary that is held
-        self._held: HeldBoundary | None = None
+        self._dealings = Dealings(outlet, self)
         self._group: list[Message] = []
         self._meaning: Meaning | None = None
-        self._seen = False  # a keeper has been asked about this connection
-        self._answers = Answers(outlet, self._delivered)
-        self._rewritten: tuple[str, str] | None = None
         self._injections = 0
         self._to_close: list[bytes] = []
 
@@ -65,7 +58,7 @@ class GatedSession:
 
     def from_client(self, data: bytes) -> None:
         """See `Session`."""
-        if self._lost:
+        if self._dealings.lost:
             self._outlet.to_server(data)
             return
         try:
@@ -75,14 +68,12 @@ class GatedSession:
 
     def from_server(self, data: bytes) -> None:
         """See `Session`."""
-        if self._lost:
+        if self._dealings.lost:
             self._outlet.to_client(data)
             return
         try:
-            if self._answers.waiting or self.state.ours or self._server_short or self._rewritten:
-                self._from_server_closely(data)
-            else:
-                self._from_server_plainly(data)
+            if self._server.take(data):
+                self._look_whether_answered()
             if not self.state.due and not self._over:
                 self._pump()
         except Violation as violation:
@@ -91,10 +82,9 @@ class GatedSession:
     def client_ended(self) -> None:
         """See `Session`."""
         self._client_over = True
-        held = self._held
-        if self._offered_sasl:
+        if self._server.offers_sasl:
             self._outlet.break_off(GAVE_UP_LINE)
-        elif held is not None and held.turn not in {Turn.SENT, Turn.FAILED}:
+        elif self._dealings.turn not in {None, *_AT_THE_SERVER}:
             self._outlet.close()
         elif not self._queue:
             self._outlet.end_to_server()
@@ -102,8 +92,7 @@ class GatedSession:
     def server_ended(self) -> None:
         """See `Session`."""
         self._server_over = True
-        held = self._held
-        if held is not None and held.turn in {Turn.SENT, Turn.FAILED}:
+        if self._dealings.turn in _AT_THE_SERVER:
             self._answers.flush()  # as much as there is: no more will come
             self._outlet.end_to_client()
         elif not self._answers.waiting:
@@ -112,23 +101,16 @@ class GatedSession:
     def over(self) -> None:
         """See `Session`."""
         self._over = True
-        keeper = self._outlet.keeper
-        held, self._held = self._held, None
+        held = self._dealings.held
         if held is not None and self.state.fatal and held.reply is None:
             held.ended(reply_of(self.state, 0))
-        if keeper is not None and self._seen:
-            keeper.closed(self._outlet.link, self._outlet.connection, held)
-        if held is not None:
-            held.release()
+        self._dealings.over()
 
     def gate_changed(self) -> None:
         """See `Session`."""
-        if self._lost:
-            if self._outlet.keeper is not None:
-                self._outlet.break_off(self._lost)
+        if self._dealings.is_lost():
             return
         self._let_go()
-        self._seen = False  # by the new one
         if self._outlet.keeper is None:
             self._pass_queue()
             self._passing = True
@@ -137,14 +119,8 @@ class GatedSession:
             self._pump()
 
     def _lose(self, violation: Violation) -> None:
-        """We cannot follow. Told to the keeper; where there is none and every byte has gone on as it
-        came, it may go on so unseen, and the next keeper is told."""
-        clear = self._passing and not (self._answers.waiting or self.state.ours or self._rewritten)
-        if self._outlet.keeper is None and clear and not self._server_short:
-            self._lost = str(violation)
-            log.warning("%s passes unseen: %s", self._outlet.link, violation)
-        else:
-            self._outlet.break_off(str(violation))
+        """We cannot follow."""
+        self._dealings.lose(str(violation), harmless=self._passing and self._server.plain)
 
     # -- the client's side ----------------------------------------------------------------------
 
@@ -152,7 +128,7 @@ class GatedSession:
         """A CancelRequest has come; True if it was for this session and is dealt with here."""
         if self.state.pid != pid or self.state.key != key:
             return False
-        held = self._held
+        held = self._dealings.held
         if held is None:
             # Ours must not be hit; what the client asked has been answered by then.
             return self.state.ours > 0
@@ -218,7 +194,7 @@ class GatedSession:
         return len(data)
 
     def _password(self, body: bytes) -> None:
-        self._offered_sasl = False
+        self._server.offers_sasl = False
         if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
             raise Violation(BINDING_LINE)
 
@@ -226,7 +202,7 @@ class GatedSession:
 
     @property
     def _busy(self) -> bool:
-        return self._held is not None or self._answers.waiting
+        return self._dealings.held is not None or self._answers.waiting
 
     def _pump(self) -> None:
         """Pass on what executes nothing and hold the next group that does."""
@@ -278,12 +254,11 @@ class GatedSession:
             self._send_steps(close(names))
 
     def _hold(self, group: list[Message], means: Meaning) -> None:
-        keeper = self._outlet.keeper
-        if keeper is None:
+        if self._outlet.keeper is None:
             self._send(group)
             return
-        self._group, self._meaning, self._seen = group, means, True
-        held = self._held = HeldBoundary(
+        self._group, self._meaning = group, means
+        self._dealings.ask(
             boundary(
                 means,
                 group,
@@ -291,10 +266,8 @@ class GatedSession:
                 link=self._outlet.link,
                 connection=self._outlet.connection,
                 ordinal=self._outlet.next_ordinal(),
-            ),
-            self,
+            )
         )
-        keeper.asks(held)
 
     def _pass_queue(self) -> None:
         """Send everything that waits, whole groups or not, and what there is of the open message."""
@@ -311,68 +284,13 @@ class GatedSession:
             self._holding_back = False
             self._outlet.hold_back(False)
 
-    # -- the server's side ----------------------------------------------------------------------
-
-    def _from_server_plainly(self, data: bytes) -> None:
-        self._outlet.to_client(data)
-        for kind, _, body in self._server.feed(data):
-            self._received(kind, body)
-
-    def _from_server_closely(self, data: bytes) -> None:
-        """Message by message: some answer the gate, one ends the answer that is held.
-
-        Rows are not told of by the framer; one that answers the gate, or an error to rewrite, never
-        follows a row directly, so `at` is where it begins.
-        """
-        run = at = 0  # where the bytes begin that are the client's and not put yet; the next message
-        for kind, end, body in self._server.feed(data):
-            ours = self._received(kind, body)
-            rewritten = kind == m.ERROR and self._rewritten is not None
-            if ours or rewritten:
-                if at:
-                    self._put(data, run, at)
-                self._server_short.clear()  # this message's own beginning
-                run = end
-            if rewritten:
-                self._rewrite(body or b"")
-            at = end
-        at = self._server.begun  # rows are not told of
-        if at:
-            self._put(data, run, at)
-        if at < len(data):
-            self._server_short.append(data[at:])
-        held = self._held
+    def _look_whether_answered(self) -> None:
+        """Whether the answer that is kept has become whole."""
         whole = not self.state.due or self.state.copying_in
-        if held is not None and held.turn in {Turn.SENT, Turn.FAILED} and whole:
-            self._answered(held)
-
-    def _put(self, data: bytes, run: int, end: int) -> None:
-        if self._server_short:
-            self._answers.put(b"".join(self._server_short))
-            self._server_short.clear()
-        if end > run:
-            self._answers.put(data[run:end])
-
-    def _rewrite(self, body: bytes) -> None:
-        assert self._rewritten is not None
-        code, text = self._rewritten
-        self._rewritten = None
-        self.state.error, self.state.error_text = code, text
-        self._answers.put(m.message(m.ERROR, m.with_error(body, code, text)))
-
-    def _received(self, kind: int, body: bytes | None) -> bool:
-        if kind == m.AUTHENTICATION:
-            self._offered_sasl = (body or b"")[:4] == _SASL
-        return self.state.received(kind, body)
-
-    def _answered(self, held: HeldBoundary) -> None:
-        held.answered(reply_of(self.state, self._answers.size_bytes))
-        if held.turn is Turn.ANSWERED:
-            keeper = self._outlet.keeper
-            assert keeper is not None
-            keeper.answers(held)
-        else:
-            self._held = None
+        if self._dealings.turn not in _AT_THE_SERVER or not whole:
+            return
+        if not self._dealings.answered(reply_of(self.state, self._answers.size_bytes)):
+            self._dealings.held = None
             self._answers.deliver()
 
     def _delivered(self) -> None:
@@ -395,14 +313,14 @@ class GatedSession:
         injection = inject(
             self._group, self._meaning, self.state, code=code, text=message, number=self._injections
         )
-        self._rewritten = injection.rewritten
+        self._server.rewrite(injection.rewritten)
         self._to_close += injection.statements
         self._answers.collect()
         self._send_steps(injection.steps)
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
         """See `Holder`."""
-        self._held = None
+        self._dealings.held = None
         self._answers.deliver(1 if self._client_over else pieces, pause_s)
 
     def lose(self, held: HeldBoundary) -> None:
@@ -411,18 +329,17 @@ class GatedSession:
             raise NotSupported(
                 "its effect is complete at the Sync that follows, not yet here: lose that one's answer"
             )
-        self._held = None
+        self._dealings.held = None
         self._outlet.reset()
 
     def reset(self, held: HeldBoundary) -> None:
         """See `Holder`."""
-        self._held = None
+        self._dealings.held = None
         self._outlet.reset()
 
     def _let_go(self) -> None:
         """The keeper has gone: what it held goes on, what it had answered is delivered."""
-        held, self._held = self._held, None
-        stood = held.release() if held is not None else None
+        stood = self._dealings.dismissed()
         if stood in {Turn.ASKED, Turn.STALLED}:
             self._send(self._group)
         else:
