@@ -13,20 +13,25 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.bookkeeping.planning import drawn_seed
-from harness.bookkeeping.repertoire import require
-from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.catalog.selection import Selection
 from harness.cli.display import displayed
+from harness.cli.ground import ground_of
 from harness.cli.looping import looped
-from harness.cli.options import Said, config_option, policy_of, settings_of
+from harness.cli.options import (
+    Said,
+    config_option,
+    kind_option,
+    mutant_option,
+    policy_of,
+    seed_option,
+    settings_of,
+)
 from harness.journeys.personas import People
 from harness.load.driving import drive
 from harness.load.profile import LoadProfile, load_profile
 from harness.reporting.console import heading_line, load_text
 from harness.reporting.folder import RunFolder
 from harness.reporting.reports import write_reports
-from harness.stacks import choice
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.targets.loading import bind
@@ -45,15 +50,10 @@ from harness.verdicts.scorecard import LoadScore, Run
 @click.option(
     "--processes", type=click.IntRange(1, 64), default=1, help="Generators that share the arrivals."
 )
-@click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
-@click.option(
-    "--stack",
-    "kind",
-    type=click.Choice(["auto", "embedded", "containers", "external"]),
-    help="Where the system runs.",
-)
+@seed_option
+@kind_option
 @click.option("--replicas", type=click.IntRange(1, 8), help="Processes of the service.")
-@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+@mutant_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON on stdout.")
 def command(
@@ -88,26 +88,22 @@ def command(
 def _load(said: Said, profile: LoadProfile, *, mutant: str | None, processes: int, as_json: bool) -> int:
     settings = said.settings
     policy = policy_of(settings)
-    descriptor = descriptor_of(settings)
-    if mutant:
-        require(seeded := settings.catalog().mutant(mutant), descriptor)
-        mutant = seeded.name
-    chosen = settled(settings, descriptor)
+    ground = ground_of(settings, mutant)
     folder = RunFolder.create(settings.reports)
-    seed = settings.seed if settings.seed is not None else drawn_seed()
+    descriptor, seed = ground.descriptor, ground.seed
     run = Run(
         id=folder.run,
         started_at=datetime.now(UTC),
         seed=seed,
         profile=settings.profile,
-        stack=chosen.kind,
-        mutant=mutant,
+        stack=ground.kind,
+        mutant=ground.mutant,
         target=descriptor.name,
         workers=processes,
     )
-    stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
+    stack = ground.stack()
     with displayed() as display:
-        display.line(Text(chosen.why, style="dim"))
+        display.line(Text(ground.why, style="dim"))
         display.status(f"load {profile.name}: {profile.rate:g} arrivals/s for {profile.seconds:g} s")
         score = looped(
             lambda: _driven(

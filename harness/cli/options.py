@@ -116,6 +116,14 @@ config_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A settings file over overbooked.toml.",
 )
+kind_option = click.option(
+    "--stack",
+    "kind",
+    type=click.Choice(["auto", "embedded", "containers", "external"]),
+    help="Where the system runs.",
+)
+seed_option = click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
+mutant_option = click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
 selection_options = _all(
     click.argument("gaps", nargs=-1, metavar="[GAP]..."),
     click.option("--theme", help="Only gaps of these themes, divided by commas."),
@@ -123,18 +131,13 @@ selection_options = _all(
 )
 session_options = _all(
     click.option("--profile", help="What is asked and with what budgets: quick, ci, nightly."),
-    click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random."),
+    seed_option,
     click.option(
         "--workers",
         type=click.IntRange(0, 64),
         help="How many stacks run side by side; 0: in this process, for a debugger.",
     ),
-    click.option(
-        "--stack",
-        "kind",
-        type=click.Choice(["auto", "embedded", "containers", "external"]),
-        help="Where the system runs.",
-    ),
+    kind_option,
     click.option("--replicas", type=click.IntRange(1, 8), help="Processes of the service."),
     click.option("--deadline", type=Duration(), help="End of the whole run: 90, 90s, 5m."),
     config_option,

@@ -15,24 +15,24 @@ from rich.text import Text
 
 from harness.bookkeeping.orders import Orders
 from harness.bookkeeping.plan import HEALTHY, Plan, Variant
-from harness.bookkeeping.planning import deadline_of, drawn_seed, with_kind
-from harness.bookkeeping.repertoire import require
+from harness.bookkeeping.planning import deadline_of, with_kind
 from harness.bookkeeping.session import hold
-from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.bookkeeping.stacking import descriptor_of
 from harness.catalog import Catalog
 from harness.catalog.model import Means
 from harness.catalog.selection import Selection
 from harness.cli.display import Display, displayed, plainly
+from harness.cli.ground import ground_of
 from harness.cli.interrupted import Interrupted
 from harness.cli.one_order import CODES, run_one_order
-from harness.cli.options import Said, config_option, settings_of
+from harness.cli.options import Said, config_option, kind_option, mutant_option, seed_option, settings_of
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
 from harness.cli.stepping import Walk, answers
 from harness.cli.watching import Watching
 from harness.errors import ExitCode, UsageError
 from harness.reporting.folder import RunFolder
-from harness.verdicts.scorecard import Run, Scorecard
+from harness.verdicts.scorecard import Run, Scorecard, Shard
 
 # Who walks by hand takes his time; the service's own limits are shorter, and end it with a word.
 WALK_S = 3600.0
@@ -52,13 +52,27 @@ class Schedule(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, words))
 
 
+class Part(click.ParamType[tuple[int, int]]):
+    """One of so many parts, from 1."""
+
+    name = "part"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        index, slash, parts = str(value).partition("/")
+        if not (slash and index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+            self.fail(f"wanted one part of several, such as 2/8; found {value!r}", param, ctx)
+        return int(index), int(parts)
+
+
 @click.command(
     epilog="Exit codes: 0 no schedule breaks anything, 1 one does, 2 bad usage, 3 inconclusive or left "
     "before the end, 4 no scenario explores this, 130 interrupted. Findings leave a bundle, and their "
     "lanes as HTML and SVG beside it; `overbooked replay` runs it again."
 )
 @click.argument("name", metavar="GAP|CLAUSE")
-@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+@mutant_option
 @click.option(
     "--preemptions",
     type=click.IntRange(0, 20),
@@ -66,16 +80,14 @@ class Schedule(click.ParamType[tuple[int, ...]]):
 )
 @click.option("--schedule", type=Schedule(), metavar="0,0,1,...", help="Run this one order, not all.")
 @click.option("--step", is_flag=True, help="Choose by hand who goes next.")
+@click.option(
+    "--shard", type=Part(), default="1/1", metavar="I/N", help="Only the I-th of N parts of each race."
+)
 @click.option("--scenario", default="", metavar="TEXT", help="Only the scenario whose name contains this.")
 @click.option("--race", default="", metavar="NAME", help="With --schedule or --step: the race within it.")
 @click.option("--profile", help="Whose budgets hold: quick, ci, nightly.")
-@click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
-@click.option(
-    "--stack",
-    "kind",
-    type=click.Choice(["auto", "embedded", "containers", "external"]),
-    help="Where the system runs.",
-)
+@seed_option
+@kind_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON on stdout.")
 def command(
@@ -85,6 +97,7 @@ def command(
     preemptions: int | None,
     schedule: tuple[int, ...] | None,
     step: bool,
+    shard: tuple[int, int],
     scenario: str,
     race: str,
     profile: str | None,
@@ -104,14 +117,19 @@ def command(
     overbooked race SYS-03.a --mutant SYS-03.1 --preemptions 1
     overbooked race SYS-03.a --schedule 1,1,1,1,0,0,0,0,1,1
     overbooked race SYS-03.a --mutant SYS-03.1 --step
+    overbooked race SYS-03 --profile nightly --seed 7 --shard 2/8
     """
     if race and not (step or schedule is not None):
         raise UsageError("--race names the race of one schedule; say --schedule or --step too")
+    if shard != (1, 1) and (step or schedule is not None):
+        raise UsageError("--shard divides an exploration, and one schedule cannot be divided")
     said = settings_of(config, profile=profile, seed=seed, stack={"kind": kind})
     selection = explored(said.settings.catalog(), name)
     folder = RunFolder.create(said.settings.reports)
     plan, why = planned(said, selection, mutant, folder.path)
-    orders = Orders(match=scenario, race=race, schedule=schedule, step=step, preemptions=preemptions)
+    orders = Orders(
+        match=scenario, race=race, schedule=schedule, step=step, shard=shard, preemptions=preemptions
+    )
     plan = replace(plan, orders=orders, scenario_timeout_s=WALK_S if step else plan.scenario_timeout_s)
     with shown(stepped=step) as (display, read):
         display.line(Text(why, style="dim"))
@@ -163,29 +181,28 @@ def planned(said: Said, selection: Selection, mutant: str | None, folder: Path) 
         UsageError: there is no such mutant or stack.
     """
     settings = said.settings
-    descriptor = descriptor_of(settings)
-    if mutant:
-        require(seeded := settings.catalog().mutant(mutant), descriptor)
-        mutant = seeded.name
-    choice = settled(settings, descriptor)
+    ground = ground_of(settings, mutant)
     plan = Plan(
         run=folder.name,
         directory=folder,
         root=settings.root,
         start=Path.cwd(),
-        settings=with_kind(said.overrides, choice.kind),
+        settings=with_kind(said.overrides, ground.kind),
         config=said.config,
-        seed=settings.seed if settings.seed is not None else drawn_seed(),
-        variants=(Variant(mutant or HEALTHY, mutant, selection.clauses, settings.stack.replicas),),
+        seed=ground.seed,
+        variants=(
+            Variant(ground.mutant or HEALTHY, ground.mutant, selection.clauses, settings.stack.replicas),
+        ),
         scenario_timeout_s=settings.scenario_timeout_s,
         deadline_at=deadline_of(settings),
     )
-    return plan, choice.why
+    return plan, ground.why
 
 
 def booked(plan: Plan, said: Said, selection: Selection, folder: RunFolder, display: Display) -> RunBook:
     """A book for a run of these clauses, without a canary."""
     settings = said.settings
+    index, parts = plan.orders.shard if plan.orders else (1, 1)
     return RunBook(
         run=Run(
             id=folder.run,
@@ -196,6 +213,7 @@ def booked(plan: Plan, said: Said, selection: Selection, folder: RunFolder, disp
             mutant=plan.variants[0].mutant,
             target=descriptor_of(settings).name,
             workers=0,
+            shard=Shard(parts, (index,)) if parts > 1 else None,
         ),
         selection=selection,
         canary=None,

@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.bookkeeping.fitting import NoLongerFits, fits_of, misfits
 from harness.bookkeeping.stacking import descriptor_of
 from harness.cli.display import displayed
-from harness.cli.options import Said, config_option, settings_of
+from harness.cli.options import Said, config_option, kind_option, settings_of
 from harness.cli.replayed import concluded
 from harness.cli.replaying import replayed_schedule
 from harness.errors import UnknownGap
@@ -28,12 +28,7 @@ from harness.explore.bundle_reading import read_bundle
 @click.option("--times", type=click.IntRange(1, 1000), default=1, help="How often, on one stack.")
 @click.option("--anyway", is_flag=True, help="Also when the scenario, the catalog or migrations changed.")
 @click.option("--healthy", is_flag=True, help="Without the mutant that the bundle names.")
-@click.option(
-    "--stack",
-    "kind",
-    type=click.Choice(["auto", "embedded", "containers", "external"]),
-    help="Where the system runs; default where the settings say, not where the bundle was made.",
-)
+@kind_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON on stdout.")
 def command(

@@ -9,9 +9,8 @@ from dataclasses import replace
 from rich.text import Text
 
 from harness.bookkeeping.fitting import NoLongerFits
-from harness.bookkeeping.repertoire import require
-from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.cli.display import Display
+from harness.cli.ground import ground_of
 from harness.cli.looping import looped
 from harness.cli.options import Said
 from harness.cli.replayed import Replay
@@ -26,7 +25,6 @@ from harness.explore.sweeps import strike
 from harness.explore.telling import faulty_trace
 from harness.journeys.personas import People
 from harness.journeys.swept import JOURNEYS
-from harness.stacks import choice
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.targets.loading import bind
@@ -46,8 +44,6 @@ def replayed_faults(
         UsageError: the mutant or the stack is not to be had here.
         KeyboardInterrupt: by Ctrl-C; everything that was started is gone.
     """
-    settings = said.settings
-    descriptor = descriptor_of(settings)
     faults = bundle.recording.faults
     assert faults is not None
     if faults.journey not in JOURNEYS:
@@ -55,13 +51,10 @@ def replayed_faults(
             f"the bundle no longer fits: there is no journey {faults.journey!r} any more; "
             f"there are {', '.join(JOURNEYS)}"
         )
-    mutant = None if healthy else bundle.made.mutant
-    if mutant:
-        require(settings.catalog().mutant(mutant), descriptor)
-    chosen = settled(settings, descriptor)
-    display.line(Text(f"{chosen.why}   {faults.as_plan()}", style="dim"))
-    stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
-    return looped(lambda: _replayed(stack, descriptor, bundle, faults, display, times))
+    ground = ground_of(said.settings, None if healthy else bundle.made.mutant)
+    display.line(Text(f"{ground.why}   {faults.as_plan()}", style="dim"))
+    stack = ground.stack()
+    return looped(lambda: _replayed(stack, ground.descriptor, bundle, faults, display, times))
 
 
 async def _replayed(

@@ -14,12 +14,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.bookkeeping.planning import drawn_seed
-from harness.bookkeeping.repertoire import require
-from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.cli.display import Display, displayed
+from harness.cli.ground import ground_of
 from harness.cli.looping import looped
-from harness.cli.options import config_option, settings_of
+from harness.cli.options import config_option, kind_option, mutant_option, seed_option, settings_of
 from harness.errors import ExitCode, UsageError
 from harness.explore.fault_points import EVERY_KIND, FaultPlan
 from harness.explore.journey import Journey
@@ -30,7 +28,6 @@ from harness.explore.sweeps import strike, sweep
 from harness.journeys.personas import People
 from harness.journeys.swept import JOURNEYS, journeys_for
 from harness.reporting.folder import RunFolder
-from harness.stacks import choice
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.targets.loading import bind
@@ -54,14 +51,9 @@ from harness.wire.boundary import FaultKind
 @click.option(
     "--twice", type=click.IntRange(0), default=0, help="So many faults upon faults, while it recovers."
 )
-@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-01.1.")
-@click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
-@click.option(
-    "--stack",
-    "kind",
-    type=click.Choice(["auto", "embedded", "containers", "external"]),
-    help="Where the system runs.",
-)
+@mutant_option
+@seed_option
+@kind_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON on stdout.")
 def command(
@@ -95,25 +87,20 @@ def command(
     wanted = kinds_of(kinds)
     journeys = journeys_for(name)
     plan = only_of(only)
-    descriptor = descriptor_of(settings)
-    if mutant:
-        require(seeded := settings.catalog().mutant(mutant), descriptor)
-        mutant = seeded.name
-    chosen = settled(settings, descriptor)
+    ground = ground_of(settings, mutant)
     folder = RunFolder.create(settings.reports)
-    drawn = settings.seed if settings.seed is not None else drawn_seed()
     quotas = Quotas(plain=sample, stalls=sample, kills=sample, upon_faults=twice)
     with displayed() as display:
-        display.line(Text(f"{chosen.why}   seed {drawn}", style="dim"))
-        stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
-        sweeping = Sweeping(wanted, quotas, plan, drawn)
-        found = looped(lambda: _sweep(stack, descriptor, journeys, sweeping, folder, display))
+        display.line(Text(f"{ground.why}   seed {ground.seed}", style="dim"))
+        stack = ground.stack()
+        sweeping = Sweeping(wanted, quotas, plan, ground.seed)
+        found = looped(lambda: _sweep(stack, ground.descriptor, journeys, sweeping, folder, display))
         display.line(Text(f"{folder.path}/"))
     if as_json:
         document = {
             "run": folder.run,
-            "seed": drawn,
-            "mutant": mutant,
+            "seed": ground.seed,
+            "mutant": ground.mutant,
             "sweeps": [s.as_dict() for s in found],
         }
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False)

@@ -12,13 +12,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from harness.bookkeeping.repertoire import require
-from harness.bookkeeping.stacking import descriptor_of, settled
 from harness.cli.display import stderr_console, stdout_console
+from harness.cli.ground import ground_of
 from harness.cli.looping import looped
-from harness.cli.options import config_option, settings_of
+from harness.cli.options import config_option, kind_option, mutant_option, settings_of
 from harness.errors import ExitCode
-from harness.stacks import choice
 from harness.stacks.card import card
 from harness.stacks.protocol import Stack
 
@@ -26,14 +24,9 @@ WATCH_S = 1.0
 
 
 @click.command(epilog="Ends with Ctrl-C; whatever was started goes away with it.")
-@click.option(
-    "--stack",
-    "kind",
-    type=click.Choice(["auto", "embedded", "containers", "external"]),
-    help="Where the system runs.",
-)
+@kind_option
 @click.option("--replicas", type=click.IntRange(1, 8), help="Processes of the service.")
-@click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+@mutant_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON, in one line.")
 def command(
@@ -47,14 +40,10 @@ def command(
     overbooked up --json | head -1
     """
     settings = settings_of(config, stack={"kind": kind, "replicas": replicas}).settings
-    descriptor = descriptor_of(settings)
-    if mutant:
-        require(seeded := settings.catalog().mutant(mutant), descriptor)
-        mutant = seeded.name
-    chosen = settled(settings, descriptor)
+    ground = ground_of(settings, mutant)
     console = stderr_console()
-    console.print(Text(chosen.why, style="dim"), highlight=False, soft_wrap=True)
-    stack = choice.make(chosen.kind, descriptor, settings.stack, mutant=mutant)
+    console.print(Text(ground.why, style="dim"), highlight=False, soft_wrap=True)
+    stack = ground.stack()
     with contextlib.suppress(KeyboardInterrupt):
         looped(lambda: _keep(stack, as_json=as_json))
     console.print("gone", highlight=False)
