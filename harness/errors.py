@@ -63,6 +63,10 @@ class StackError(HarnessError):
         self.log = tuple(log)
 
 
+class PartDied(StackError):
+    """A part that is not under test ended on its own: nothing that was seen meanwhile counts."""
+
+
 class FaultError(HarnessError):
     """A fault could not be injected or healed."""
 

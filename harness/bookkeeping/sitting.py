@@ -14,6 +14,7 @@ from harness.errors import (
     ExitCode,
     GapFound,
     HarnessError,
+    PartDied,
     StackError,
     SystemDied,
     UsageError,
@@ -56,12 +57,10 @@ class Sitting:
     _trace: str = ""
 
     def raised(self, error: BaseException, trace: str = "") -> None:
-        """Take what a phase raised; the system's death speaks loudest, else the first counts."""
+        """Take what a phase raised; what refuses the run and a death speak loudest, else the first counts."""
         if isinstance(error, NotConclusive | RuledOpen):
             return
-        if self._raised is None or (
-            isinstance(error, SystemDied) and not isinstance(self._raised, SystemDied)
-        ):
+        if self._raised is None or _loudness(error) > _loudness(self._raised):
             self._raised, self._trace = error, trace
 
     @property
@@ -107,6 +106,14 @@ class Sitting:
     def _results(self, raised: BaseException | None) -> list[ClauseResult]:
         wanted = set(self.asked)
         return [result for result in self.judge.conclude(raised) if result.clause in wanted]
+
+
+def _loudness(error: BaseException) -> int:
+    """The death of a part explains whatever failed before it was noticed."""
+    for loudness, kinds in ((3, UsageError | NoStack), (2, SystemDied), (1, PartDied)):
+        if isinstance(error, kinds):
+            return loudness
+    return 0
 
 
 def _words(error: BaseException) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
-from harness.errors import StackError, SystemDied
+from harness.errors import PartDied, StackError, SystemDied
 
 
 class Dead(Protocol):
@@ -17,7 +18,14 @@ class Dead(Protocol):
     def log_tail(self, lines: int = 40) -> list[str]: ...
 
 
-def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | StackError:
+class Mortal(Dead, Protocol):
+    """A part that may have ended."""
+
+    def how_it_ended(self) -> str:
+        """How it ended on its own; empty while it runs or when we ended it."""
+
+
+def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | PartDied:
     """The service under test that dies opens a gap; any other part makes the run inconclusive.
 
     Args:
@@ -32,4 +40,24 @@ def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | 
             observed=f"{part.name} {end}",
             details={"log": log},
         )
-    return StackError(f"{part.name} {end} on its own", part=part.name, log=log)
+    return PartDied(f"{part.name} {end} on its own", part=part.name, log=log)
+
+
+@contextmanager
+def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str]) -> Iterator[None]:
+    """Where a part does not come up, name the other one that died: a service waits for its database.
+
+    Args:
+        parts: those that there are by then.
+        replicas: names of the service's replicas, which explain nothing but themselves.
+
+    Raises:
+        PartDied: a part that is not under test ended on its own.
+    """
+    try:
+        yield
+    except StackError as error:
+        for part in parts():
+            if part.name not in (*replicas, error.part) and (end := part.how_it_ended()):
+                raise own_death(part, end, replicas=replicas) from error
+        raise

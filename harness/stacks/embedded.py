@@ -12,7 +12,7 @@ from contextlib import suppress
 from harness.errors import HarnessError, StackError
 from harness.stacks import binaries, guard
 from harness.stacks.database import SUPERUSER
-from harness.stacks.deaths import own_death
+from harness.stacks.deaths import cause_first, own_death
 from harness.stacks.embedded_database import EmbeddedDatabase
 from harness.stacks.embedded_services import EmbeddedServices
 from harness.stacks.links import Address, LinkSet, plan_links, replica_names
@@ -103,7 +103,8 @@ class EmbeddedStack:
         try:
             with explained():
                 async with asyncio.timeout(self._settings.start_timeout_s):
-                    await self._start()
+                    with cause_first(self._everything, replicas=self.replicas):
+                        await self._start()
         except TimeoutError as error:
             await self.close()
             raise StackError(
@@ -178,18 +179,20 @@ class EmbeddedStack:
             self._processes[name].kill()
         await self._heal_infrastructure()
         links.hold(_DATABASE_LINK)
-        await together(
-            self._renew_database(),
-            self._flush_redis(),
-            self._start_provider(services),
-            self._start_app(services, None),
-        )
+        with cause_first(self._everything, replicas=self.replicas):
+            await together(
+                self._renew_database(),
+                self._flush_redis(),
+                self._start_provider(services),
+                self._start_app(services, None),
+            )
 
     async def heal(self) -> None:
         """Remove every toxic, resume what is paused, restart what is dead."""
         self._started()
         await self._heal_infrastructure()
-        await together(*(self._processes[name].start() for name in self._service_names()))
+        with cause_first(self._everything, replicas=self.replicas):
+            await together(*(self._processes[name].start() for name in self._service_names()))
 
     async def check(self) -> None:
         """Say when a part has died that no fault of ours took down.

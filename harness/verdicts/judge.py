@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from harness.errors import GapFound, NotSupported, SystemDied
+from harness.errors import GapFound, NotSupported, PartDied, SystemDied
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
 from harness.verdicts.verdict import SEVERITY, Verdict
 
@@ -78,8 +78,8 @@ class Judge:
     def conclude(self, raised: BaseException | None) -> tuple[ClauseResult, ...]:
         """One result a clause, given what the scenario raised (None: it came to its end).
 
-        OPEN needs no further evidence. CLOSED needs some: at least one count or receipt, no count
-        of zero and no receipt that did not bite.
+        OPEN needs no further evidence, but a stack that stayed whole. CLOSED needs some: at least one
+        count or receipt, no count of zero and no receipt that did not bite.
         """
         duration = time.monotonic() - self._started
         vacuous = self._vacuous()
@@ -105,6 +105,9 @@ class Judge:
 
     def _ruling(self, clause: str, raised: BaseException | None) -> tuple[Verdict, str, Finding | None]:
         ruled = self._ruled.get(clause)
+        if isinstance(raised, PartDied):
+            # Also of what was found open: a system whose database has gone answers as no system should.
+            return Verdict.INCONCLUSIVE, f"{type(raised).__name__}: {raised}", None
         if ruled and ruled[0] is Verdict.OPEN:
             return ruled
         if isinstance(raised, GapFound):

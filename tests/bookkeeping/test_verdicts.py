@@ -184,6 +184,29 @@ def test_a_stack_that_does_not_start_is_inconclusive_and_not_tried_for_ever(
     assert session.results[-1].refusal_code == 3
 
 
+@pytest.mark.parametrize(
+    "symptom",
+    ['GapFound("no answer")', 'HarnessError("POST /venues answered 503")', 'NotSupported("no venues")'],
+)
+def test_the_death_of_a_part_explains_whatever_failed_before_it_was_noticed(
+    court: Court, healthy: Make, symptom: str
+) -> None:
+    session = court.hold(
+        f"""
+from harness.errors import *
+
+@gap("SYS-03.c")
+async def test_it(stack, judge):
+    judge.count("rounds")
+    stack.part_dies = True
+    raise {symptom}
+""",
+        healthy("SYS-03.c"),
+    )
+    assert session.verdicts() == {"healthy SYS-03.c": "inconclusive"}
+    assert "postgres was ended by SIGKILL on its own" in session.results[0].results[0].reason
+
+
 SLOW = """
 import asyncio
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bookkeeping.plan import Variant
-from harness.errors import StackError, SystemDied
+from harness.errors import PartDied, StackError, SystemDied
 
 
 @dataclass
@@ -18,6 +18,7 @@ class ToyStack:
     mutant: str | None = None
     size: int = 2
     dies: bool = False
+    part_dies: bool = False
     id: str = "toy"
     kind: str = "embedded"
     links: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +53,8 @@ class ToyStack:
     async def check(self) -> None:
         if self.dies:
             raise SystemDied("app ended on its own", observed="exit 139")
+        if self.part_dies:
+            raise PartDied("postgres was ended by SIGKILL on its own", part="postgres")
 
     async def close(self) -> None:
         self.write("close")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import GapFound, HarnessError, NotSupported
+from harness.errors import GapFound, HarnessError, NotSupported, PartDied
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 from tests.verdicts.samples import BITTEN, CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, TOOTHLESS
@@ -56,6 +56,17 @@ def test_a_clause_once_open_stays_open():
         pass
     assert verdicts(made) == {B: OPEN}
     assert verdicts(made, HarnessError("broke")) == {B: OPEN}
+
+
+def test_what_was_found_on_a_stack_that_lost_a_part_does_not_count():
+    made = judge(B, C)
+    with made(B):
+        raise GapFound("sold twice")
+    with made(C):
+        pass
+    died = PartDied("postgres was ended by SIGKILL on its own", part="postgres")
+    assert verdicts(made, died) == {B: INCONCLUSIVE, C: INCONCLUSIVE}
+    assert "postgres was ended by SIGKILL" in made.conclude(died)[0].reason
 
 
 def test_what_was_closed_before_the_harness_broke_is_inconclusive():

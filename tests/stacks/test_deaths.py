@@ -1,0 +1,57 @@
+"""Who is named when a part of a stack has died."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from harness.errors import PartDied, StackError, SystemDied
+from harness.stacks.deaths import cause_first, own_death
+
+
+@dataclass
+class Part:
+    name: str
+    end: str = ""
+
+    def how_it_ended(self) -> str:
+        return self.end
+
+    def log_tail(self, lines: int = 40) -> list[str]:
+        return [f"last words of {self.name}"][:lines]
+
+
+REPLICAS = ("app", "app-2")
+DEAD = Part("postgres", "was ended by SIGKILL")
+
+
+def test_the_service_opens_a_gap_and_any_other_part_makes_it_inconclusive() -> None:
+    assert isinstance(own_death(Part("app-2"), "ended", replicas=REPLICAS), SystemDied)
+    died = own_death(DEAD, DEAD.how_it_ended(), replicas=REPLICAS)
+    assert isinstance(died, PartDied)
+    assert (str(died), died.part) == ("postgres was ended by SIGKILL on its own", "postgres")
+    assert died.log == ("last words of postgres",)
+
+
+def test_a_service_that_waits_for_a_dead_database_is_not_the_one_named() -> None:
+    waited = StackError("app was not ready within 30 s: GET /health answered 503", part="app")
+    with (
+        pytest.raises(PartDied, match="postgres was ended by SIGKILL on its own"),
+        cause_first(lambda: [Part("redis"), Part("app"), DEAD], replicas=REPLICAS),
+    ):
+        raise waited
+
+
+@pytest.mark.parametrize("parts", [[], [Part("redis")], [Part("app-2", "ended with exit code 3")]])
+def test_where_nothing_else_has_died_the_error_stays_as_it_is(parts: list[Part]) -> None:
+    with pytest.raises(StackError, match="app was not ready"), cause_first(lambda: parts, replicas=REPLICAS):
+        raise StackError("app was not ready", part="app")
+
+
+def test_a_part_that_fails_by_itself_speaks_for_itself() -> None:
+    with (
+        pytest.raises(StackError, match="could not bind"),
+        cause_first(lambda: [DEAD], replicas=REPLICAS),
+    ):
+        raise StackError("could not bind", part="postgres")
