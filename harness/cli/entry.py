@@ -12,7 +12,7 @@ import click
 
 from harness.bookkeeping import interrupts
 from harness.cli.interrupted import Interrupted
-from harness.errors import ExitCode, HarnessError, StackError
+from harness.errors import ExitCode, HarnessError, StackError, SystemDied
 
 DEBUG = "OVERBOOKED_DEBUG"
 
@@ -49,6 +49,8 @@ def perform(arguments: Sequence[str]) -> int:
             return ExitCode.USAGE
         except HarnessError as error:
             return _failed(error, error.exit_code)
+        except SystemDied as death:
+            return _failed(death, ExitCode.OPEN, death.what)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return _failed(error, ExitCode.INCONCLUSIVE, f"no disk space: {error}; make room")

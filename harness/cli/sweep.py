@@ -28,6 +28,7 @@ from harness.explore.sweeps import strike, sweep
 from harness.journeys.personas import People
 from harness.journeys.swept import JOURNEYS, journeys_for
 from harness.reporting.folder import RunFolder
+from harness.stacks.deaths import staying_whole
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.targets.loading import bind
@@ -35,8 +36,8 @@ from harness.wire.boundary import FaultKind
 
 
 @click.command(
-    epilog="Exit codes: 0 every fault was survived, 1 a violation was found, 2 bad usage, 3 a fault did "
-    "not bite or the harness failed, 130 interrupted. The matrix is stored as Markdown and JSON."
+    epilog="Exit codes: 0 every fault was survived, 1 a violation was found or the service died on its "
+    "own, 2 bad usage, 3 a fault did not bite or the harness failed, 130 interrupted. The matrix is stored as Markdown and JSON."
 )
 @click.argument("name", metavar="JOURNEY|GAP")
 @click.option(
@@ -155,8 +156,9 @@ async def _sweep(
             people = People(sweeping.seed)
             system = await bind(stack, descriptor, seed=sweeping.seed, people=people)
             try:
-                journey = JOURNEYS[name](system)
-                swept = await sweeping.of(stack, journey, display)
+                async with staying_whole(stack):
+                    journey = JOURNEYS[name](system)
+                    swept = await sweeping.of(stack, journey, display)
             finally:
                 await system.close()
             found.append(swept)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
-from harness.errors import PartDied, StackError, SystemDied
+from harness.errors import HarnessError, PartDied, StackError, SystemDied, UsageError
 
 
 class Dead(Protocol):
@@ -23,6 +23,13 @@ class Mortal(Dead, Protocol):
 
     def how_it_ended(self) -> str:
         """How it ended on its own; empty while it runs or when we ended it."""
+
+
+class Checked(Protocol):
+    """A stack, as far as it can say that it is whole."""
+
+    async def check(self) -> None:
+        """Raises SystemDied or PartDied when a part has ended on its own."""
 
 
 def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | PartDied:
@@ -61,3 +68,24 @@ def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str
             if part.name not in (*replicas, error.part) and (end := part.how_it_ended()):
                 raise own_death(part, end, replicas=replicas) from error
         raise
+
+
+@asynccontextmanager
+async def staying_whole(stack: Checked) -> AsyncIterator[None]:
+    """What is seen in the block counts only if every part lives to its end; a death explains a failure.
+
+    Raises:
+        SystemDied: the service ended on its own.
+        PartDied: another part did.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except HarnessError as error:
+        try:
+            await stack.check()
+        except (SystemDied, StackError) as death:
+            raise death from error
+        raise
+    await stack.check()

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import commands
 from harness.cli.entry import main, perform
-from harness.errors import ConfigError, HarnessError, StackError
+from harness.errors import ConfigError, HarnessError, StackError, SystemDied
 
 Raise = Callable[[BaseException], None]
 
@@ -33,6 +33,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Raise:
     [
         (ConfigError("key: wanted this"), 2, "key: wanted this"),
         (HarnessError("the proxy is gone"), 3, "the proxy is gone"),
+        (SystemDied("app was ended by SIGSEGV", expected="it lives"), 1, "app was ended by SIGSEGV"),
         (OSError(errno.ENOSPC, "No space left on device"), 3, "no disk space"),
         (PermissionError(errno.EACCES, "Permission denied"), 3, "PermissionError"),
         (KeyError("slip of ours"), 3, "KeyError: 'slip of ours'"),

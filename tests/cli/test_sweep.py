@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.cli import sweep
+from harness.errors import HarnessError, PartDied, SystemDied
 from harness.journeys import swept
 from harness.stacks import choice
 from tests.explore.toll import Lost, TollJourney, TollStack, TollTrial
@@ -24,8 +25,14 @@ class Standing(TollStack):
 
     diary: Path
 
+    died: HarnessError | SystemDied | None = None
+
     async def start(self) -> None:
         self.diary.write_text("start\n")
+
+    async def check(self) -> None:
+        if self.died is not None:
+            raise self.died
 
     async def close(self) -> None:
         with self.diary.open("a") as diary:
@@ -62,6 +69,36 @@ def test_a_journey_that_survives_everything_satisfies(
     document = json.loads(called.out)
     assert document["sweeps"][0]["counts"]["bitten"] == POINTS * KINDS
     assert document["sweeps"][0]["exhausted"] is True
+    assert stack.diary.read_text().splitlines() == ["start", "close"]
+
+
+@pytest.mark.parametrize(
+    ("died", "code"),
+    [
+        (PartDied("postgres was ended by SIGKILL on its own", part="postgres"), 3),
+        (SystemDied("app was ended by SIGSEGV while no fault of ours was aimed at it"), 1),
+    ],
+)
+@pytest.mark.parametrize("breaks", [True, False])
+def test_a_sweep_whose_stack_lost_a_part_says_which_and_shows_no_matrix(
+    project: Project,
+    stack: Standing,
+    monkeypatch: pytest.MonkeyPatch,
+    died: HarnessError | SystemDied,
+    code: int,
+    breaks: bool,
+) -> None:
+    def made(_system: object) -> TollJourney:
+        stack.died = died
+        if breaks:
+            raise HarnessError("app answered GET /_control/clock with 503")
+        return TollJourney(stack, recovers=True)
+
+    monkeypatch.setitem(swept.JOURNEYS, "checkout", made)  # type: ignore[arg-type]
+    called = project.call("sweep", "checkout", "--kinds", "error")
+    assert called.code == code
+    assert str(died).splitlines()[0] in called.err
+    assert "injected" not in called.err
     assert stack.diary.read_text().splitlines() == ["start", "close"]
 
 

@@ -94,6 +94,9 @@ class TollStack:
     refuses: str = ""
     answer_bytes: int = 9
 
+    async def check(self) -> None:
+        """No part of it dies on its own."""
+
     def as_stack(self) -> Stack:
         return self  # type: ignore[return-value]
 
