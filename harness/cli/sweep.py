@@ -37,7 +37,8 @@ from harness.wire.boundary import FaultKind
 
 @click.command(
     epilog="Exit codes: 0 every fault was survived, 1 a violation was found or the service died on its "
-    "own, 2 bad usage, 3 a fault did not bite or the harness failed, 130 interrupted. The matrix is stored as Markdown and JSON."
+    "own, 2 bad usage, 3 a fault did not bite or the harness failed, 130 interrupted. The matrix is stored "
+    "as Markdown and JSON."
 )
 @click.argument("name", metavar="JOURNEY|GAP")
 @click.option(
