@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.races import __doc__ as summary
-from tests.benchmarks.races.jobs import METHODS, Job, catalog, race_mutants
+from tests.benchmarks.races.jobs import EXPLORATION, METHODS, Job, catalog, race_mutants
 from tests.benchmarks.races.results import Results
 from tests.benchmarks.races.tables import table
 from tests.benchmarks.races.trials import HEALTHY, Trial
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         _say(str(error))
         return 2
-    methods = [method for method in METHODS if not asked.method or method in asked.method]
+    named = asked.method or ([EXPLORATION] if asked.healthy and not asked.mutant else METHODS)
+    methods = [method for method in METHODS if method in named]
     mutants = {name: clauses for name, clauses in known.items() if not asked.mutant or name in asked.mutant}
     hunted = {} if asked.healthy and not asked.mutant else dict.fromkeys(mutants, asked.trials)
     if asked.healthy:
@@ -68,7 +69,7 @@ def _bar_missed(trials: Sequence[Trial]) -> bool:
     return any(
         trial.hunt.detected if trial.mutant == HEALTHY else not trial.hunt.detected
         for trial in trials
-        if trial.method == METHODS[0] or trial.mutant == HEALTHY
+        if trial.method == EXPLORATION or trial.mutant == HEALTHY
     )
 
 
@@ -100,7 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--mutant", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     add("--method", action="append", default=[], choices=METHODS, help="only this one; may be repeated")
     add("--trials", type=int, default=20, help="of each mutant and method (20)")
-    add("--healthy", type=int, default=0, metavar="N", help="hunt on the healthy system, N trials")
+    add(
+        "--healthy",
+        type=int,
+        default=0,
+        metavar="N",
+        help="hunt on the healthy system instead, N trials; by exploration if no method is named",
+    )
     add("--workers", type=int, default=1, help="stacks side by side, each in a process of its own (1)")
     add("--floor-s", type=float, default=2.0, help="the least time that a method gets (2)")
     add("--limit-s", type=float, default=180.0, help="the most time that exploration gets (180)")

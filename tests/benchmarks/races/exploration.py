@@ -57,14 +57,18 @@ class Stopwatch:
         return watched
 
 
-async def explore(stated: Sequence[Stated], stack: Stack, system: System, *, allowed_s: float) -> Hunt:
+async def explore(
+    stated: Sequence[Stated], stack: Stack, system: System, *, seed: int, allowed_s: float
+) -> Hunt:
     """Explore races in order until one shows something, all are exhausted, or time is up.
 
     An exploration that could not be brought to an end is undecided, and the next race is explored.
     """
     watch = Stopwatch()
     judge = Judge(sorted({one.clause for one in stated}), "benchmark")
-    explore = explorer(stack, system, judge, load_profile("quick").budget, settings=Settings())
+    # What is found is not made smaller: it has been found.
+    budget = replace(load_profile("quick").budget, minimising=0)
+    explore = explorer(stack, system, judge, budget, settings=Settings(), seed=seed)
     schedules = undecided = 0
     why = race = ""
     try:

@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
+from harness.errors import HarnessError
 from harness.journeys.personas import People
 from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.protocol import Stack
 from harness.stacks.settings import StackSettings
 from harness.targets.descriptor import Descriptor, load
 from harness.targets.loading import bind, doors
 from harness.targets.system import System
-from tests.benchmarks.races.collecting import Exploring, Stated, exploring, races_of
+from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.exploration import explore
-from tests.benchmarks.races.jobs import BURSTS, DESCRIPTOR, EXPLORATION, LOCUST, METHODS, Job
+from tests.benchmarks.races.frontrunning import MISSING, Frontrun, is_installed
+from tests.benchmarks.races.jobs import BURSTS, DESCRIPTOR, EXPLORATION, FRONTRUN, LOCUST, METHODS, Job
 from tests.benchmarks.races.locusts import ByUsers, Users
 from tests.benchmarks.races.playing import play
-from tests.benchmarks.races.trials import Hunt, Trial
+from tests.benchmarks.races.trials import HEALTHY, Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
 
 
 async def hunt(job: Job) -> AsyncIterator[Trial]:
     """Do what a job asks; each trial as soon as it is done."""
-    descriptor = load(DESCRIPTOR)
-    cases = list(exploring())
-    async with AsyncExitStack() as opened:
-        stack = await opened.enter_async_context(
-            EmbeddedStack(descriptor, StackSettings(), mutant=job.seeded)
-        )
-        users = None
-        if any(LOCUST in methods for methods in job.missing.values()):
-            users = await opened.enter_async_context(Users(job.size, doors(stack)))
-        ground = Ground(job, descriptor, stack, cases, users)
+    async with Ground(job, load(DESCRIPTOR)) as ground:
         for number in sorted(job.missing):
-            async for trial in ground.trial(number, job.missing[number]):
-                yield trial
+            async with aclosing(ground.trial(number, job.missing[number])) as trials:
+                async for trial in trials:
+                    yield trial
 
 
 class Ground:
-    """A running stack on which one mutant is hunted."""
+    """A running stack on which one mutant is hunted, and the processes of those that hunt from outside."""
 
-    def __init__(
-        self, job: Job, descriptor: Descriptor, stack: Stack, cases: Sequence[Exploring], users: Users | None
-    ) -> None:
+    def __init__(self, job: Job, descriptor: Descriptor) -> None:
         self._job = job
         self._descriptor = descriptor
-        self._stack = stack
-        self._cases = cases
-        self._users = users
+        self._cases = list(exploring())
+        self._asked = {method for methods in job.missing.values() for method in methods}
+        self._stack = EmbeddedStack(descriptor, StackSettings(), mutant=job.seeded)
+        self._users: Users | None = None
+        self._frontrun: Frontrun | None = None
+        self._exits = AsyncExitStack()
+
+    async def __aenter__(self) -> Ground:
+        async with AsyncExitStack() as exits:
+            await exits.enter_async_context(self._stack)
+            if LOCUST in self._asked:
+                self._users = await exits.enter_async_context(Users(self._job.size, doors(self._stack)))
+            if FRONTRUN in self._asked and is_installed():
+                env = self._stack.processes["app"].env
+                self._frontrun = await exits.enter_async_context(Frontrun(self._job, self._stack, env))
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
 
     async def trial(self, number: int, methods: Sequence[str]) -> AsyncIterator[Trial]:
         """One trial: exploration first, and then each other method in the time that it took.
@@ -57,26 +65,32 @@ class Ground:
         What is prepared before the races (a stack, customers) is in nobody's time.
         """
         job = self._job
-        allowed_s = job.allowed_s.get(number, 0.0)
-        seed = job.seed + number
+        explored_s = job.allowed_s.get(number, 0.0)
+        for method in sorted(methods, key=METHODS.index):
+            given_s = job.limit_s if method == EXPLORATION else max(job.floor_s, explored_s)
+            found = await self._hunt(method, job.seed + number, given_s)
+            if method == EXPLORATION and (found.detected or job.mutant == HEALTHY):
+                explored_s = found.seconds
+            yield Trial(job.mutant, method, number, round(given_s, 3), found)
+
+    async def _hunt(self, method: str, seed: int, allowed_s: float) -> Hunt:
+        if method == FRONTRUN:
+            if self._frontrun is None:
+                return Hunt(0.0, applies=False, why=MISSING)
+            return await self._frontrun.hunt(seed=seed, allowed_s=allowed_s)
         system = await bind(self._stack, self._descriptor, seed=seed, people=People(seed))
         try:
-            stated = await races_of(system, job.clauses, self._cases)
-            crowd = Crowd(job.size, await system.customers(job.size))
-            for method in sorted(methods, key=METHODS.index):
-                given_s = job.limit_s if method == EXPLORATION else max(job.floor_s, allowed_s)
-                found = await self._hunt(method, stated, system, crowd, given_s)
-                if method == EXPLORATION:
-                    allowed_s = found.seconds if found.detected else 0.0
-                yield Trial(job.mutant, method, number, round(given_s, 3), found)
+            stated = await races_of(system, self._job.clauses, self._cases)
+            if not stated:
+                raise HarnessError(f"no scenario explores {', '.join(self._job.clauses)}")
+            if method == EXPLORATION:
+                return await explore(stated, self._stack, system, seed=seed, allowed_s=allowed_s)
+            return await self._played(method, stated, system, allowed_s)
         finally:
             await system.close()
 
-    async def _hunt(
-        self, method: str, stated: Sequence[Stated], system: System, crowd: Crowd, allowed_s: float
-    ) -> Hunt:
-        if method == EXPLORATION:
-            return await explore(stated, self._stack, system, allowed_s=allowed_s)
+    async def _played(self, method: str, stated: Sequence[Stated], system: System, allowed_s: float) -> Hunt:
+        crowd = Crowd(self._job.size, await system.customers(self._job.size))
         way = self._way(method, system)
         try:
             return await play(stated, system, crowd, way, allowed_s=allowed_s)
@@ -84,9 +98,8 @@ class Ground:
             await way.close()
 
     def _way(self, method: str, system: System) -> Way:
-        service = self._descriptor.service("app")
         if method == BURSTS:
-            return LastByteHeld(system, service.health if service else "/")
+            return LastByteHeld(system, self._descriptor.app.health)
         if method == LOCUST and self._users is not None:
             return ByUsers(system, self._users)
         return Plainly(system)
