@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from docker.constants import DEFAULT_DOCKER_API_VERSION as api_version  # noqa: N811
 from docker.errors import APIError, NotFound
-from docker.types.networks import EndpointConfig
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.network import Network
 
 from harness.errors import StackError
+from harness.stacks.container_place import Place
 from harness.stacks.docker_owned import translated
 from harness.stacks.health import Probe, quoted, wait_until_ready
 
@@ -30,13 +28,9 @@ _POLL_S = 0.02
 class ContainerProcess:
     """A container with fixed ports; satisfies `harness.stacks.protocol.Process`.
 
-    Its published ports are fixed, so that it is found at the same addresses after a restart.
-
     Args:
         image, command, env: what to run; an empty command is the image's own.
-        network: the stack's network, in which it is known by its own name.
-        address: its fixed address there.
-        ports: container port to leased port on loopback.
+        place: where it stands in the stack's network.
         labels: whose it is.
         probe: says when it is ready.
     """
@@ -48,9 +42,7 @@ class ContainerProcess:
         *,
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        network: Network,
-        address: str,
-        ports: Mapping[int, int] | None = None,
+        place: Place,
         labels: Mapping[str, str],
         probe: Probe,
         timeout_s: float,
@@ -59,9 +51,7 @@ class ContainerProcess:
         self.image = image
         self._command = list(command)
         self._env = dict(env or {})
-        self._network = network
-        self._address = address
-        self._ports = dict(ports or {})
+        self._place = place
         self._labels = dict(labels)
         self._probe = probe
         self._timeout_s = timeout_s
@@ -242,25 +232,10 @@ class ContainerProcess:
             self._pid = pid if pid and Path(f"/proc/{pid}").exists() and _in_container(pid) else 0
 
     def _created(self) -> Any:
-        made = (
-            DockerContainer(self.image)
-            .with_envs(**self._env)
-            .with_network(self._network)
-            .with_kwargs(
-                labels=self._labels,
-                hostname=self.name,
-                networking_config={
-                    self._network.name: EndpointConfig(  # type: ignore[no-untyped-call]
-                        api_version, aliases=[self.name], ipv4_address=self._address
-                    )
-                },
-            )
-        )
+        made = DockerContainer(self.image).with_envs(**self._env)
         if self._command:
             made.with_command(self._command)
-        # Its own method publishes on every address of the host.
-        published: Any = {f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in self._ports.items()}
-        made.ports = published
+        made.with_kwargs(labels=self._labels, **self._place.take(made))
         return made.start().get_wrapped_container()
 
     def _state(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from harness.stacks import guard
 from harness.stacks.container import ContainerProcess
 from harness.stacks.container_images import ImageNames, resolve_images
 from harness.stacks.container_network import make_network
+from harness.stacks.container_place import Place, Sandbox, Spot
 from harness.stacks.database import SUPERUSER
 from harness.stacks.docker_owned import labels, remove_stack, sweep_containers
 from harness.stacks.health import Probe, http_probe
@@ -73,6 +74,7 @@ class ContainersStack:
         self._processes: dict[str, ContainerProcess] = {}
         self._toxiproxy: ContainerProcess | None = None
         self._network: Network | None = None
+        self._sandboxes: dict[str, Sandbox] = {}
         self._images: ImageNames | None = None
         self._leases = PortLeases(LOOPBACK)
         self._published: dict[str, int] = {}
@@ -234,6 +236,7 @@ class ContainersStack:
             with suppress(HarnessError):
                 remove_stack(self.id)
             self._network = None
+        self._sandboxes.clear()
         self._processes, self._toxiproxy = {}, None
         self._leases.release()
         if self._ownership:
@@ -275,20 +278,34 @@ class ContainersStack:
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
     ) -> ContainerProcess:
-        assert self._network is not None
-        inside = _INSIDE.get(name, _SERVICE_PORT)
         return ContainerProcess(
             name,
             image,
             command=command,
             env=env,
-            network=self._network,
-            address=self._inside.get(name, self._inside["once"]),
-            ports={inside: self._published[name]} if name in self._published else {},
+            place=self._place(name),
             labels=labels(self.id),
             probe=probe,
             timeout_s=self._settings.health_timeout_s,
         )
+
+    def _place(self, name: str) -> Place:
+        """Where a part stands; what may be killed and started anew keeps its place."""
+        assert self._network is not None
+        assert self._images is not None
+        if name not in self._published:
+            return Spot(name, self._network, self._inside["once"])
+        ports = {_INSIDE.get(name, _SERVICE_PORT): self._published[name]}
+        spot = Spot(name, self._network, self._inside[name], ports)
+        if name == "toxiproxy":
+            return spot
+        return self._sandboxes.setdefault(name, Sandbox(spot, self._sandbox_image, labels(self.id)))
+
+    @property
+    def _sandbox_image(self) -> str:
+        """One that is here in any case, and has more in it than the one program it is for."""
+        assert self._images is not None
+        return self._images.postgres or self._images.redis or self._images.app
 
     async def _start_toxiproxy(self, links: LinkSet) -> None:
         assert self._images

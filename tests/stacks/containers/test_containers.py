@@ -23,6 +23,8 @@ from harness.targets.descriptor import Descriptor
 pytestmark = pytest.mark.containers
 
 ROOT = Path(__file__).parents[3]
+# Toxiproxy, and the four that may be killed, each in a sandbox of its own.
+CONTAINERS = 9
 
 
 async def readiness(stack: ContainersStack) -> int:
@@ -65,6 +67,29 @@ async def test_a_killed_part_is_gone_and_comes_back_at_its_address(stack: Contai
     await stack.heal()
     assert process.alive()
     assert await readiness(stack) == 200
+
+
+async def test_who_calls_at_a_killed_service_is_turned_away_and_not_left_waiting(
+    stack: ContainersStack,
+) -> None:
+    stack.processes["app"].kill()
+    try:
+        async with httpx.AsyncClient(base_url=stack.client_url, timeout=30) as client:
+            with pytest.raises((httpx.RemoteProtocolError, httpx.NetworkError)):
+                await client.get("/health/live")
+    finally:
+        await stack.heal()
+
+
+async def test_a_service_started_again_stands_where_it_stood(stack: ContainersStack) -> None:
+    process = stack.processes["app"]
+    async with httpx.AsyncClient(base_url=stack.urls["app"], timeout=30) as client:
+        assert (await client.get("/health/ready")).status_code == 200
+        process.kill()
+        with pytest.raises(httpx.TransportError):
+            await client.get("/health/ready")
+        await process.start()
+        assert (await client.get("/health/ready")).status_code == 200
 
 
 async def test_a_paused_service_does_not_answer_until_it_is_resumed(stack: ContainersStack) -> None:
@@ -141,7 +166,7 @@ async def test_closing_leaves_no_container_and_no_network(
     async with ContainersStack(described, one_replica) as made:
         stack_id = made.id
         containers, networks = belongings(stack_id)
-        assert (containers, networks) == (5, 1)
+        assert (containers, networks) == (CONTAINERS, 1)
     assert belongings(stack_id) == (0, 0)
     await made.close()
 
@@ -191,7 +216,7 @@ asyncio.run(main())
     )
     assert harness.stdout
     stack_id = (await asyncio.to_thread(harness.stdout.readline)).strip()
-    assert belongings(stack_id)[0] == 5
+    assert belongings(stack_id)[0] == CONTAINERS
     harness.kill()
     harness.wait()
     assert stack_id in await asyncio.to_thread(sweep_containers)
