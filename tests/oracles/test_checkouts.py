@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import GapFound
 from harness.oracles.checkouts import no_refusal_after_capture, survives
-from harness.oracles.prices import new_price_told
+from harness.oracles.prices import never_dearer, new_price_told
 from harness.targets.port import Answer, DurableState, Money, Outcome
 from tests.oracles.books import NOTHING, PAID, charge
 
@@ -67,3 +67,12 @@ def test_a_refusal_names_the_price_that_holds_now() -> None:
         new_price_told(Answer(Outcome.REFUSED, 409, facts={"price": Money(2500)}), Money(3100))
     with pytest.raises(GapFound):
         new_price_told(Answer(Outcome.REFUSED, 409), Money(3100))
+
+
+def test_a_price_above_all_that_held_is_found() -> None:
+    never_dearer(Answer(Outcome.OK, 201, facts={"price": Money(3100)}), Money(2500), Money(3100))
+    never_dearer(Answer(Outcome.REFUSED, 409, facts={"price": Money(5000)}), Money(2500))
+    with pytest.raises(GapFound, match="never held"):
+        never_dearer(Answer(Outcome.OK, 201, facts={"price": Money(3101)}), Money(2500), Money(3100))
+    with pytest.raises(GapFound):
+        never_dearer(Answer(Outcome.OK, 201), Money(2500))
