@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import pytest
+
+from harness import gap
+from harness.explore.race import Race
+from tests.benchmarks.races import collecting
+from tests.benchmarks.races.collecting import Collector, exploring, races_of
+
+ANYBODY: Any = object()
+
+
+async def race() -> Race:
+    return Race([])
+
+
+@gap("SYS-03.a")
+@pytest.mark.parametrize("customers", [2, 3])
+async def test_last_place(system: Any, explore: Any, customers: int) -> None:
+    async def sold_once() -> Race:
+        return Race([customers] * customers)
+
+    await explore.interleavings(sold_once)
+    await explore.interleavings(race, name="again", preemptions=1)
+
+
+@gap("SYS-28.c", "SYS-28.d")
+@pytest.mark.parametrize(("method", "told"), [("bank", 1), ("card", 2)], ids=["by bank", "by card"])
+async def test_told_at_once(explore: Any, method: str, told: int) -> None:
+    await explore.interleavings(race, clause="SYS-28.d", name=f"{method} {told}")
+    await explore.interleavings(race)
+
+
+async def test_no_scenario(explore: Any) -> None:
+    raise AssertionError("nobody may run this")
+
+
+@gap("SYS-03.a")
+async def test_explores_nothing(races: Any) -> None:
+    raise AssertionError("nobody may run this")
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A package of scenarios with these in its only module."""
+    module = types.SimpleNamespace(
+        test_last_place=test_last_place,
+        test_told_at_once=test_told_at_once,
+        test_no_scenario=test_no_scenario,
+        test_explores_nothing=test_explores_nothing,
+    )
+    found = types.ModuleType("bookings")
+    found.__path__ = []
+    walked = [types.SimpleNamespace(name=name) for name in ("bookings.places", "bookings.test_places")]
+    monkeypatch.setattr(collecting.pkgutil, "walk_packages", lambda *_: walked)
+    monkeypatch.setattr(collecting, "import_module", {"bookings.test_places": module}.__getitem__)
+    return found
+
+
+# The scenarios above are handed to the collector, not to pytest.
+for _scenario in (test_last_place, test_told_at_once, test_no_scenario, test_explores_nothing):
+    _scenario.__test__ = False  # type: ignore[attr-defined]
+
+
+async def test_what_would_be_explored_is_kept_and_nothing_is_run() -> None:
+    async def unheard_of() -> Race:
+        raise AssertionError("nobody asked for it")
+
+    collector = Collector("a scenario", "SYS-03.a")
+    explored = await collector.interleavings(unheard_of, preemptions=1, reduce=False, schedules=7)
+    (stated,) = collector.stated
+    assert (stated.name, stated.clause, stated.make_race) == (
+        "a scenario unheard_of",
+        "SYS-03.a",
+        unheard_of,
+    )
+    assert stated.bound == {"preemptions": 1, "reduce": False, "schedules": 7}
+    assert explored.violation is None
+    assert explored.schedules == 0
+
+
+def test_each_case_of_a_scenario_that_explores_is_one(package: types.ModuleType) -> None:
+    assert [case.name for case in exploring(package)] == [
+        "test_last_place[2]",
+        "test_last_place[3]",
+        "test_told_at_once[by bank]",
+        "test_told_at_once[by card]",
+    ]
+
+
+async def test_a_case_is_called_with_its_values(package: types.ModuleType) -> None:
+    stated = await races_of(ANYBODY, ["SYS-03.a"], exploring(package))
+    assert [one.name for one in stated] == [
+        "test_last_place[2] sold_once",
+        "test_last_place[2] again",
+        "test_last_place[3] sold_once",
+        "test_last_place[3] again",
+    ]
+    assert [len((await one.make_race()).actors) for one in stated] == [2, 0, 3, 0]
+
+
+async def test_only_races_of_the_clauses_asked_are_taken(package: types.ModuleType) -> None:
+    stated = await races_of(ANYBODY, ["SYS-28.d"], exploring(package))
+    assert [one.name for one in stated] == [
+        "test_told_at_once[by bank] bank 1",
+        "test_told_at_once[by card] card 2",
+    ]
+
+
+def test_every_clause_that_scenarios_explore_has_races() -> None:
+    found = {clause for case in exploring() for clause in case.clauses}
+    assert {"SYS-03.a", "SYS-03.b", "SYS-04.f", "SYS-28.c"} <= found

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.explore.actors import Actor
+from harness.explore.race import Race
+from harness.targets.port import Action, Answer, HttpRequest, Money, Outcome, Slot
+from tests.benchmarks.races.crowds import Crowd
+
+SLOT, OTHER = Slot("s", 1, Money(1)), Slot("o", 1, Money(1))
+
+
+def action(verb: str, who: str = "ana", **args: Any) -> Action:
+    return Action(verb, who, HttpRequest("POST", "/"), lambda _: Answer(Outcome.OK), args)
+
+
+@dataclass
+class Customer:
+    nick: str
+
+    def books(self, slot: Slot) -> Action:
+        return action("book", self.nick, slot=slot.id)
+
+
+def crowd(size: int) -> Crowd:
+    people: Any = [Customer(f"c{number}") for number in range(size)]
+    return Crowd(size, people)
+
+
+def deeds(race: Race) -> list[tuple[str, str, object]]:
+    return [(actor.name, actor.verb, next(iter(actor.does.args.values()))) for actor in race.cast]
+
+
+async def made(race: Race, size: int) -> list[Race]:
+    async def make() -> Race:
+        return race
+
+    return await crowd(size).races(make)
+
+
+async def test_more_customers_come_for_the_same_place() -> None:
+    (race,) = await made(
+        Race([action("book", slot="s"), action("cancel", booking="b")], slots=[SLOT]), size=5
+    )
+    assert deeds(race) == [
+        ("ana", "book", "s"),
+        ("ana", "cancel", "b"),
+        ("c0", "book", "s"),
+        ("c1", "book", "s"),
+        ("c2", "book", "s"),
+    ]
+
+
+async def test_customers_come_for_every_place_that_is_booked_in_turn() -> None:
+    (race,) = await made(
+        Race([action("book", slot="s"), action("book", "ben", slot="o")], slots=[SLOT, OTHER]), size=5
+    )
+    assert [slot for _, _, slot in deeds(race)] == ["s", "o", "s", "o", "s"]
+
+
+async def test_what_is_done_twice_is_done_as_often_as_is_wanted() -> None:
+    twice = [action("deliver", event="paid"), action("deliver", event="paid")]
+    (race,) = await made(Race([*twice, action("deliver", event="refunded")]), size=6)
+    assert [event for _, _, event in deeds(race)] == ["paid", "paid", "refunded", "paid", "paid", "paid"]
+
+
+@pytest.mark.parametrize(
+    "actors",
+    [
+        [action("cancel", booking="b"), action("reschedule", booking="b")],
+        [action("book", slot="elsewhere"), action("resize", slot="s")],
+        [action("book", slot="s", key="k"), action("cancel", booking="b")],
+    ],
+    ids=["different deeds", "a place nobody opened", "a request with a key"],
+)
+async def test_any_other_race_is_run_side_by_side(actors: list[Action]) -> None:
+    races = await made(Race(actors, slots=[SLOT]), size=7)
+    assert [len(race.actors) for race in races] == [2, 2, 2]
+
+
+async def test_a_race_with_somebody_who_does_several_things_is_run_side_by_side() -> None:
+    async def pays_and_books(_: int) -> None: ...
+
+    actors = [action("book", slot="s"), Actor("ben", "pays", pays_and_books)]
+    races = await made(Race(actors, slots=[SLOT]), size=20)
+    assert len(races) == 10
+
+
+async def test_a_race_larger_than_the_crowd_stays_whole() -> None:
+    (race,) = await made(Race([action("book", slot="s")] * 3, slots=[SLOT]), size=2)
+    assert len(race.actors) == 3
