@@ -18,6 +18,7 @@ from harness.cli.replaying import replayed_schedule
 from harness.errors import UnknownGap
 from harness.explore.bundle import Bundle
 from harness.explore.bundle_reading import read_bundle
+from harness.profiles import BUNDLED
 
 
 @click.command(
@@ -53,9 +54,10 @@ def command(
     """
     bundle = read_bundle(file)
     made = bundle.made
+    known = (*BUNDLED, *settings_of(config).settings.profiles)
     said = settings_of(
         config,
-        profile=made.profile,
+        profile=made.profile if made.profile in known else None,
         seed=made.seed,
         stack={"kind": kind, "replicas": made.replicas or None},
     )
@@ -107,4 +109,6 @@ def changes(bundle: Bundle, said: Said) -> list[str]:
     )
     if bundle.fits.target != now.target or not now.scenario:
         raise NoLongerFits(f"the bundle no longer fits: {'; '.join(misfits(bundle, now))}")
-    return misfits(bundle, now)
+    profile = bundle.made.profile
+    gone = [] if settings.profile == profile else [f"there is no profile {profile!r} any more"]
+    return [*gone, *misfits(bundle, now)]

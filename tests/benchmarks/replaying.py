@@ -3,15 +3,14 @@
     python -m tests.benchmarks.replaying [--times N] [--containers N] [--only TEXT] [--folder DIR]
 
 Bundles of each kind are made first (or found in DIR, where they were left before), then each is replayed:
-most of the times on one stack, every tenth on a new stack in a process that has run others before, every
-tenth in a new process; with --containers besides on the other kind of stack. The bar is all of them.
+most of the times on one stack, every twentieth on a new stack in a process that has run others before,
+every twentieth in a new process; with --containers besides on the other kind of stack. The bar is all.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import json
 import os
 import random
@@ -20,7 +19,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.bookkeeping.fitting import fits_of
-from harness.cli.entry import perform
 from harness.config import Settings
 from harness.errors import HarnessError
 from harness.explore.bundle import Bundle, Expected, Made, Recording
@@ -50,9 +47,16 @@ _SWEEPING = (
     "scenarios/revenue/test_sys_01_fault_points.py"
     "::test_a_checkout_survives_a_fault_at_each_of_its_boundaries"
 )
-# Of ten replays one is on a new stack, and one in a new process.
-_SHARE = 10
-_CALLED = "import sys; from harness.cli.entry import perform; sys.exit(perform(sys.argv[1:]))"
+# Of twenty replays one is on a new stack, and one in a new process.
+_SHARE = 20
+# Calls the command line so many times in one process; it ends with the last call's exit code.
+_CALLED = """
+import sys
+from harness.cli.entry import perform
+for _ in range(int(sys.argv[1])):
+    code = perform(sys.argv[2:])
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Raced:
         made = folder / f"{self.mutant}-{self.clause}"
         command = ["race", self.clause, "--mutant", self.mutant, "--seed", str(self.seed)]
         if not made.exists():
-            _in_new_process(command, reports=made, wanted=1)
+            _called(command, reports=made, code=1)
         end = f"-{self.nth}" if self.nth > 1 else ""
         (found,) = made.glob(f"*/{self.clause}{end}.json")
         return found
@@ -195,14 +199,14 @@ class Tally:
     as_recorded: Counter[str] = field(default_factory=Counter)
     otherwise: Counter[str] = field(default_factory=Counter)
 
-    def add(self, way: str, told: Mapping[str, Any], wanted: int) -> None:
-        """Take in what one call told; replays that it does not tell of are not as recorded."""
+    def add(self, way: str, told: Sequence[Mapping[str, Any]], wanted: int) -> None:
+        """Take in what calls told; replays that they do not tell of are not as recorded."""
         self.replays[way] += wanted
-        self.as_recorded[way] += told.get("as_recorded", 0)
-        for each in told.get("each", ()):
+        self.as_recorded[way] += sum(call["as_recorded"] for call in told)
+        for each in (each for call in told for each in call["each"]):
             if said := each["trace"] or each["message"] or each["reason"] * (each["verdict"] != "open"):
                 self.otherwise[f"{way}: {each['verdict']}: {said}"] += 1
-        if missing := wanted - told.get("replays", 0):
+        if missing := wanted - sum(call["replays"] for call in told):
             self.otherwise[f"{way}: nothing came of it"] += missing
 
     @property
@@ -219,49 +223,42 @@ def replayed(bundle: Path, times: int, containers: int) -> Tally:
     tally = Tally()
     few = times // _SHARE
     on_one = times - 2 * few
-    tally.add("one stack", _in_new_process(["replay", str(bundle), "--times", str(on_one), "--json"]), on_one)
+    replay = ["replay", str(bundle), "--json"]
+    tally.add("one stack", _called([*replay, "--times", str(on_one)]), on_one)
+    tally.add("new stacks", _called(replay, calls=few), few)
     for _ in range(few):
-        tally.add("a new stack", _in_this_process(["replay", str(bundle), "--json"]), 1)
-        tally.add("a new process", _in_new_process(["replay", str(bundle), "--json"]), 1)
+        tally.add("new processes", _called(replay), 1)
     if containers:
         images = ["--stack", "containers", "--config", str(_ROOT / "ci" / "images.toml")]
-        command = ["replay", str(bundle), "--times", str(containers), "--json", *images]
-        tally.add("containers", _in_new_process(command), containers)
+        tally.add("containers", _called([*replay, "--times", str(containers), *images]), containers)
     return tally
 
 
-def _in_this_process(arguments: Sequence[str]) -> Mapping[str, Any]:
-    out = io.StringIO()
-    with redirect_stdout(out):
-        perform(arguments)
-    return _told(out.getvalue())
+def _called(
+    arguments: Sequence[str], *, calls: int = 1, reports: Path | None = None, code: int | None = None
+) -> list[Mapping[str, Any]]:
+    """Call the command line in a process of its own; the JSON of each call.
 
-
-def _in_new_process(
-    arguments: Sequence[str], *, reports: Path | None = None, wanted: int | None = None
-) -> Mapping[str, Any]:
-    environment = {**os.environ, **({"OVERBOOKED_REPORTS": str(reports)} if reports else {})}
+    Raises:
+        HarnessError: it did not end with the exit code that was wanted.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _CALLED, *arguments],
+        [sys.executable, "-c", _CALLED, str(calls), *arguments],
         cwd=_ROOT,
-        env=environment,
+        env={**os.environ, **({"OVERBOOKED_REPORTS": str(reports)} if reports else {})},
         capture_output=True,
         text=True,
         check=False,
     )
-    if wanted is not None and done.returncode != wanted:
+    if code is not None and done.returncode != code:
         raise HarnessError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-800:]}")
-    told = _told(done.stdout)
-    if not told and wanted is None:
+    told: list[Mapping[str, Any]] = []
+    out, at = done.stdout, 0
+    while out[at:].strip():
+        each, at = json.JSONDecoder().raw_decode(out, len(out) - len(out[at:].lstrip()))
+        told.append(each)
+    if code is None and len(told) < calls:
         sys.stderr.write(done.stderr[-800:])
-    return told
-
-
-def _told(out: str) -> Mapping[str, Any]:
-    try:
-        told: Mapping[str, Any] = json.loads(out)
-    except ValueError:
-        return {}
     return told
 
 

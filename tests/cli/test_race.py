@@ -112,6 +112,44 @@ def test_a_schedule_that_is_none_is_bad_usage(racing: Project, said: str) -> Non
     assert "such as 0,0,1,1,0" in called.err
 
 
+def test_shards_are_told_apart_and_explore_a_part_each(racing: Project) -> None:
+    cards = []
+    for part in ("1/2", "2/2"):
+        called = racing.call("race", "SYS-03.a", "--shard", part, "--json")
+        assert called.code == 0
+        cards.append(json.loads(called.out))
+    assert [card["shard"]["present"] for card in cards] == [[1], [2]]
+    assert cards[0]["shard"]["missing"] == [2]
+    schedules = 0
+    for card in cards:
+        (clause,) = (one for one in card["gaps"][0]["clauses"] if one["asked"])
+        (evidence,) = clause["evidence"]
+        for note in evidence["notes"]["interleavings"]:
+            assert note["exhausted"]
+            schedules += note["schedules"]
+    assert schedules == 36
+
+
+@pytest.mark.parametrize("said", ["0/2", "3/2", "2", "a/b", "1/"])
+def test_a_shard_that_is_none_is_bad_usage(racing: Project, said: str) -> None:
+    called = racing.call("race", "SYS-03.a", "--shard", said)
+    assert called.code == 2
+    assert "wanted one part of several, such as 2/8" in called.err
+
+
+def test_one_order_cannot_be_divided(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a", "--shard", "1/2", "--schedule", "0,1")
+    assert called.code == 2
+    assert "one schedule cannot be divided" in called.err
+
+
+def test_another_seed_explores_in_another_order_and_finds_the_same(racing: Project) -> None:
+    for seed in ("1", "2"):
+        called = racing.call("race", "SYS-03.a", "--seed", seed)
+        assert called.code == 0
+        assert "SYS-03.a closed: 36 schedules of 2 races" in called.err
+
+
 def test_a_clause_by_other_means_is_bad_usage(racing: Project) -> None:
     called = racing.call("race", "SYS-03.c")
     assert called.code == 2

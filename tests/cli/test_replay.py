@@ -150,6 +150,8 @@ def test_a_changed_scenario_is_run_anyway_when_that_is_asked(racing: Project, bu
             lambda data: data["fits"].update(target="other"),
             "it was made of other, and overbooked.toml names toy",
         ),
+        (lambda data: data["fits"].update(migrations="0" * 16), "the migrations have changed"),
+        (lambda data: data["made"].update(profile="hourly"), "there is no profile 'hourly' any more"),
         (lambda data: data["made"].update(mutant="SYS-03.99"), "SYS-03.99"),
         (lambda data: data.update(clause="SYS-99.a"), "SYS-99.a"),
     ],
@@ -162,6 +164,29 @@ def test_another_catalog_or_system_is_said(
     assert called.code == 3
     assert "no longer fits" in called.err
     assert said in called.err
+
+
+def test_without_its_profile_a_bundle_is_run_by_the_settings_when_that_is_asked(
+    racing: Project, bundle: Path
+) -> None:
+    rewrite(bundle, lambda data: data["made"].update(profile="hourly"))
+    called = racing.call("replay", str(bundle), "--anyway")
+    assert called.code == 1
+    assert "no longer fits: there is no profile 'hourly' any more" in called.err
+
+
+def test_a_schedule_that_no_longer_applies_names_its_step(racing: Project, bundle: Path) -> None:
+    def other(data: Bundle) -> None:
+        recording = data["recording"]
+        recording["schedule"] = [0] * len(recording["schedule"])
+        for step in recording["steps"]:
+            step["actor"] = 0
+
+    rewrite(bundle, other)
+    called = racing.call("replay", str(bundle))
+    assert called.code == 3
+    assert "step 4 of the schedule is actor 0's, and only 1 can go" in called.err
+    assert "SYS-03.a is inconclusive: 1 of 1 replays" in called.err
 
 
 def test_a_race_that_is_gone_is_inconclusive(racing: Project, bundle: Path) -> None:
