@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 from harness.errors import HarnessError
@@ -23,13 +23,27 @@ from tests.benchmarks.races.trials import HEALTHY, Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
 
 
-async def hunt(job: Job) -> AsyncIterator[Trial]:
-    """Do what a job asks; each trial as soon as it is done."""
+async def hunt(job: Job, say: Callable[[str], object]) -> AsyncGenerator[Trial, None]:
+    """Do what a job asks; each trial as soon as it is done.
+
+    Args:
+        say: told of a trial that was broken off; the next one begins all the same.
+
+    Raises:
+        HarnessError: the stack did not start, or trials were broken off.
+    """
+    broken_off = 0
     async with Ground(job, load(DESCRIPTOR)) as ground:
         for number in sorted(job.missing):
-            async with aclosing(ground.trial(number, job.missing[number])) as trials:
-                async for trial in trials:
-                    yield trial
+            try:
+                async with aclosing(ground.trial(number, job.missing[number])) as trials:
+                    async for trial in trials:
+                        yield trial
+            except HarnessError as error:
+                broken_off += 1
+                say(f"{job.mutant} {number + 1}: {type(error).__name__}: {error}")
+    if broken_off:
+        raise HarnessError(f"{broken_off} trials of {job.mutant} were broken off; run the same once more")
 
 
 class Ground:
@@ -59,7 +73,7 @@ class Ground:
     async def __aexit__(self, *_: object) -> None:
         await self._exits.aclose()
 
-    async def trial(self, number: int, methods: Sequence[str]) -> AsyncIterator[Trial]:
+    async def trial(self, number: int, methods: Sequence[str]) -> AsyncGenerator[Trial, None]:
         """One trial: exploration first, and then each other method in the time that it took.
 
         What is prepared before the races (a stack, customers) is in nobody's time.

@@ -19,7 +19,7 @@ async def race() -> Race:
 
 @gap("SYS-03.a")
 @pytest.mark.parametrize("customers", [2, 3])
-async def test_last_place(system: Any, explore: Any, customers: int) -> None:
+async def last_place(system: Any, explore: Any, customers: int) -> None:
     async def sold_once() -> Race:
         return Race([customers] * customers)
 
@@ -29,17 +29,17 @@ async def test_last_place(system: Any, explore: Any, customers: int) -> None:
 
 @gap("SYS-28.c", "SYS-28.d")
 @pytest.mark.parametrize(("method", "told"), [("bank", 1), ("card", 2)], ids=["by bank", "by card"])
-async def test_told_at_once(explore: Any, method: str, told: int) -> None:
+async def told_at_once(explore: Any, method: str, told: int) -> None:
     await explore.interleavings(race, clause="SYS-28.d", name=f"{method} {told}")
     await explore.interleavings(race)
 
 
-async def test_no_scenario(explore: Any) -> None:
+async def no_scenario(explore: Any) -> None:
     raise AssertionError("nobody may run this")
 
 
 @gap("SYS-03.a")
-async def test_explores_nothing(races: Any) -> None:
+async def explores_nothing(races: Any) -> None:
     raise AssertionError("nobody may run this")
 
 
@@ -47,22 +47,17 @@ async def test_explores_nothing(races: Any) -> None:
 def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A package of scenarios with these in its only module."""
     module = types.SimpleNamespace(
-        test_last_place=test_last_place,
-        test_told_at_once=test_told_at_once,
-        test_no_scenario=test_no_scenario,
-        test_explores_nothing=test_explores_nothing,
+        test_last_place=last_place,
+        test_told_at_once=told_at_once,
+        test_no_scenario=no_scenario,
+        test_explores_nothing=explores_nothing,
     )
     found = types.ModuleType("bookings")
     found.__path__ = []
     walked = [types.SimpleNamespace(name=name) for name in ("bookings.places", "bookings.test_places")]
-    monkeypatch.setattr(collecting.pkgutil, "walk_packages", lambda *_: walked)
+    monkeypatch.setattr("pkgutil.walk_packages", lambda *_: walked)
     monkeypatch.setattr(collecting, "import_module", {"bookings.test_places": module}.__getitem__)
     return found
-
-
-# The scenarios above are handed to the collector, not to pytest.
-for _scenario in (test_last_place, test_told_at_once, test_no_scenario, test_explores_nothing):
-    _scenario.__test__ = False  # type: ignore[attr-defined]
 
 
 async def test_what_would_be_explored_is_kept_and_nothing_is_run() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import aclosing
 
 from harness.errors import HarnessError
 from tests.benchmarks.races.hunting import hunt
@@ -16,9 +17,10 @@ from tests.benchmarks.races.jobs import Job
 
 
 async def _hunt(job: Job) -> None:
-    async for trial in hunt(job):
-        sys.stdout.write(json.dumps(trial.as_json()) + "\n")
-        sys.stdout.flush()
+    async with aclosing(hunt(job, lambda line: sys.stderr.write(f"{line}\n"))) as trials:
+        async for trial in trials:
+            sys.stdout.write(json.dumps(trial.as_json()) + "\n")
+            sys.stdout.flush()
 
 
 async def _listen(work: asyncio.Task[None]) -> None:
