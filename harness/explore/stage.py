@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 from harness.explore.actors import Callers, Errand, Request
 from harness.explore.blocking import SideConnection
 from harness.explore.choosing import Chooser
-from harness.explore.controller import Controller, GatedLink, Scheduled
+from harness.explore.controller import Controller, Scheduled
+from harness.explore.holding import GatedLink
 from harness.explore.limits import Experience, Limits
 from harness.explore.race import Race, Ran
 from harness.explore.volleys import door_of
