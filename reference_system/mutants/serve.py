@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from reference_system.mutants.mutant import MutantStale
@@ -16,11 +17,12 @@ def main(argv: list[str]) -> None:
         sys.exit(
             "usage: python -m reference_system.mutants.serve MUTANT [options of reference_system.booking]"
         )
+    gc.disable()  # as where the healthy service is started
     try:
         mutant(argv[0]).apply()
     except (LookupError, MutantStale) as error:
         sys.exit(f"mutant {argv[0]}: {error}")
-    from reference_system.booking.__main__ import main as serve  # noqa: PLC0415 - after the substitution
+    from reference_system.booking.serving import serve  # noqa: PLC0415 - after the substitution
 
     serve(argv[1:])
 

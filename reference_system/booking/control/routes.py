@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from reference_system.booking import jobs
+from reference_system.booking.clock import real_now
 from reference_system.booking.control import store
 from reference_system.booking.db import UnitOfWork
 from reference_system.booking.problems import NOT_FOUND, Problem, responses
@@ -46,7 +47,8 @@ async def move_clock(to: ClockOffset, runtime: HasRuntime) -> ClockReading:
 @router.get("/clock")
 async def read_clock(runtime: HasRuntime) -> ClockReading:
     """What time the service thinks it is."""
-    return ClockReading(now=await runtime.clock.now(), offset_s=await runtime.clock.offset_s())
+    offset_s = await runtime.clock.offset_s()
+    return ClockReading(now=real_now() + timedelta(seconds=offset_s), offset_s=offset_s)
 
 
 @router.get("/jobs")
