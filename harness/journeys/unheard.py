@@ -40,14 +40,21 @@ class Unheard:
         """The events that the provider would deliver again, by its journal."""
         return [event for event in await self.system.events([self.charge]) if not event.acknowledged]
 
-    async def heard(self) -> None:
-        """The provider delivers what was not acknowledged, oldest first, until all is or it gives up."""
+    async def heard(self) -> int:
+        """The provider delivers what was not acknowledged, oldest first, until all is or it gives up.
+
+        Returns:
+            How many deliveries it took; 0: everything had been acknowledged.
+        """
+        deliveries = 0
         for _ in range(_ROUNDS):
             waiting = await self.unacknowledged()
             if not waiting:
-                return
+                break
             for event in waiting:
                 await self.system.redeliver(event)
+            deliveries += len(waiting)
+        return deliveries
 
 
 async def pays_unheard(

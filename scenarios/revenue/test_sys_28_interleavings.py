@@ -56,8 +56,7 @@ async def test_deliveries_at_once_take_effect_once_in_every_order(
         after = await payment.state()
         never_backwards([ran.facts["before"], after])
         states_fit_amounts(after)
-        await payment.heard()
-        heard = await payment.state()
+        heard = await payment.state() if await payment.heard() else after
         never_backwards([after, heard])
         told_once(heard)
 
