@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, HarnessError, NotSupported, StackError
 from harness.stacks import guard
+from harness.stacks.deaths import own_death
 from harness.stacks.health import Probe, http_probe, wait_until_ready
 from harness.stacks.hosts import ensure_allowed
 from harness.stacks.links import Address, LinkPlan, LinkSet
@@ -122,14 +123,13 @@ class ExternalStack:
 
         Raises:
             StackError: it does not; whether it died or the way to it did cannot be seen from here.
+            PartDied: our Toxiproxy ended on its own.
         """
         for name in self.replicas:
             if missing := await self._probe(name)():
                 raise StackError(f"{name} does not answer: {missing}", part=name)
         if self._toxiproxy and (end := self._toxiproxy.how_it_ended()):
-            raise StackError(
-                f"toxiproxy {end} on its own", part="toxiproxy", log=self._toxiproxy.log_tail(20)
-            )
+            raise own_death(self._toxiproxy, end, replicas=self.replicas)
 
     async def close(self) -> None:
         """Close the links; the system runs on. Idempotent."""

@@ -44,11 +44,12 @@ class PairOutlet:
     def to_server(self, data: bytes | bytearray | memoryview) -> None:
         if self._pair.server.transport is None:
             self._pair.unsent.append(bytes(data))
-        else:
+        elif not self._pair.client.passed_end:
             _write(self._pair.server.transport, data)
 
     def to_client(self, data: bytes | bytearray | memoryview) -> None:
-        _write(self._pair.client.transport, data)
+        if not self._pair.server.passed_end:  # else that side was told that no more comes
+            _write(self._pair.client.transport, data)
 
     def end_to_server(self) -> None:
         self._pair.client.pass_end()

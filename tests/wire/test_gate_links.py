@@ -107,6 +107,34 @@ async def test_a_raw_link_asks_no_keeper() -> None:
         server.close()
 
 
+async def test_a_client_that_speaks_after_the_server_has_hung_up_is_no_failure_of_the_gates() -> None:
+    """Toxiproxy accepts for a server that is down, and hangs up; then comes the SSLRequest."""
+    hung_up = asyncio.Event()
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write_eof()
+        await hung_up.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    relays = Relays()
+    try:
+        upstream = server.sockets[0].getsockname()[:2]
+        link = relays.open("app->postgres", upstream=upstream, protocol=WireProtocol.POSTGRES)
+        reader, writer = await asyncio.open_connection(*link.address)
+        assert await asyncio.wait_for(reader.read(1), DEADLINE_S) == b""
+        loop, spoken = asyncio.get_running_loop(), asyncio.Event()
+        link.arm(after_messages=1, action=lambda: loop.call_soon_threadsafe(spoken.set))
+        writer.write(bytes.fromhex("00000008 04d2162f"))
+        await asyncio.wait_for(spoken.wait(), DEADLINE_S)
+        assert link.call(link.troubles) == ()
+        writer.close()
+    finally:
+        hung_up.set()
+        relays.close()
+        server.close()
+
+
 async def test_a_slow_reader_of_a_large_result_holds_the_server_back(
     gated: RelayLink, service: Connection
 ) -> None:
