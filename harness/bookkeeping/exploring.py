@@ -10,7 +10,6 @@ from harness.config import Settings
 from harness.errors import NotSupported
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
-from harness.explore.limits import Limits
 from harness.explore.stage import Stage, ThreadedLink
 from harness.explore.story import Script
 from harness.explore.telling import telling
@@ -20,9 +19,6 @@ from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
-
-# How long a person may take over one schedule; the service's own time limits are shorter.
-WALK_S = 3600.0
 
 
 def explorer(
@@ -56,8 +52,7 @@ def explorer(
     # The administrator may also have deadlocks found at once; an observer can only ask.
     dsn = stack.dsns.get("admin") or stack.dsns.get("observer")
     footprinting = Footprinting(stack.dsns.get("observer") or dsn)
-    limits = Limits(schedule_s=WALK_S) if orders is not None and orders.step else None
-    stage = Stage(system, links, dsn, limits=limits, harmless=footprinting.harmless)
+    stage = Stage(system, links, dsn, harmless=footprinting.harmless)
     if orders is not None and orders.preemptions is not None:
         bound = orders.preemptions
         budget = replace(budget, preemptions_two=bound, preemptions_three=bound)
@@ -78,5 +73,5 @@ def explorer(
 def _script(orders: Orders | None, watcher: Watcher | None) -> Script | None:
     if orders is None or not orders.one:
         return None
-    choose = watcher.choose if orders.step and watcher is not None else None
-    return Script(orders.schedule or (), orders.race, choose=choose)
+    walk = watcher.choose if orders.step and watcher is not None else None
+    return Script(orders.schedule or (), orders.race, walk=walk)

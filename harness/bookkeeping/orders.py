@@ -60,5 +60,5 @@ class Watcher(Protocol):
     def ran(self, race: str, trace: Trace) -> None:
         """A schedule of a race was run and is judged next."""
 
-    async def choose(self, choice: Choice) -> int:
-        """Say who goes next; called in the relay's thread."""
+    async def choose(self, choice: Choice, so_far: Trace) -> int | None:
+        """Say who goes next, given what has happened until then; None: go on as usual to the end."""

@@ -34,7 +34,7 @@ from harness.errors import ExitCode, UsageError
 from harness.reporting.folder import RunFolder
 from harness.verdicts.scorecard import Run, Scorecard, Shard
 
-# Who walks by hand takes his time; the service's own limits are shorter, and end it with a word.
+# Who walks by hand takes his time.
 WALK_S = 3600.0
 
 
@@ -133,7 +133,11 @@ def command(
     plan = replace(plan, orders=orders, scenario_timeout_s=WALK_S if step else plan.scenario_timeout_s)
     with shown(stepped=step) as (display, read):
         display.line(Text(why, style="dim"))
-        walk = Walk(display, read, schedule=schedule or ()) if step else None
+        walk = Walk(display, read) if step else None
+        if step:
+            display.line(
+                Text("the system starts and its race is run a few times; then you choose", style="dim")
+            )
         watching = Watching(display, walk)
         if orders.one:
             code, document = run_one_order(plan, said, watching, display)

@@ -7,18 +7,18 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.text import Text
 
 from harness.cli.display import PLAIN_WIDTH, Display
 from harness.errors import HarnessError
-from harness.explore.choosing import Choice, following
+from harness.explore.choosing import Choice
 from harness.explore.lanes import lines, short_name
 from harness.explore.redaction import Redactor
-from harness.explore.schedule import is_preemption
-from harness.explore.trace import Trace, TraceActor, TraceStep
+from harness.explore.trace import Trace, TraceStep
 from harness.wire.boundary import Boundary
 
 HELP = "the number of an actor lets him go; Enter goes on with the usual one; g goes on to the end; q quits"
@@ -90,58 +90,38 @@ class Walk:
     Args:
         display: where the question is shown.
         read: the next line that the person types; None: there is none any more.
-        schedule: how it begins; from there the person is asked.
     """
 
-    def __init__(
-        self, display: Display, read: Callable[[], str | None], *, schedule: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, display: Display, read: Callable[[], str | None]) -> None:
         self._display = display
         self._read = read
-        self._follow = following(schedule)
-        self._given = len(schedule)
         self._redactor = Redactor()
-        self._steps: list[TraceStep] = []
-        self._freely = False
+        self._taken: tuple[int, ...] = ()
         self.quit = False
 
     @property
     def schedule(self) -> str:
         """What was taken so far, as `--schedule` takes it."""
-        return ",".join(str(step.actor) for step in self._steps)
+        return ",".join(map(str, self._taken))
 
-    async def choose(self, choice: Choice) -> int:
-        """Show what is held and ask; called in the relay's thread, which goes on meanwhile.
+    async def choose(self, choice: Choice, so_far: Trace) -> int | None:
+        """Show what happened and what is held, and ask; None: go on as usual to the end.
 
         Raises:
             Walked: the person quits, or nobody answers.
-            ScheduleGone: the schedule that it begins with does not apply.
         """
-        if choice.number < len(self._steps):
-            self._say("that one was disturbed and begins anew", style="yellow")
-            self._steps, self._freely = [], False
-        chosen, why = await self._chosen(choice)
-        held = choice.held[chosen]
-        preempted = is_preemption(chosen, choice.enabled, choice.running)
-        self._steps.append(as_step(held, chosen, preempted=preempted))
-        self._say(f"step {choice.number}: {chosen}  {self._what(held)}{why}", style="dim" if why else "")
-        return chosen
-
-    async def _chosen(self, choice: Choice) -> tuple[int, str]:
-        if choice.number < self._given:
-            given = self._follow(choice)
-            assert isinstance(given, int)
-            return given, "   as the schedule says"
-        if len(choice.enabled) == 1:
-            return choice.usual, "   nobody else can go"
-        return (choice.usual, "   as usual") if self._freely else (await self._asked(choice), "")
-
-    async def _asked(self, choice: Choice) -> int:
-        self._show_lanes(choice)
+        self._taken = so_far.schedule
+        self._show_lanes(so_far)
         for actor in choice.enabled:
             mark = "*" if actor == choice.usual else " "
             self._say(f" {mark}{actor}  {self._what(choice.held[actor])}", style="bold")
             self._say(f"      {self._text(choice.held[actor])}", style="dim")
+        chosen = await self._asked(choice)
+        if chosen is not None:
+            self._taken = (*so_far.schedule, chosen)
+        return chosen
+
+    async def _asked(self, choice: Choice) -> int | None:
         while True:
             self._say(f"step {choice.number}: who goes? {self._options(choice)}")
             said = await _in_thread(self._read)
@@ -149,8 +129,7 @@ class Walk:
                 self.quit = True
                 raise Walked(f"left at step {choice.number}: nothing was judged")
             if said in {"g", "go"}:
-                self._freely = True
-                return choice.usual
+                return None
             if said == "":
                 return choice.usual
             if said.isdecimal() and int(said) in choice.enabled:
@@ -159,13 +138,14 @@ class Walk:
                 HELP if said in {"?", "h", "help"} else f"{said!r} cannot go now; {HELP}", style="yellow"
             )
 
-    def _show_lanes(self, choice: Choice) -> None:
+    def _show_lanes(self, so_far: Trace) -> None:
         """What happened so far, the latest of it; lanes are named by the numbers that are typed."""
         self._say("")
-        actors = 1 + max([*choice.enabled, *(step.actor for step in self._steps)])
-        trace = Trace(tuple(TraceActor(str(n), "") for n in range(actors)), tuple(self._steps))
-        drawn = ["".join(piece.text for piece in line) for line in lines(trace, PLAIN_WIDTH)]
-        for line in drawn[-actors:] if self._steps else ():
+        numbered = replace(
+            so_far, actors=tuple(replace(actor, name=str(n)) for n, actor in enumerate(so_far.actors))
+        )
+        drawn = ["".join(piece.text for piece in line) for line in lines(numbered, PLAIN_WIDTH)]
+        for line in drawn[-len(so_far.actors) :] if so_far.steps else ():
             self._say(f"  {line}", style="cyan")
 
     def _options(self, choice: Choice) -> str:
@@ -185,11 +165,10 @@ class Walk:
         self._display.line(Text(text, style=style))
 
 
-def as_step(boundary: Boundary, actor: int, *, preempted: bool = False) -> TraceStep:
+def as_step(boundary: Boundary, actor: int) -> TraceStep:
     """A boundary that is still held, as a step whose answer is not yet known."""
     return TraceStep(
         actor=actor,
-        preempted=preempted,
         link=boundary.link,
         protocol=boundary.protocol.value,
         connection=boundary.connection,

@@ -13,7 +13,7 @@ from harness.explore.trace import Trace
 class Walker(Protocol):
     """Who chooses by hand; `harness.cli.stepping.Walk` does."""
 
-    async def choose(self, choice: Choice) -> int: ...
+    async def choose(self, choice: Choice, so_far: Trace) -> int | None: ...
 
 
 @dataclass
@@ -37,15 +37,15 @@ class Watching:
         stopped = f"{trace.preemptions} preemption{'' if trace.preemptions == 1 else 's'}"
         self.display.status(f"{race}: schedule {number}, {len(trace.steps)} boundaries, {stopped}")
 
-    async def choose(self, choice: Choice) -> int:
-        """Ask the person.
+    async def choose(self, choice: Choice, so_far: Trace) -> int | None:
+        """Ask the person; None: go on as usual to the end.
 
         Raises:
             LookupError: nobody is there to ask.
         """
         if self.walker is None:
             raise LookupError("nobody is there to choose")
-        return await self.walker.choose(choice)
+        return await self.walker.choose(choice, so_far)
 
     def took(self) -> tuple[str, Trace] | None:
         """The last schedule since this was asked before."""

@@ -26,6 +26,7 @@ from harness.explore.simplifying import Spare
 from harness.explore.stage import Stage
 from harness.explore.story import Script, Story, Tell, Watch, plain
 from harness.explore.trace import first_difference
+from harness.explore.walking import walked
 from harness.profiles.budget import Budget
 from harness.targets.system import System
 from harness.verdicts.judge import Judge
@@ -149,7 +150,10 @@ class Explore:
             return explored
         self._performed = True
         await exploration.warm_up()
-        await exploration.only(script.choose or following(script.schedule), script.schedule)
+        schedule = tuple(script.schedule)
+        if script.walk is not None:
+            schedule = await walked(exploration.follow, schedule, script.walk)
+        await exploration.only(following(schedule), schedule)
         self._note(title, explored)
         assert explored.last is not None
         if parting := first_difference(script.shape, explored.last.trace.shape) if script.shape else "":

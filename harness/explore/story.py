@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from harness.errors import GapFound
 from harness.explore.anomalies import Anomaly
-from harness.explore.choosing import Chooser
 from harness.explore.trace import Trace
+from harness.explore.walking import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class Script:
         schedule: the actor of each step; where it ends actors go on without preemptions.
         race: the name of the race it is for; "": the scenario's first.
         shape: what the trace must look like, line by line; empty: anything goes.
-        choose: decides instead of the schedule, e.g. a person at a terminal.
+        walk: asks somebody who goes next, from where the schedule ends.
     """
 
     schedule: Sequence[int] = ()
     race: str = ""
     shape: Sequence[str] = ()
-    choose: Chooser | None = None
+    walk: Walk | None = None
 
 
 def plain(story: Story) -> Left:
