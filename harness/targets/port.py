@@ -4,88 +4,73 @@ An adapter is mostly *pure*: it turns a domain verb into an HTTP request and a r
 an `Answer`. Sending is the harness's business, so the same action can be sent by a patient client,
 fired in a burst with its last byte held back, or scheduled statement by statement.
 
+The words are in `actions` and `records` and can be had from here: this is the public interface.
 What a system cannot do it does not list in `capabilities`; scenarios that need it are NOT COVERED.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from harness.targets.actions import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Outcome
+from harness.targets.records import (
+    DISCREPANCIES,
+    PAYMENT_STATES,
+    BookingRow,
+    ChargeRow,
+    DeadLetter,
+    Discrepancy,
+    DurableState,
+    HoldRow,
+    LedgerTransaction,
+    PaymentRow,
+    ProviderEvent,
+    ReconciliationReport,
+)
 
-class Outcome(StrEnum):
-    """How an operation ended, as its client knows it."""
-
-    OK = "ok"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One request to the system under test; `path` starts with a slash."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """One response; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the client learnt.
-
-    `facts` are domain words, e.g. `booking`, `price`, `checkout`; which ones each verb yields is
-    said on the adapter's methods. An UNKNOWN answer has `status` None and `problem` says why;
-    a 5xx is UNKNOWN too (its effect may have happened) and keeps its status, and so is a refusal
-    that only says that another attempt with the same idempotency key is still under way.
-    """
-
-    outcome: Outcome
-    status: int | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    problem: str = ""
-    latency_s: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome is Outcome.OK
-
-    @property
-    def refused(self) -> bool:
-        return self.outcome is Outcome.REFUSED
-
-    @property
-    def unknown(self) -> bool:
-        return self.outcome is Outcome.UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One request somebody means to make, with how to read its answer.
-
-    `verb` is the domain word (`book`, `cancel`, `reschedule`, `resize`, `pay` ...), `who` a short
-    name for lanes and timelines, `args` what a history model needs, e.g. `{"slot": id}`.
-    """
-
-    verb: str
-    who: str
-    request: HttpRequest
-    read: Callable[[HttpResponse], Answer]
-    args: Mapping[str, Any] = field(default_factory=dict)
+__all__ = [
+    "DISCREPANCIES",
+    "PAYMENT_STATES",
+    "Action",
+    "Adapter",
+    "Answer",
+    "BookingRow",
+    "BookingVerbs",
+    "Capability",
+    "ChargeRow",
+    "CheckoutStep",
+    "CheckoutVerbs",
+    "Customer",
+    "DeadLetter",
+    "Discrepancy",
+    "DurableState",
+    "DurableStateVerbs",
+    "HoldRow",
+    "HttpRequest",
+    "HttpResponse",
+    "Instant",
+    "LedgerTransaction",
+    "Money",
+    "Outcome",
+    "PaymentRow",
+    "PricingVerbs",
+    "ProviderEvent",
+    "ReconciliationReport",
+    "ReconciliationVerbs",
+    "ReschedulingVerbs",
+    "ResizingVerbs",
+    "Send",
+    "SessionVerbs",
+    "Slot",
+    "Surroundings",
+    "TimeAndJobs",
+    "WebhookVerbs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,176 +108,6 @@ class Customer:
     def lane(self) -> str:
         """What timelines call him."""
         return self.nick or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class CheckoutStep:
-    """One HTTP request of checkout; `build` makes it from the facts of the steps before it."""
-
-    name: str
-    build: Callable[[Mapping[str, Any]], Action]
-
-
-# -- durable state, as a database and a provider's journal show it ------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BookingRow:
-    id: str
-    slot: str
-    customer: str
-    status: str  # "confirmed" | "cancelled"
-    checkout: str | None = None  # set when it was paid for through checkout
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRow:
-    id: str
-    slot: str
-    checkout: str | None
-    live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeRow:
-    """One payment at the provider: amounts in minor units; `checkout` as its metadata says."""
-
-    id: str
-    checkout: str | None
-    currency: str
-    captured_minor: int
-    refunded_minor: int
-    refund_pending_minor: int = 0
-    captures: int = 0
-
-    @property
-    def net_minor(self) -> int:
-        return self.captured_minor - self.refunded_minor - self.refund_pending_minor
-
-
-# The states of a payment in their order: it may stay or go on, never back. A "failed" one may still
-# be captured (the failure was told late); "voided" ends it, also one recorded as captured that the
-# provider never captured: its captured amount is written off then.
-PAYMENT_STATES: tuple[str, ...] = (
-    "created",
-    "authorized",
-    "failed",
-    "captured",
-    "partially_refunded",
-    "refunded",
-    "voided",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
-    """One payment as the service records it; `state` is one of PAYMENT_STATES."""
-
-    id: str
-    charge: str | None
-    checkout: str | None
-    state: str
-    currency: str
-    captured_minor: int
-    refunded_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerTransaction:
-    """One ledger transaction: `kind` is "capture" or "refund"; `entries` are signed minor units."""
-
-    id: str
-    kind: str
-    checkout: str | None
-    charge: str | None
-    entries: tuple[tuple[str, int], ...]
-    # A surplus transaction stays in the books, and so does the one that reverses it.
-    reverses: str | None = None
-    reversed_by: str | None = None
-
-    @property
-    def balanced(self) -> bool:
-        return len(self.entries) >= 2 and sum(minor for _, minor in self.entries) == 0
-
-    @property
-    def amount_minor(self) -> int:
-        return sum(minor for _, minor in self.entries if minor > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    id: str
-    source: str  # "webhook" | "reconciliation" | ...
-    subject: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DurableState:
-    """Everything that outlives the processes, restricted to some slots or checkouts."""
-
-    bookings: tuple[BookingRow, ...] = ()
-    holds: tuple[HoldRow, ...] = ()
-    charges: tuple[ChargeRow, ...] = ()
-    payments: tuple[PaymentRow, ...] = ()
-    ledger: tuple[LedgerTransaction, ...] = ()
-    dead_letters: tuple[DeadLetter, ...] = ()
-
-
-# -- webhooks -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderEvent:
-    """One event of the payment provider, as its journal has it."""
-
-    id: str
-    type: str
-    charge: str
-    payload: Mapping[str, Any]
-    acknowledged: bool = False
-
-
-# -- reconciliation -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """A difference planted between the provider's records and the service's.
-
-    `kind` is one of `DISCREPANCIES`; `subject` is what a report must name to have found it.
-    `facts` are for the oracle: `slot`, the id of a slot with one place on which nothing else is
-    going on; `price_minor`; `checkout`, where there is one; `surplus`, the later of two charges.
-    """
-
-    kind: str
-    subject: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-DISCREPANCIES: tuple[str, ...] = (
-    "captured there, unknown here",
-    "captured there, unknown here, place taken",
-    "booked here, not captured there",
-    "booked here, authorisation lapsed",
-    "refunded there only",
-    "refunded here only",
-    "amount differs",
-    "captured twice there",
-    "recorded twice here",
-    "ledger pair missing",
-    "hold orphaned",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReconciliationReport:
-    """What one reconciliation run said: `(subject, kind)` of each difference and what was done."""
-
-    run: str
-    differences: tuple[tuple[str, str], ...]
-    repairs: tuple[tuple[str, str], ...] = ()
-    examined: int = 0
 
 
 class Capability(StrEnum):
