@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.benchmarks.races import __doc__ as summary
 from tests.benchmarks.races.jobs import EXPLORATION, METHODS, Job, catalog, race_mutants
 from tests.benchmarks.races.results import Results
-from tests.benchmarks.races.tables import table
+from tests.benchmarks.races.tables import healthy, table
 from tests.benchmarks.races.trials import HEALTHY, Trial
 from tests.benchmarks.races.workers import work
 
@@ -60,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("interrupted; everything that was started is gone")
         lost = 130
     mine = [trial for trial in results.trials if trial.mutant in hunted and trial.method in methods]
-    sys.stdout.write(table(mine, list(hunted), methods))
+    hunts = [trial for trial in mine if trial.mutant != HEALTHY]
+    if hunts:
+        sys.stdout.write(table(hunts, list(mutants), methods))
+    sys.stdout.write(healthy(mine))
     return lost or int(_bar_missed(mine))
 
 

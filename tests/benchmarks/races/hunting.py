@@ -22,6 +22,9 @@ from tests.benchmarks.races.playing import play
 from tests.benchmarks.races.trials import HEALTHY, Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
 
+# Starting is in nobody's time, and several workers may start at once.
+_PATIENT = StackSettings(start_timeout_s=180, health_timeout_s=120)
+
 
 async def hunt(job: Job, say: Callable[[str], object]) -> AsyncGenerator[Trial, None]:
     """Do what a job asks; each trial as soon as it is done.
@@ -54,7 +57,7 @@ class Ground:
         self._descriptor = descriptor
         self._cases = list(exploring())
         self._asked = {method for methods in job.missing.values() for method in methods}
-        self._stack = EmbeddedStack(descriptor, StackSettings(), mutant=job.seeded)
+        self._stack = EmbeddedStack(descriptor, _PATIENT, mutant=job.seeded)
         self._users: Users | None = None
         self._frontrun: Frontrun | None = None
         self._exits = AsyncExitStack()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.races.trials import Trial
+from tests.benchmarks.races.trials import HEALTHY, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,20 @@ class Share:
 
 def shares(trials: Iterable[Trial]) -> dict[str, dict[str, Share]]:
     """By mutant and method, in the order they come."""
-    sorted_out: dict[str, dict[str, list[Trial]]] = {}
+    by_mutant: dict[str, list[Trial]] = {}
     for trial in trials:
-        sorted_out.setdefault(trial.mutant, {}).setdefault(trial.method, []).append(trial)
+        by_mutant.setdefault(trial.mutant, []).append(trial)
     return {
-        mutant: {method: Share.of(those) for method, those in methods.items()}
-        for mutant, methods in sorted_out.items()
+        mutant: {method: Share.of(those) for method, those in _by_method(all_of_it).items()}
+        for mutant, all_of_it in by_mutant.items()
     }
 
 
 def table(trials: Sequence[Trial], mutants: Sequence[str], methods: Sequence[str]) -> str:
-    """Mutants by methods, as Markdown: detected of trials, and the median time to the first detection."""
+    """Mutants by methods, as Markdown: detected of trials, and the median time to the first detection.
+
+    Below several mutants stands how many of them a method found in every trial.
+    """
     found = shares(trials)
     none = Share(0, 0, None)
     rows = [
@@ -61,7 +64,39 @@ def table(trials: Sequence[Trial], mutants: Sequence[str], methods: Sequence[str
         for mutant in mutants
         if mutant in found
     ]
+    if len(rows) > 1:
+        rows.append(["always found", *(_always(found, method) for method in methods)])
     return _markdown([["mutant", *methods], *rows])
+
+
+def healthy(trials: Iterable[Trial]) -> str:
+    """What hunting on the healthy system came to, one line a method; "" where nobody did."""
+    lines = []
+    for method, those in _by_method(trial for trial in trials if trial.mutant == HEALTHY).items():
+        hunts = [trial.hunt for trial in those if trial.hunt.applies]
+        alarms = sum(hunt.detected for hunt in hunts)
+        rounds = sum(hunt.rounds for hunt in hunts)
+        undecided = sum(hunt.undecided for hunt in hunts)
+        seconds = sum(hunt.seconds for hunt in hunts)
+        lines.append(
+            f"healthy, {method}: {alarms} false alarms in {len(hunts)} trials, {rounds} rounds, "
+            f"{undecided} undecided, {seconds:.0f} s\n"
+        )
+    return "".join(lines)
+
+
+def _by_method(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    sorted_out: dict[str, list[Trial]] = {}
+    for trial in trials:
+        sorted_out.setdefault(trial.method, []).append(trial)
+    return sorted_out
+
+
+def _always(found: Mapping[str, Mapping[str, Share]], method: str) -> str:
+    tried = [those[method] for those in found.values() if method in those and those[method].trials]
+    if not tried:
+        return "not tried"
+    return f"{sum(share.detected == share.trials for share in tried)} of {len(tried)}"
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.benchmarks.races.tables import Share, shares, table
+from tests.benchmarks.races.tables import Share, healthy, shares, table
 from tests.benchmarks.races.trials import Hunt, Trial
 
 
@@ -50,3 +50,34 @@ def test_the_table_has_a_row_a_mutant_and_a_column_a_method() -> None:
         "|----------|-------------|--------|-----------|\n"
         "| SYS-03.1 | 2/2, 1.62 s | 0/1    | not tried |\n"
     )
+
+
+def test_below_several_mutants_stands_how_many_are_always_found() -> None:
+    trials = [
+        trial("exploration", 0, found(1)),
+        trial("exploration", 0, found(1), mutant="SYS-03.2"),
+        trial("bursts", 0, found(1)),
+        trial("bursts", 0, Hunt(2.0), mutant="SYS-03.2"),
+    ]
+    last = table(trials, ["SYS-03.1", "SYS-03.2"], ["exploration", "bursts", "plain"]).splitlines()[-1]
+    assert [cell.strip() for cell in last.strip("|").split("|")] == [
+        "always found",
+        "2 of 2",
+        "1 of 2",
+        "not tried",
+    ]
+
+
+def test_what_is_found_in_the_healthy_system_is_a_false_alarm() -> None:
+    trials = [
+        trial("exploration", 0, Hunt(3.0, rounds=40), mutant="healthy"),
+        trial("exploration", 1, Hunt(2.0, rounds=10, undecided=1, what="oversold"), mutant="healthy"),
+        trial("exploration", 1, found(1)),
+    ]
+    assert healthy(trials) == (
+        "healthy, exploration: 1 false alarms in 2 trials, 50 rounds, 1 undecided, 5 s\n"
+    )
+
+
+def test_of_the_healthy_system_nothing_is_said_where_nobody_hunted_there() -> None:
+    assert healthy([trial("exploration", 0, found(1))]) == ""
