@@ -111,7 +111,9 @@ class Walk:
             Walked: the person quits, or nobody answers.
         """
         self._taken = so_far.schedule
-        self._show_lanes(so_far)
+        # Each run has ids of its own; counted anew, the same one reads the same.
+        self._redactor = Redactor()
+        self._show_lanes(self._redactor.trace(so_far))
         for actor in choice.enabled:
             mark = "*" if actor == choice.usual else " "
             self._say(f" {mark}{actor}  {self._what(choice.held[actor])}", style="bold")
