@@ -10,12 +10,19 @@ from harness.wire.boundary import WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.relay import Relays
 from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.sansio import Keeper
 
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[PostgresServer]:
     async with postgres_server() as running:
         yield running
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    """It decides nothing by itself."""
+    return Keeper()
 
 
 @pytest.fixture
