@@ -1,0 +1,26 @@
+"""What a fault left behind: its receipt, the verdict over it, the toxics still there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.faults.client import ToxiproxyClient
+from harness.faults.inforce import Fault
+from harness.verdicts.evidence import Receipt
+from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict
+from tests.faults.fakestack import LINK, FakeStack
+
+
+def verdict_of(judge: Judge) -> Verdict:
+    return judge.conclude(None)[0].verdict
+
+
+def receipt_of(fault: Fault) -> Receipt:
+    assert fault.receipt is not None
+    return fault.receipt
+
+
+async def toxics_on(stack: FakeStack, link: str = LINK) -> int:
+    client = ToxiproxyClient(stack.toxiproxy_url)
+    return len(await asyncio.to_thread(client.toxics, link))
