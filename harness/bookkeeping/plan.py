@@ -153,8 +153,11 @@ class Plan:
         data["done"] = sorted(self.done)
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_name(path.name + ".part")
-        scratch.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        scratch.replace(path)
+        try:
+            scratch.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            scratch.replace(path)
+        except OSError as error:  # of a write it does not say where
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
     @classmethod
     def read(cls, path: Path) -> Plan:

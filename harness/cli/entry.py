@@ -53,7 +53,9 @@ def perform(arguments: Sequence[str]) -> int:
             return _failed(death, ExitCode.OPEN, death.what)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                return _failed(error, ExitCode.INCONCLUSIVE, f"no disk space: {error}; make room")
+                full = HarnessError(f"no disk space: {error}; make room")
+                full.__cause__ = error
+                return _failed(full, ExitCode.INCONCLUSIVE)
             if error.errno == errno.EPIPE:
                 # The reader of our output has gone (`overbooked list | head`); nothing is wrong.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

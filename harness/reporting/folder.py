@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -14,6 +15,8 @@ from harness.verdicts.reading import parse_scorecard
 from harness.verdicts.scorecard import Scorecard
 
 SCORECARD = "scorecard.json"
+# Less than this and a run would end in the middle: as much as a small run's output.
+_ROOM_BYTES = 256 * 1024
 LATEST = "latest"
 
 
@@ -34,7 +37,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, reports: Path) -> RunFolder:
-        """A folder of its own for a new run, with an id nobody else in there has.
+        """A folder of its own for a new run, with an id nobody else in there has, and room in it.
 
         Raises:
             CannotWrite: naming the folder and why.
@@ -49,9 +52,17 @@ class RunFolder:
                 except FileExistsError:
                     digits = min(digits + 2, 16)
                 else:
-                    return cls(path)
+                    break
         except OSError as error:
             raise _cannot(reports, error) from error
+        folder = cls(path)
+        try:
+            folder.write_text(".room", " " * _ROOM_BYTES).unlink()
+        except CannotWrite:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+            raise
+        return folder
 
     def write(self, scorecard: Scorecard) -> Path:
         """Write scorecard.json, whole or not at all."""
@@ -88,7 +99,8 @@ class RunFolder:
             scratch.write_text(text, encoding="utf-8")
             scratch.replace(path)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                scratch.unlink(missing_ok=True)
             raise _cannot(path, error) from error
         return path
 

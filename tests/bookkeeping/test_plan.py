@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     before = plan(tmp_path)
     before.write(tmp_path / "deep" / "plan.json")
     assert Plan.read(tmp_path / "deep" / "plan.json") == before
+
+
+def test_a_plan_that_cannot_be_kept_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, *_args: object, **_named: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device.*plan\.json") as raised:
+        plan(tmp_path).write(tmp_path / "plan.json")
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_scenario_meets_every_variant_that_is_asked_one_of_its_clauses(tmp_path: Path) -> None:

@@ -34,7 +34,11 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Raise:
         (ConfigError("key: wanted this"), 2, "key: wanted this"),
         (HarnessError("the proxy is gone"), 3, "the proxy is gone"),
         (SystemDied("app was ended by SIGSEGV", expected="it lives"), 1, "app was ended by SIGSEGV"),
-        (OSError(errno.ENOSPC, "No space left on device"), 3, "no disk space"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/out/plan.json"),
+            3,
+            "device: '/out/plan.json'; make",
+        ),
         (PermissionError(errno.EACCES, "Permission denied"), 3, "PermissionError"),
         (KeyError("slip of ours"), 3, "KeyError: 'slip of ours'"),
         (KeyboardInterrupt(), 130, "interrupted; cleaned up"),

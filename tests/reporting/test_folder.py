@@ -77,6 +77,17 @@ def test_a_report_folder_that_cannot_be_made_is_named(tmp_path):
         RunFolder.create(tmp_path / "out")
 
 
+def test_a_full_disk_is_told_before_the_run_begins_and_nothing_is_left(tmp_path, monkeypatch):
+    def full(self: Path, *_args: object, **_named: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(CannotWrite, match=r"out/.*No space left on device; make room there") as raised:
+        RunFolder.create(tmp_path / "out")
+    assert raised.value.exit_code is ExitCode.INCONCLUSIVE
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_link_that_cannot_be_made_is_named(tmp_path):
     folder = RunFolder.create(tmp_path)
     (tmp_path / "latest").mkdir()
