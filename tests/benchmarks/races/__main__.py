@@ -15,6 +15,9 @@ from tests.benchmarks.races.tables import healthy, table
 from tests.benchmarks.races.trials import HEALTHY, Trial
 from tests.benchmarks.races.workers import work
 
+# On the healthy system every race is explored to its end.
+WHOLE_S = 1800.0
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
@@ -27,27 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         _say(str(error))
         return 2
-    named = asked.method or ([EXPLORATION] if asked.healthy and not asked.mutant else METHODS)
+    named = asked.method or ([EXPLORATION] if asked.healthy else METHODS)
     methods = [method for method in METHODS if method in named]
-    mutants = {name: clauses for name, clauses in known.items() if not asked.mutant or name in asked.mutant}
-    hunted = {} if asked.healthy and not asked.mutant else dict.fromkeys(mutants, asked.trials)
+    hunted = {name: clauses for name, clauses in known.items() if not asked.mutant or name in asked.mutant}
     if asked.healthy:
-        hunted[HEALTHY] = asked.healthy
-        every = tuple(dict.fromkeys(clause for clauses in mutants.values() for clause in clauses))
-        mutants[HEALTHY] = every
-    jobs = [
-        Job(
-            mutant=name,
-            clauses=mutants[name],
-            missing=results.missing(name, methods, trials),
-            allowed_s=results.explored_s(name),
-            seed=asked.seed,
-            floor_s=asked.floor_s,
-            limit_s=asked.limit_s,
-            size=asked.size,
-        )
-        for name, trials in hunted.items()
-    ]
+        hunted = {HEALTHY: tuple(dict.fromkeys(clause for those in hunted.values() for clause in those))}
+    jobs = [job for name, clauses in hunted.items() for job in _jobs(asked, name, clauses, methods, results)]
 
     def done(trial: Trial) -> None:
         results.add(trial)
@@ -55,16 +43,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     lost = 0
     try:
-        lost = asyncio.run(work([job for job in jobs if job.missing], asked.workers, done, _say))
+        lost = asyncio.run(work(jobs, asked.workers, done, _say))
     except KeyboardInterrupt:
         _say("interrupted; everything that was started is gone")
         lost = 130
     mine = [trial for trial in results.trials if trial.mutant in hunted and trial.method in methods]
-    hunts = [trial for trial in mine if trial.mutant != HEALTHY]
-    if hunts:
-        sys.stdout.write(table(hunts, list(mutants), methods))
-    sys.stdout.write(healthy(mine))
+    sys.stdout.write(healthy(mine) if asked.healthy else table(mine, list(hunted), methods))
     return lost or int(_bar_missed(mine))
+
+
+def _jobs(
+    asked: argparse.Namespace,
+    name: str,
+    clauses: tuple[str, ...],
+    methods: Sequence[str],
+    results: Results,
+) -> list[Job]:
+    """What is left to do on one system: one job, or, on the healthy one, as many as there are workers."""
+    left = results.missing(name, methods, asked.healthy or asked.trials)
+    shares = asked.workers if name == HEALTHY else 1
+    jobs = [
+        Job(
+            mutant=name,
+            clauses=clauses,
+            missing={number: those for number, those in left.items() if number % shares == share},
+            allowed_s=results.explored_s(name),
+            seed=asked.seed,
+            floor_s=asked.floor_s,
+            limit_s=max(asked.limit_s, WHOLE_S) if name == HEALTHY else asked.limit_s,
+            size=asked.size,
+        )
+        for share in range(shares)
+    ]
+    return [job for job in jobs if job.missing]
 
 
 def _bar_missed(trials: Sequence[Trial]) -> bool:

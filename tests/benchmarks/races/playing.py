@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from inspect import isawaitable
@@ -21,9 +22,10 @@ _UNSEEN = Trace(actors=(), steps=())
 
 
 async def play(stated: Sequence[Stated], system: System, crowd: Crowd, way: Way, *, allowed_s: float) -> Hunt:
-    """Play round after round. A round that begins in time is played to its end, its checks included.
+    """Play round after round, each with its checks.
 
-    A round in which the harness or the adapter failed is undecided and the next one begins.
+    A round that begins in time may take twice that time, and is broken off then. One in which the harness or
+    the adapter failed is undecided, and the next one begins.
     """
     begun = time.monotonic()
     rounds = undecided = 0
@@ -34,7 +36,11 @@ async def play(stated: Sequence[Stated], system: System, crowd: Crowd, way: Way,
             break
         rounds += 1
         try:
-            await _round(one, system, crowd, way)
+            async with asyncio.timeout(2 * allowed_s - spent):
+                await _round(one, system, crowd, way)
+        except TimeoutError:
+            undecided += 1
+            why = f"a round was broken off after twice {allowed_s:.1f} s"
         except GapFound as found:
             return Hunt(time.monotonic() - begun, rounds, one.name, found.what, undecided, why)
         except HarnessError as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -79,3 +80,13 @@ async def test_without_time_nothing_is_played() -> None:
     way = Echo()
     hunt = await play([stated("a", found)], SYSTEM, PAIRS, way, allowed_s=0)
     assert (hunt.rounds, hunt.detected, way.rounds) == (0, False, 0)
+
+
+async def test_a_round_without_end_is_broken_off() -> None:
+    class Silent(Echo):
+        async def __call__(self, cast: Sequence[Actor]) -> list[Answer | None]:
+            await asyncio.Event().wait()
+            return []
+
+    hunt = await play([stated("a", found)], SYSTEM, PAIRS, Silent(), allowed_s=0.01)
+    assert (hunt.rounds, hunt.undecided, hunt.detected) == (1, 1, False)
