@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.binding import bound_names
+from harness.bookkeeping.binding import MARKER, bound_names
 from harness.bookkeeping.recorder import last_line
 from harness.catalog import Catalog
 from harness.errors import UsageError
@@ -22,6 +22,8 @@ QUIETLY = (
     *("-o", "addopts=", "-o", "asyncio_mode=auto"),
     *("-o", "asyncio_default_fixture_loop_scope=session"),
 )
+# The plugin's bookkeeper would read settings of its own; the names are looked up in the catalog given.
+_UNKEPT = ("-p", "no:harness.pytest_plugin")
 
 
 class _Surveyor:
@@ -31,6 +33,7 @@ class _Surveyor:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", f"{MARKER}(*names): binds a scenario to gaps or clauses")
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             config.pluginmanager.unregister(reporter)
@@ -61,7 +64,7 @@ def survey(paths: Sequence[Path], root: Path, catalog: Catalog) -> Mapping[str, 
     if not there:
         return {}
     surveyor = _Surveyor()
-    pytest.main(["--collect-only", f"--rootdir={root}", *QUIETLY, *there], plugins=[surveyor])
+    pytest.main(["--collect-only", f"--rootdir={root}", *QUIETLY, *_UNKEPT, *there], plugins=[surveyor])
     if surveyor.broken:
         raise UsageError("; ".join(surveyor.broken))
     found: dict[str, list[str]] = {}

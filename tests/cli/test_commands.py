@@ -87,3 +87,31 @@ def test_a_traceback_is_shown_to_who_asks(project: Project, monkeypatch: pytest.
     called = project.call("show", "SYS-99")
     assert called.code == 2
     assert "Traceback" in called.err
+
+
+OWN_GAP = """
+source = "ours"
+prefix = "OWN"
+
+[[gap]]
+id = "OWN-01"
+title = "Ours"
+priority = "P1"
+theme = "ours"
+closed_when = [{ id = "a", by = ["journey"], text = "It holds." }]
+open_when = [{ id = 1, breaks = ["a"], text = "it does not" }]
+"""
+
+
+def test_scenarios_of_a_second_settings_file_are_listed_with_its_gaps(project: Project) -> None:
+    (project.root / "own").mkdir()
+    (project.root / "own" / "test_own.py").write_text(
+        'from harness import *\n@gap("OWN-01.a")\ndef test_it():\n    pass\n'
+    )
+    (project.root / "own" / "gaps.toml").write_text(OWN_GAP)
+    (project.root / "more.toml").write_text('catalogs = ["own/gaps.toml"]\nscenarios = ["own"]\n')
+
+    called = project.call("list", "--theme", "ours", "--config", "more.toml")
+
+    assert called.code == 0, called.err
+    assert "1/1/1 clauses" in called.out
