@@ -204,8 +204,9 @@ class Tally:
         self.replays[way] += wanted
         self.as_recorded[way] += sum(call["as_recorded"] for call in told)
         for each in (each for call in told for each in call["each"]):
-            if said := each["trace"] or each["message"] or each["reason"] * (each["verdict"] != "open"):
-                self.otherwise[f"{way}: {each['verdict']}: {said}"] += 1
+            reason = "" if each["verdict"] == "open" else each["reason"] or each["verdict"]
+            if said := "; ".join(one for one in (reason, each["trace"], each["message"]) if one):
+                self.otherwise[f"{way}: {said}"] += 1
         if missing := wanted - sum(call["replays"] for call in told):
             self.otherwise[f"{way}: nothing came of it"] += missing
 

@@ -20,6 +20,7 @@ from harness.bookkeeping.plan import HEALTHY, Plan, Variant
         ),
         Orders(match="it", step=True, preemptions=1),
         Orders(schedule=()),
+        Orders(shard=(2, 8)),
     ],
 )
 def test_orders_travel_in_the_plan(tmp_path: Path, orders: Orders | None) -> None:

@@ -145,6 +145,8 @@ async def test_a_check_without_a_lock_is_found_and_named(database: PostgresServe
     assert finding.what == "more bookings than capacity"
     assert finding.details["preemptions"] == 1
     assert "1 preemption" in finding.observed
+    assert finding.details["minimised"] == {"preemptions": [1, 1], "schedules": 0, "fewest": True}
+    assert finding.details["check"] == "one_wins"
     assert result.counts["schedules"] == explored.schedules
 
 
