@@ -11,7 +11,8 @@ from harness.catalog import Mutant
 from harness.errors import ConfigError, UnknownGap
 from harness.targets.descriptor import Descriptor, fill_command
 
-LIST_TIMEOUT_S = 30.0
+# It only imports the system, which takes a second, and half a minute where many others want the machine.
+LIST_TIMEOUT_S = 120.0
 
 
 def repertoire(descriptor: Descriptor) -> frozenset[str]:

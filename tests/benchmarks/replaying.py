@@ -193,26 +193,30 @@ FINDINGS: Sequence[Raced | Struck] = (
 
 @dataclass
 class Tally:
-    """How many replays of a bundle there were, in which way, and how many were as recorded."""
+    """How many replays of a bundle there were, in which way, and how many were as recorded.
+
+    A call of which nothing came, as its system did not start, is no replay; the bar is missed all the same.
+    """
 
     replays: Counter[str] = field(default_factory=Counter)
     as_recorded: Counter[str] = field(default_factory=Counter)
     otherwise: Counter[str] = field(default_factory=Counter)
 
     def add(self, way: str, told: Sequence[Mapping[str, Any]], wanted: int) -> None:
-        """Take in what calls told; replays that they do not tell of are not as recorded."""
-        self.replays[way] += wanted
+        """Take in what calls told."""
+        ran = sum(call["replays"] for call in told)
+        self.replays[way] += ran
         self.as_recorded[way] += sum(call["as_recorded"] for call in told)
         for each in (each for call in told for each in call["each"]):
             reason = "" if each["verdict"] == "open" else each["reason"] or each["verdict"]
             if said := "; ".join(one for one in (reason, each["trace"], each["message"]) if one):
                 self.otherwise[f"{way}: {said}"] += 1
-        if missing := wanted - sum(call["replays"] for call in told):
-            self.otherwise[f"{way}: nothing came of it"] += missing
+        if wanted > ran:
+            self.otherwise[f"{way}: not run"] += wanted - ran
 
     @property
     def whole(self) -> bool:
-        return self.replays == self.as_recorded
+        return not self.otherwise
 
     def __str__(self) -> str:
         ways = ", ".join(f"{way} {self.as_recorded[way]}/{n}" for way, n in self.replays.items())
