@@ -3,8 +3,8 @@
 The service is loaded into this process, with its mutant, and talks to the stack's own PostgreSQL, Redis and
 provider. frontrun runs random interleavings of its request handlers, from `await` to `await`: each actor of a
 race is a task that calls the ASGI application. Races are made and judged as everywhere, on a loop of their
-own thread. (frontrun's systematic strategy is not used: its depth-first order begins with those interleavings
-in which a task waits for a lock that it cannot see, and each of these costs it a time-out.)
+own thread. (frontrun's systematic strategy is not used: it cannot see a lock that a trigger takes, and each
+interleaving in which a task waits for one costs it a time-out.)
 
 The first line on stdin says what is attached and hunted, each further one is a trial; each is answered by
 a line on stdout.
