@@ -20,13 +20,9 @@ _AnyScannerT = TypeVar("_AnyScannerT", bound="Scanner")
 
 
 class Scanner(Protocol):
-    """Cuts one direction of a connection into pieces."""
+    """Cuts one direction of a connection into pieces; `pending` is what has come of the next one."""
 
-    @property
-    def rest(self) -> bytes: ...
-
-    @property
-    def size(self) -> int: ...
+    pending: bytearray
 
 
 class Direction(Generic[_ScannerT]):
@@ -40,7 +36,7 @@ class Direction(Generic[_ScannerT]):
 
     def passed(self) -> None:
         """Everything that was read has gone on."""
-        self._ahead = self.scanner.size
+        self._ahead = len(self.scanner.pending)
 
     def ahead(self) -> int:
         """How many bytes of the piece that is now whole went on before; each call takes them."""
@@ -49,11 +45,11 @@ class Direction(Generic[_ScannerT]):
 
     def left(self) -> bytes:
         """What was read of the piece that is not whole, and has not gone on."""
-        return self.scanner.rest[self._ahead :]
+        return bytes(self.scanner.pending[self._ahead :])
 
     def catch_up(self) -> bytes:
         """What is left; it goes on now."""
-        left = self.left() if self.scanner.size > self._ahead else b""
+        left = self.left()
         self.passed()
         return left
 
@@ -70,8 +66,8 @@ class Follower(Protocol[_M_contra]):
     """The session's side of the queue."""
 
     @property
-    def closed_to_messages(self) -> bool:
-        """What follows are no messages any more, or nobody is there to say them."""
+    def raw(self) -> bool:
+        """What follows are no messages any more."""
 
     def way(self, message: _M_contra) -> Way:
         """What is to become of it."""
@@ -103,6 +99,7 @@ class OneByOne(Generic[_M]):
         "_outlet",
         "_turning",
         "client_over",
+        "gone",
         "queue",
         "server_over",
         "waiting",
@@ -117,6 +114,7 @@ class OneByOne(Generic[_M]):
         self._behind: list[bytes] = []  # what the server said after an answer that waits
         self._turning = False
         self.client_over = self.server_over = self._end_passed = False
+        self.gone = False  # the connection, with both its ends
 
     @property
     def empty(self) -> bool:
@@ -132,12 +130,15 @@ class OneByOne(Generic[_M]):
 
     def turn(self) -> None:
         """Ask for the next message in the queue, or pass on what need not be asked for."""
-        if self._turning:
+        if self._turning or self.gone:
+            return
+        if self._dealings.lost:
+            self.pass_end()
             return
         follower = self._follower
         self._turning = True
         try:
-            while self.queue and self.waiting is None and not follower.closed_to_messages:
+            while self.queue and self.waiting is None and not (follower.raw or self.gone):
                 message = self.queue[0]
                 way = follower.way(message)
                 if way is Way.WAIT:
@@ -151,6 +152,11 @@ class OneByOne(Generic[_M]):
         finally:
             self._turning = False
         follower.turned()
+
+    def over(self) -> None:
+        """The connection has gone."""
+        self.gone = True
+        self._dealings.over()
 
     def put_behind(self, data: bytes) -> None:
         """The server said this after the answer that waits."""

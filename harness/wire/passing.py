@@ -252,28 +252,39 @@ class Pair:
         self.dialling = self.door.loop.create_task(self._dial(transport))
 
     async def _dial(self, client: asyncio.Transport) -> None:
+        server = await self._reach(client)
+        if server is None:
+            return
+        self._pass_early(server)
+        if self.client.ended and not server.is_closing():
+            self.client.end()
+        elif not client.is_closing():
+            self.client.go_on("dialling")
+
+    async def _reach(self, client: asyncio.Transport) -> asyncio.Transport | None:
+        """A connection to the server; None where it cannot be had, or nobody is there to want it."""
         try:
             await self.door.dial(self.server)
         except OSError:
             # It was accepted before the server could refuse: a reset is what comes closest.
             self.door.counts.resets += 1
             self.reset()
-            return
+            return None
         server = self.server.transport
-        if server is None or client.is_closing():
+        if server is None or self.gone or client.is_closing():
             self.close()
-            return
+            return None
+        return server
+
+    def _pass_early(self, server: asyncio.Transport) -> None:
         for data in self.early:
             self.client.pass_on(data, server)
         self.early.clear()
-        if self.client.ended and not server.is_closing():
-            self.client.end()
-        elif not client.is_closing():
-            self.client.go_on("dialling")
 
     def reconnect(self) -> None:
         """Take a new connection to the server for the old one; the client's stays as it is."""
-        if self.gone:
+        client = self.client.transport
+        if self.gone or client is None:
             return
         old, self.server = self.server, Side(self, upward=False)
         self.server.other, self.client.other = self.client, self.server
@@ -282,25 +293,16 @@ class Pair:
             old.transport.close()
         self.client.stop("dialling")
         self.client.go_on("full")
-        self.dialling = self.door.loop.create_task(self._redial(told_end=self.client.ended))
+        self.dialling = self.door.loop.create_task(self._redial(client, told_end=self.client.ended))
 
-    async def _redial(self, *, told_end: bool) -> None:
-        try:
-            await self.door.dial(self.server)
-        except OSError:
-            self.door.counts.resets += 1
-            self.reset()
-            return
-        server = self.server.transport
-        if server is None or self.gone:
-            self.close()
+    async def _redial(self, client: asyncio.Transport, *, told_end: bool) -> None:
+        server = await self._reach(client)
+        if server is None:
             return
         for data in self.unsent:
             server.write(data)
         self.unsent.clear()
-        for data in self.early:
-            self.client.pass_on(data, server)
-        self.early.clear()
+        self._pass_early(server)
         if self.client.passed_end and not server.is_closing():
             server.write_eof()
         elif self.client.ended and not told_end:

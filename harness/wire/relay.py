@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
@@ -73,7 +74,9 @@ class Relays:
             address = self._call(self._listen(door, host, port))
         except OSError as error:
             raise StackError(
-                f"the relay of {name} cannot listen on {host}:{port}: {error}", part=name
+                f"the relay of {name} cannot listen on {host}:{port}: "
+                f"{os.strerror(error.errno) if error.errno else error}; free that port or name another",
+                part=name,
             ) from error
         self._doors[name] = door
         control = _DoorControl(door, self._here_or_there)

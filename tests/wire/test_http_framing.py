@@ -95,7 +95,7 @@ def test_after_an_upgrade_nothing_is_cut(message: bytes, method: str) -> None:
     scanner = responses(method)
     assert [piece for piece, _, _ in scanner.feed(message + b"\x81\x05hello")] == [Piece.HEAD, Piece.END]
     assert scanner.tunnels
-    assert scanner.rest == b"\x81\x05hello"
+    assert scanner.pending == b"\x81\x05hello"
 
 
 def test_fields_are_read_as_they_are_meant() -> None:

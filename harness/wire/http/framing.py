@@ -142,21 +142,11 @@ class Scanner:
     def __init__(self, *, responses: bool, body_of: Callable[[Head], tuple[Body, int]]) -> None:
         self._start = _RESPONSE if responses else _REQUEST
         self._body_of = body_of
-        self._buffer = bytearray()
+        self.pending = bytearray()  # what has come of a piece that is not whole yet
         self._looked = 0  # no end of the head before here
         self._body: Body | None = None  # None: a head comes next
         self._left = 0  # bytes of the body or of the chunk still to come
         self._in_chunk = self._in_trailer = self._chunks_over = False
-
-    @property
-    def rest(self) -> bytes:
-        """What has come and is no piece yet."""
-        return bytes(self._buffer)
-
-    @property
-    def size(self) -> int:
-        """How many bytes that is."""
-        return len(self._buffer)
 
     @property
     def tunnels(self) -> bool:
@@ -169,8 +159,8 @@ class Scanner:
         Raises:
             Violation: it is no HTTP/1.1.
         """
-        self._buffer += data
-        while self._buffer:
+        self.pending += data
+        while self.pending:
             if self._body is None:
                 head = self._head()
                 if head is None:
@@ -202,20 +192,20 @@ class Scanner:
 
     def _head(self) -> Head | None:
         # A robust server ignores empty lines before a start line, RFC 9112, 2.2.
-        blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
-        if self._buffer[blank : blank + 1] == _TLS_HANDSHAKE:
+        blank = len(self.pending) - len(self.pending.lstrip(b"\r\n"))
+        if self.pending[blank : blank + 1] == _TLS_HANDSHAKE:
             raise Violation("a TLS handshake: the gate reads no TLS, let the client connect without it")
-        line_end = self._buffer.find(b"\n", blank)
-        if line_end < 0 and len(self._buffer) - blank <= _LINE_LIMIT_BYTES:
+        line_end = self.pending.find(b"\n", blank)
+        if line_end < 0 and len(self.pending) - blank <= _LINE_LIMIT_BYTES:
             return None
-        line = bytes(self._buffer[blank : line_end if line_end > 0 else _LINE_LIMIT_BYTES]).rstrip(b"\r")
+        line = bytes(self.pending[blank : line_end if line_end > 0 else _LINE_LIMIT_BYTES]).rstrip(b"\r")
         start = self._start.fullmatch(line)
         if start is None:
             raise Violation(f"a start line of HTTP/1.1 was wanted and {line[:80]!r} found")
-        end = _END_OF_HEAD.search(self._buffer, max(blank, self._looked - 3))
+        end = _END_OF_HEAD.search(self.pending, max(blank, self._looked - 3))
         if end is None:
-            self._looked = len(self._buffer)
-            if len(self._buffer) > _HEAD_LIMIT_BYTES:
+            self._looked = len(self.pending)
+            if len(self.pending) > _HEAD_LIMIT_BYTES:
                 raise Violation(f"a head of more than {_HEAD_LIMIT_BYTES} bytes")
             return None
         self._looked = 0
@@ -232,9 +222,9 @@ class Scanner:
             return self._some()
         if self._in_trailer:
             return self._trailer()
-        end = self._buffer.find(b"\n")
+        end = self.pending.find(b"\n")
         if end < 0:
-            if len(self._buffer) > _LINE_LIMIT_BYTES:
+            if len(self.pending) > _LINE_LIMIT_BYTES:
                 raise Violation("a chunk's size without an end")
             return b""
         line = self._taken(end + 1)
@@ -248,9 +238,9 @@ class Scanner:
 
     def _trailer(self) -> bytes:
         """One line of the trailer; the empty one is its end."""
-        end = self._buffer.find(b"\n")
+        end = self.pending.find(b"\n")
         if end < 0:
-            if len(self._buffer) > _LINE_LIMIT_BYTES:
+            if len(self.pending) > _LINE_LIMIT_BYTES:
                 raise Violation("a trailer without an end")
             return b""
         line = self._taken(end + 1)
@@ -260,8 +250,8 @@ class Scanner:
     def _some(self) -> bytes:
         """As much as there is of a body or a chunk."""
         if self._body is Body.TO_THE_END:
-            return self._taken(len(self._buffer))
-        piece = self._taken(min(self._left, len(self._buffer)))
+            return self._taken(len(self.pending))
+        piece = self._taken(min(self._left, len(self.pending)))
         self._left -= len(piece)
         if not self._left and self._body is Body.CHUNKED:
             self._in_chunk = False
@@ -270,8 +260,8 @@ class Scanner:
         return piece
 
     def _taken(self, size: int) -> bytes:
-        piece = bytes(self._buffer[:size])
-        del self._buffer[:size]
+        piece = bytes(self.pending[:size])
+        del self.pending[:size]
         return piece
 
     def _over(self) -> bool:

@@ -45,16 +45,16 @@ class HttpSession:
         self._swallows = 0  # 100s that the server may still say and the gate has said
         self._informational = False  # the response now coming is not the final one
         self._last_heard = clock()
-        self._tunnel = self._gone = False
+        self._tunnel = False
 
     @property
     def _passing(self) -> bool:
         return self._outlet.keeper is None and self._line.empty and not self._swallows
 
     @property
-    def closed_to_messages(self) -> bool:
+    def raw(self) -> bool:
         """See `Follower`."""
-        return self._tunnel or self._gone
+        return self._tunnel
 
     def _new_responses(self) -> Direction[Scanner]:
         return Direction(Scanner(responses=True, body_of=self._response_body))
@@ -83,7 +83,7 @@ class HttpSession:
         if passing:
             self._requests.passed()
         else:
-            self._turn()
+            self._line.turn()
 
     def _take_request(
         self, piece: Piece, raw: bytes, head: Head | None, begun: int, *, passing: bool
@@ -120,7 +120,7 @@ class HttpSession:
         try:
             for piece, raw, head in self._responses.scanner.feed(data):
                 self._take_response(piece, raw[self._responses.ahead() :], head, passing=passing)
-                if self._tunnel or self._gone:
+                if self._tunnel or self._line.gone:
                     break
         except Violation as violation:
             self._dealings.lose(
@@ -132,7 +132,7 @@ class HttpSession:
             return
         if self._tunnel:
             self._give(None, self._responses.catch_up())
-        self._turn()
+        self._line.turn()
 
     def _take_response(self, piece: Piece, raw: bytes, head: Head | None, *, passing: bool) -> None:
         exchange = self._awaited[0] if self._awaited else None
@@ -183,7 +183,7 @@ class HttpSession:
         if self._dealings.turn is Turn.STALLED:
             self._outlet.close()
         else:
-            self._turn()
+            self._line.turn()
 
     def server_ended(self) -> None:
         """Told to the client, unless a held request can go on a new connection or an answer waits."""
@@ -216,22 +216,13 @@ class HttpSession:
             else:
                 self._outlet.to_client(waiting.take_answer())
                 self._finish()
-        self._turn()
+        self._line.turn()
 
     def over(self) -> None:
         """The connection has gone."""
-        self._gone = True
-        self._dealings.over()
+        self._line.over()
 
     # Whose turn it is: `harness.wire.one_by_one.Follower`.
-
-    def _turn(self) -> None:
-        if self._gone:
-            return
-        if self._dealings.lost:
-            self._line.pass_end()
-        else:
-            self._line.turn()
 
     def way(self, message: Exchange) -> Way:
         """See `Follower`."""
@@ -326,4 +317,4 @@ class HttpSession:
             self._line.queue.clear()
         if self._line.server_over and not self._line.queue:
             self._outlet.end_to_client()
-        self._turn()
+        self._line.turn()

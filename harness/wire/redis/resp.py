@@ -38,24 +38,14 @@ class Command:
 class CommandScanner:
     """Cuts what a client sends into commands."""
 
-    __slots__ = ("_args", "_at", "_buffer", "_left", "_wanted")
+    __slots__ = ("_args", "_at", "_left", "_wanted", "pending")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.pending = bytearray()  # what has come of a piece that is not whole yet
         self._at = 0  # where scanning goes on
         self._wanted = 0  # with fewer bytes nothing new can be seen
         self._left = 0  # arguments still to come
         self._args: list[bytes] = []
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of a command that is not whole yet."""
-        return bytes(self._buffer)
-
-    @property
-    def size(self) -> int:
-        """How many bytes that is."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Command]:
         """The commands that `data` completes.
@@ -63,13 +53,13 @@ class CommandScanner:
         Raises:
             Violation: it is no command.
         """
-        self._buffer += data
-        while len(self._buffer) >= self._wanted and self._buffer:
+        self.pending += data
+        while len(self.pending) >= self._wanted and self.pending:
             if not self._command():
                 return
-            raw = bytes(self._buffer[: self._at])
+            raw = bytes(self.pending[: self._at])
             args = tuple(self._args)
-            del self._buffer[: self._at]
+            del self.pending[: self._at]
             self._at = self._wanted = 0
             self._args = []
             yield Command(raw, args)
@@ -77,40 +67,40 @@ class CommandScanner:
     def _command(self) -> bool:
         """Scan on; whether a command is whole."""
         if self._at == 0:
-            if self._buffer[0] != _ARRAY:
+            if self.pending[0] != _ARRAY:
                 return self._inline()
-            end = _line(self._buffer, 0)
+            end = _line(self.pending, 0)
             if end < 0:
                 return False
-            self._left = max(0, _number(self._buffer, 1, end, _COUNT_LIMIT))
+            self._left = max(0, _number(self.pending, 1, end, _COUNT_LIMIT))
             self._at = end + 2
         while self._left:
-            end = _line(self._buffer, self._at)
+            end = _line(self.pending, self._at)
             if end < 0:
                 return False
-            if self._buffer[self._at] != _BULK:
-                raise Violation(f"'$' was wanted and {chr(self._buffer[self._at])!r} found")
-            size = _number(self._buffer, self._at + 1, end, _BULK_LIMIT_BYTES)
+            if self.pending[self._at] != _BULK:
+                raise Violation(f"'$' was wanted and {chr(self.pending[self._at])!r} found")
+            size = _number(self.pending, self._at + 1, end, _BULK_LIMIT_BYTES)
             if size < 0:
                 raise Violation(f"an argument of {size} bytes")
             after = end + 2 + size + 2
-            if len(self._buffer) < after:
+            if len(self.pending) < after:
                 self._wanted = after
                 return False
-            self._args.append(bytes(self._buffer[end + 2 : after - 2]))
+            self._args.append(bytes(self.pending[end + 2 : after - 2]))
             self._at = after
             self._left -= 1
         return True
 
     def _inline(self) -> bool:
-        if self._buffer[0] == _TLS_HANDSHAKE:
+        if self.pending[0] == _TLS_HANDSHAKE:
             raise Violation("a TLS handshake: the gate reads no TLS, let the client connect without it")
-        end = self._buffer.find(b"\n")
+        end = self.pending.find(b"\n")
         if end < 0:
-            if len(self._buffer) > _LINE_LIMIT_BYTES:
+            if len(self.pending) > _LINE_LIMIT_BYTES:
                 raise Violation("an inline command without an end")
             return False
-        self._args = split_inline(bytes(self._buffer[:end]))
+        self._args = split_inline(bytes(self.pending[:end]))
         self._at = end + 1
         return True
 
@@ -118,23 +108,13 @@ class CommandScanner:
 class ValueScanner:
     """Cuts what a server sends into values, each with the attributes before it."""
 
-    __slots__ = ("_at", "_buffer", "_open", "_wanted")
+    __slots__ = ("_at", "_open", "_wanted", "pending")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.pending = bytearray()  # what has come of a piece that is not whole yet
         self._at = 0
         self._wanted = 0
         self._open: list[int] = []  # elements still to come of each open aggregate
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of a value that is not whole yet."""
-        return bytes(self._buffer)
-
-    @property
-    def size(self) -> int:
-        """How many bytes that is."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The bytes of each value that `data` completes.
@@ -142,20 +122,20 @@ class ValueScanner:
         Raises:
             Violation: it is no value.
         """
-        if not self._buffer and data.find(b"\r\n", 1) == len(data) - 2 > 0 and data[0] in _LINES:
+        if not self.pending and data.find(b"\r\n", 1) == len(data) - 2 > 0 and data[0] in _LINES:
             yield data
             return
-        self._buffer += data
-        while len(self._buffer) >= self._wanted and self._buffer:
+        self.pending += data
+        while len(self.pending) >= self._wanted and self.pending:
             if not self._value():
                 return
-            raw = bytes(self._buffer[: self._at])
-            del self._buffer[: self._at]
+            raw = bytes(self.pending[: self._at])
+            del self.pending[: self._at]
             self._at = self._wanted = 0
             yield raw
 
     def _value(self) -> bool:
-        buffer, open_ = self._buffer, self._open
+        buffer, open_ = self.pending, self._open
         while True:
             end = _line(buffer, self._at)
             if end < 0:

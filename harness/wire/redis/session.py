@@ -49,14 +49,13 @@ class RedisSession:
         self._state = Following()
         self._fresh = True
         self._queued_bytes = 0
-        self._gone = False
 
     @property
     def _passing(self) -> bool:
         return self._outlet.keeper is None and self._line.empty
 
     @property
-    def closed_to_messages(self) -> bool:
+    def raw(self) -> bool:
         """See `Follower`."""
         return self._state.raw
 
@@ -88,7 +87,7 @@ class RedisSession:
         if passing:
             self._commands.passed()
         else:
-            self._turn()
+            self._line.turn()
 
     def from_server(self, data: bytes) -> None:
         """Pass it on, or keep what answers the held command."""
@@ -103,7 +102,7 @@ class RedisSession:
                 answered = self._state.received(value)
                 if not passing:
                     self._take(answered, value[self._values.ahead() :])
-                if self._state.raw or self._gone:
+                if self._state.raw or self._line.gone:
                     break
         except Violation as violation:
             self._dealings.lose(
@@ -113,7 +112,7 @@ class RedisSession:
         if passing:
             self._values.passed()
         else:
-            self._turn()
+            self._line.turn()
 
     def _take(self, answered: Expected | None, piece: bytes) -> None:
         """A value that answers the held command is kept, and what comes behind it; others go on."""
@@ -144,7 +143,7 @@ class RedisSession:
         if self._dealings.turn is Turn.STALLED:
             self._outlet.close()
         else:
-            self._turn()
+            self._line.turn()
 
     def server_ended(self) -> None:
         """Told to the client at once, unless an answer before it is on its way."""
@@ -173,22 +172,13 @@ class RedisSession:
                 self._finish()
             elif waiting.hurry is not None:
                 waiting.hurry()
-        self._turn()
+        self._line.turn()
 
     def over(self) -> None:
         """The connection has gone."""
-        self._gone = True
-        self._dealings.over()
+        self._line.over()
 
     # Whose turn it is: `harness.wire.one_by_one.Follower`.
-
-    def _turn(self) -> None:
-        if self._gone:
-            return
-        if self._dealings.lost:
-            self._line.pass_end()
-        else:
-            self._line.turn()
 
     def way(self, message: Exchange) -> Way:
         """Greetings and empty commands pass; what passed is answered before the next asks."""
@@ -303,4 +293,4 @@ class RedisSession:
         self._line.finish()
         if self._line.server_over:
             self._outlet.end_to_client()
-        self._turn()
+        self._line.turn()
