@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
@@ -67,6 +67,31 @@ def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str
         for part in parts():
             if part.name not in (*replicas, error.part) and (end := part.how_it_ended()):
                 raise own_death(part, end, replicas=replicas) from error
+        raise
+
+
+class Followed(Protocol):
+    """A link, as far as its gate can say that it follows what is said there."""
+
+    def troubles(self) -> tuple[str, ...]: ...
+
+
+@contextmanager
+def gates_word_first(links: Callable[[], Mapping[str, Followed]]) -> Iterator[None]:
+    """Where a part does not come up because the gate cannot read what it says, the gate's line is told.
+
+    Args:
+        links: those that there are by then.
+
+    Raises:
+        StackError: with that line, and the part and log of the one that did not come up.
+    """
+    try:
+        yield
+    except StackError as error:
+        for name, link in links().items():
+            if troubles := link.troubles():
+                raise StackError(f"{name}: {troubles[0]}", part=error.part, log=error.log) from error
         raise
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from harness.errors import HarnessError, StackError
 from harness.stacks import binaries, guard
 from harness.stacks.database import SUPERUSER
-from harness.stacks.deaths import cause_first, own_death
+from harness.stacks.deaths import cause_first, gates_word_first, own_death
 from harness.stacks.embedded_database import EmbeddedDatabase
 from harness.stacks.embedded_services import EmbeddedServices
 from harness.stacks.links import Address, LinkSet, plan_links, replica_names
@@ -103,7 +103,10 @@ class EmbeddedStack:
         try:
             with explained():
                 async with asyncio.timeout(self._settings.start_timeout_s):
-                    with cause_first(self._everything, replicas=self.replicas):
+                    with (
+                        cause_first(self._everything, replicas=self.replicas),
+                        gates_word_first(lambda: self.links),
+                    ):
                         await self._start()
         except TimeoutError as error:
             await self.close()

@@ -184,5 +184,5 @@ class RelayLink:
         return self.control.loop
 
     def troubles(self) -> tuple[str, ...]:
-        """Why connections of this link could not be followed and were reset, oldest first."""
+        """Why connections of this link could not be followed and were reset: each reason once, in order."""
         return self.control.troubles()

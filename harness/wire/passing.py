@@ -341,9 +341,10 @@ class Pair:
         if self.gone:
             return
         keeper = self.door.keeper
-        if len(self.door.troubles) < _TROUBLES_KEPT:
+        if why not in self.door.troubles and len(self.door.troubles) < _TROUBLES_KEPT:
+            # Once: a service that connects as it may not tries again and again.
             self.door.troubles.append(why)
-        log.warning("%s: %s", self.door.name, why)
+            log.warning("%s: %s", self.door.name, why)
         if keeper is not None:
             try:
                 keeper.broken(self.door.name, self.number, why)

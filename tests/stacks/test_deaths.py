@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from harness.errors import PartDied, StackError, SystemDied
-from harness.stacks.deaths import cause_first, own_death
+from harness.stacks.deaths import cause_first, gates_word_first, own_death
 
 
 @dataclass
@@ -55,3 +55,26 @@ def test_a_part_that_fails_by_itself_speaks_for_itself() -> None:
         cause_first(lambda: [DEAD], replicas=REPLICAS),
     ):
         raise StackError("could not bind", part="postgres")
+
+
+@dataclass
+class Link:
+    said: tuple[str, ...] = ()
+
+    def troubles(self) -> tuple[str, ...]:
+        return self.said
+
+
+def test_a_service_that_the_gate_cannot_read_is_told_in_the_gates_words() -> None:
+    links = {"app->redis": Link(), "app->postgres": Link(("the client opens a TLS connection", "another"))}
+    with (
+        pytest.raises(StackError, match=r"^app->postgres: the client opens a TLS connection$") as raised,
+        gates_word_first(lambda: links),
+    ):
+        raise StackError("app was not ready within 30 s", part="app", log=["rejected SSL upgrade"])
+    assert (raised.value.part, raised.value.log) == ("app", ("rejected SSL upgrade",))
+
+
+def test_where_the_gate_follows_everything_the_error_stays_as_it_is() -> None:
+    with pytest.raises(StackError, match="app was not ready"), gates_word_first(lambda: {"a->b": Link()}):
+        raise StackError("app was not ready", part="app")

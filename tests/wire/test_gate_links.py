@@ -135,6 +135,21 @@ async def test_a_client_that_speaks_after_the_server_has_hung_up_is_no_failure_o
         server.close()
 
 
+async def test_a_client_that_may_not_connect_so_is_told_of_once(
+    gated: RelayLink, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = engage(gated)
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(*gated.address)
+        writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(1), DEADLINE_S)
+        writer.close()
+    assert len(gated.troubles()) == 1
+    assert [record.message for record in caplog.records].count(f"app->postgres: {gated.troubles()[0]}") == 1
+    assert len(keeper.troubles) == 3
+
+
 async def test_a_slow_reader_of_a_large_result_holds_the_server_back(
     gated: RelayLink, service: Connection
 ) -> None:
