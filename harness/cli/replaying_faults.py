@@ -15,7 +15,7 @@ from harness.cli.looping import looped
 from harness.cli.options import Said
 from harness.cli.replayed import Replay
 from harness.cli.replaying import trace_parts
-from harness.errors import GapFound
+from harness.errors import GapFound, HarnessError
 from harness.explore.bundle import Bundle, Faults
 from harness.explore.fault_points import FaultPlan
 from harness.explore.lanes_rich import LanesOnTerminal
@@ -77,6 +77,12 @@ async def _replayed(
                     progress=lambda _done, _total, what: display.status(what),
                     patience=faults.patient,
                 )
+            except NoLongerFits:
+                raise
+            except HarnessError as error:
+                # What was replayed before counts; what this left of the stack is no ground for more.
+                replays.append(Replay(Verdict.INCONCLUSIVE, str(error).splitlines()[0]))
+                break
             finally:
                 await system.close()
             replays.append(compared(bundle, swept))

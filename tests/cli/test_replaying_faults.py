@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cli import replaying_faults
+from harness.errors import HarnessError
 from harness.explore.bundle import Bundle, Recording
 from harness.explore.fault_points import FaultPlan
 from harness.explore.sweeps import sweep
@@ -112,6 +115,26 @@ def test_a_fault_that_does_not_bite_is_inconclusive(booth: Booth, recorded: Path
     called = booth.replay(recorded)
     assert called.code == 3
     assert "the fault did not bite: not here" in called.err
+
+
+def test_a_failure_of_ours_ends_it_and_what_was_replayed_before_counts(
+    booth: Booth, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    struck, strike = 0, replaying_faults.strike
+
+    async def failing(*arguments: Any, **more: Any) -> Any:
+        nonlocal struck
+        struck += 1
+        if struck == 3:
+            raise HarnessError("app was not ready within 30 s\nits last lines")
+        return await strike(*arguments, **more)
+
+    monkeypatch.setattr(replaying_faults, "strike", failing)
+    called = booth.replay(recorded, "--times", "5", "--json")
+    assert called.code == 1
+    assert "inconclusive: app was not ready within 30 s" in called.err
+    assert "SYS-03.c is open, 2 of 3 as recorded" in called.err
+    assert json.loads(called.out)["replays"] == struck == 3
 
 
 def test_a_journey_that_is_gone_is_said(
