@@ -14,7 +14,7 @@ from tests.benchmarks.races.jobs import ROOT, Job
 from tests.benchmarks.races.trials import Hunt
 
 # Beyond the time it is given: an interleaving under way, and preparing the races.
-GRACE_S = 60.0
+GRACE_S = 120.0
 
 MISSING = "frontrun is not installed (pip install 'frontrun>=0.7'), so it was left out"
 
