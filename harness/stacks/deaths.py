@@ -65,7 +65,8 @@ def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str
         yield
     except StackError as error:
         for part in parts():
-            if part.name not in (*replicas, error.part) and (end := part.how_it_ended()):
+            end = "" if part.name in replicas else part.how_it_ended()
+            if end and end not in str(error):
                 raise own_death(part, end, replicas=replicas) from error
         raise
 

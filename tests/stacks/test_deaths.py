@@ -49,12 +49,20 @@ def test_where_nothing_else_has_died_the_error_stays_as_it_is(parts: list[Part])
         raise StackError("app was not ready", part="app")
 
 
-def test_a_part_that_fails_by_itself_speaks_for_itself() -> None:
+def test_a_part_that_says_itself_how_it_ended_speaks_for_itself() -> None:
     with (
-        pytest.raises(StackError, match="could not bind"),
+        pytest.raises(StackError, match="while it was starting"),
         cause_first(lambda: [DEAD], replicas=REPLICAS),
     ):
-        raise StackError("could not bind", part="postgres")
+        raise StackError("postgres was ended by SIGKILL while it was starting", part="postgres")
+
+
+def test_a_conversation_that_broke_off_is_explained_by_the_death_of_who_was_spoken_to() -> None:
+    with (
+        pytest.raises(PartDied, match="postgres was ended by SIGKILL on its own"),
+        cause_first(lambda: [DEAD], replicas=REPLICAS),
+    ):
+        raise StackError("PostgreSQL refused: connection was closed", part="postgres")
 
 
 @dataclass
