@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.wire.postgres.session import PostgresSession
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_talk import (
     BOUND,
@@ -25,7 +26,7 @@ from tests.wire.postgres_talk import (
     parse,
     query,
 )
-from tests.wire.sansio import Keeper
+from tests.wire.sansio import Keeper, Wires
 
 # -- violations ---------------------------------------------------------------------------------
 
@@ -149,3 +150,17 @@ def test_a_statement_in_a_failed_pipeline_is_not_held() -> None:
     assert wires.taken_up() == bind() + EXECUTE + SYNC
     session.from_server(FAILED)
     assert session.state.in_failed_transaction
+
+
+@pytest.mark.parametrize("hangs_up_first", [True, False])
+def test_a_client_that_goes_because_the_server_hung_up_is_not_taken_for_one_that_wants_tls(
+    hangs_up_first: bool,
+) -> None:
+    wires = Wires(link="app->postgres", keeper=Keeper())
+    session = PostgresSession(wires)
+    steps = [lambda: session.from_client(bytes.fromhex("00000008 04d2162f")), session.server_ended]
+    for step in reversed(steps) if hangs_up_first else steps:
+        step()
+    session.client_ended()
+    assert wires.broken == ""
+    assert wires.happened == ["end to client", "end to server"]

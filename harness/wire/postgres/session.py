@@ -22,12 +22,13 @@ class PostgresSession:
     A replication connection and a cancellation's are passed through unseen behind their first message.
     """
 
-    __slots__ = ("_gated", "_lost", "_outlet", "_refused_tls", "_startup")
+    __slots__ = ("_gated", "_lost", "_outlet", "_refused_tls", "_server_over", "_startup")
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._startup: StartupReader | None = StartupReader()
         self._refused_tls = False
+        self._server_over = False  # the server hung up: a client that goes then does not go for want of TLS
         self._lost = ""  # why this connection is not followed
         self._gated: GatedSession | None = None
 
@@ -60,13 +61,14 @@ class PostgresSession:
         """See `Session`."""
         if self._gated is not None:
             self._gated.client_ended()
-        elif self._startup is not None and self._refused_tls:
+        elif self._startup is not None and self._refused_tls and not self._server_over:
             self._outlet.break_off(TLS_LINE)
         else:
             self._outlet.end_to_server()
 
     def server_ended(self) -> None:
         """See `Session`."""
+        self._server_over = True
         if self._gated is not None:
             self._gated.server_ended()
         else:
