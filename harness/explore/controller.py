@@ -164,7 +164,11 @@ class Controller:
         step = Stepping(chosen, going.boundary, enabled, preempted)
         self._holding.set_out(lane, step, going)
         await self._until_still(lane)
-        step.yields = polls_in_vain(step, before)
+        coming = lane.pending[0].boundary if lane.pending else None
+        usual = self._experience.usual_repeats(chosen, step.boundary.shape)
+        step.yields = polls_in_vain(step, before, coming, usual=usual)
+        if self._learning:
+            self._experience.learn_repeats(chosen, step.boundary.shape, step.repeated)
         self._yielding = yielding_after(self._yielding, chosen, yields=step.yields)
 
     async def _wake(self) -> None:

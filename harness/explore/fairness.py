@@ -1,9 +1,10 @@
 """Fair yield: who polls in vain waits until another has made progress.
 
 A try-lock, a Redis lock or a job that looks again and again makes the space of schedules infinite. A
-step that repeats a failed poll (same actor, same boundary, same answer as the time before) counts as a
-yield: leaving it is no preemption, and its actor is not enabled again before another actor has taken a
-step that is not itself a yield. Where nobody else can go, those who yielded may.
+step that repeats a failed poll (same actor, same boundary, same answer as the time before, more often in
+a row than he does it alone, and about to be repeated once more) counts as a yield: leaving it is no
+preemption, and its actor is not enabled again before another actor has taken a step that is not itself a
+yield. Where nobody else can go, those who yielded may.
 
 (Musuvathi, Qadeer: Fair stateless model checking, PLDI 2008, simplified to what a wire shows.)
 """

@@ -112,24 +112,38 @@ def said(boundary: Boundary) -> str:
     return f"{words[:80]!r} on {boundary.link}"
 
 
-def polls_in_vain(step: Stepping, before: Stepping | None) -> bool:
-    """Whether a step repeats the one before it in vain: nothing there once more, or the same thrice."""
+def polls_in_vain(
+    step: Stepping, before: Stepping | None, coming: Boundary | None = None, *, usual: int = 0
+) -> bool:
+    """Whether a step repeats the one before it in vain: nothing there once more, or the same thrice.
+
+    Args:
+        before: the actor's step before it.
+        coming: what he wants next; who goes on to something else was not polling.
+        usual: how often in a row he repeats such a step while nobody else is there.
+    """
     if before is None or step.reply is None or not _same(step, before):
         return False
+    step.repeated = before.repeated + 1
     if step.reply.rows and step.boundary.verb in _CHANGING:
         return False
-    step.repeated = before.repeated + 1
-    return bool(step.reply.error) or not step.reply.rows or step.repeated > 1
+    if coming is not None and _said(coming) != _said(step.boundary):
+        return False
+    nothing = bool(step.reply.error) or not step.reply.rows
+    return step.repeated > usual + (0 if nothing else 1)
 
 
 _CHANGING = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"}
 
 
 def _same(one: Stepping, other: Stepping) -> bool:
-    first, second = one.boundary, other.boundary
     return (
         one.reply is not None
         and other.reply is not None
-        and (first.link, first.text, first.values) == (second.link, second.text, second.values)
+        and _said(one.boundary) == _said(other.boundary)
         and (one.reply.summary, one.reply.error) == (other.reply.summary, other.reply.error)
     )
+
+
+def _said(boundary: Boundary) -> tuple[object, ...]:
+    return boundary.link, boundary.text, boundary.values

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from harness.explore.lane import Lane
 from harness.wire.boundary import Boundary
 
+# Who repeats himself more often than this while he is alone waits for something that does not come.
+_REPEATS_AT_MOST = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -55,6 +58,7 @@ class Experience:
         waits: shapes at which somebody had to wait for a lock.
         late: actors that do something after their response.
         follows: (actor, shape, shape) that came one after another while nobody else could be meant.
+        repeats: how often in a row (actor, shape) was repeated with the same answer by an actor alone.
     """
 
     gathers: set[int] = field(default_factory=set)
@@ -62,10 +66,20 @@ class Experience:
     waits: set[str] = field(default_factory=set)
     late: set[int] = field(default_factory=set)
     follows: set[tuple[int, str, str]] = field(default_factory=set)
+    repeats: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def expects(self, lane: Lane, boundary: Boundary) -> bool:
         """Whether this has been seen to come next from an actor."""
         return (lane.index, lane.last_shape, boundary.shape) in self.follows
+
+    def learn_repeats(self, actor: int, shape: str, repeated: int) -> None:
+        """Take in what an actor did alone: it is no waiting for others, but so often is a loop."""
+        if repeated <= _REPEATS_AT_MOST:
+            self.repeats[actor, shape] = max(repeated, self.repeats.get((actor, shape), 0))
+
+    def usual_repeats(self, actor: int, shape: str) -> int:
+        """How often in a row an actor repeats this while nobody else is there."""
+        return self.repeats.get((actor, shape), 0)
 
     def first_look_s(self, lane: Lane, limits: Limits) -> float:
         """How long to wait for an answer before the database is asked who blocks."""

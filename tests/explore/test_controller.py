@@ -215,6 +215,45 @@ class TestNoProgress:
         assert done.trace.notes["yielded"] == 1
         assert not done.trace.disturbed
 
+    async def test_who_looks_three_times_and_goes_on_was_not_polling(self) -> None:
+        server = Server()
+        looking, other = server.session(), server.session()
+
+        async def looks_and_writes() -> None:
+            for _ in range(3):
+                await looking.read("clock")
+            await looking.write("x", 1)
+
+        async def reads() -> None:
+            await other.read("x")
+
+        done = await play(server, looks_and_writes, reads)
+        assert done.trace.schedule == (0, 0, 0, 0, 1)
+        assert "yielded" not in done.trace.notes
+
+    async def test_what_an_actor_repeats_while_he_is_alone_is_no_waiting_for_others(self) -> None:
+        server = Server()
+        experience = Experience()
+
+        def looks_often() -> Program:
+            session = server.session()
+
+            async def program() -> None:
+                for _ in range(6):
+                    await session.read("clock")
+
+            return program
+
+        await play(server, looks_often(), looks_often(), experience=experience, learning=True)
+        done = await play(server, looks_often(), looks_often(), experience=experience)
+        assert done.trace.schedule == (0,) * 6 + (1,) * 6
+        assert "yielded" not in done.trace.notes
+
+    async def test_an_endless_loop_teaches_nothing_of_what_is_usual(self) -> None:
+        experience = Experience()
+        experience.learn_repeats(0, "SELECT ready", 400)
+        assert experience.usual_repeats(0, "SELECT ready") == 0
+
     async def test_a_schedule_has_a_deadline(self) -> None:
         server = Server()
         session = server.session()
