@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.network import Network
 
-from harness.errors import HarnessError, StackError, SystemDied
+from harness.errors import HarnessError, StackError
 from harness.stacks import database as db
 from harness.stacks import guard
 from harness.stacks.container import ContainerProcess
@@ -26,6 +26,7 @@ from harness.stacks.container_images import ImageNames, resolve_images
 from harness.stacks.container_network import make_network
 from harness.stacks.container_place import Place, Sandbox, Spot
 from harness.stacks.database import SUPERUSER
+from harness.stacks.deaths import cause_first, gates_word_first, own_death
 from harness.stacks.docker_owned import labels, remove_stack, sweep_containers
 from harness.stacks.health import Probe, http_probe
 from harness.stacks.links import Address, LinkSet, plan_links, replica_names
@@ -119,7 +120,11 @@ class ContainersStack:
             with explained():
                 images = await asyncio.to_thread(resolve_images, self._descriptor, self._settings)
                 async with asyncio.timeout(self._settings.start_timeout_s):
-                    await self._start(images)
+                    with (
+                        cause_first(self._everything, replicas=self.replicas),
+                        gates_word_first(lambda: self.links),
+                    ):
+                        await self._start(images)
         except TimeoutError as error:
             await self.close()
             raise StackError(
@@ -191,39 +196,32 @@ class ContainersStack:
             await asyncio.to_thread(self._processes[name].remove)
         await self._heal_infrastructure()
         links.hold(_DATABASE_LINK)
-        await together(
-            self._renew_database(),
-            self._flush_redis(),
-            self._start_services(self._providers()),
-            self._start_services(self.replicas),
-        )
+        with cause_first(self._everything, replicas=self.replicas):
+            await together(
+                self._renew_database(),
+                self._flush_redis(),
+                self._start_services(self._providers()),
+                self._start_services(self.replicas),
+            )
 
     async def heal(self) -> None:
         """Remove every toxic, resume what is paused, restart what is dead."""
         self._started()
         await self._heal_infrastructure()
         names = (*self.replicas, *self._providers())
-        await together(*(self._processes[name].start() for name in names if self._down(name)))
+        with cause_first(self._everything, replicas=self.replicas):
+            await together(*(self._processes[name].start() for name in names if self._down(name)))
 
     async def check(self) -> None:
         """Say when a part has died that no fault of ours took down.
 
         Raises:
             SystemDied: the service ended on its own.
-            StackError: another part did.
+            PartDied: another part did.
         """
         for process in self._everything():
-            if not (end := await asyncio.to_thread(process.how_it_ended)):
-                continue
-            log = process.log_tail(20)
-            if process.name in self.replicas:
-                raise SystemDied(
-                    f"{process.name} {end} while no fault of ours was aimed at it",
-                    expected="the service outlives whatever it is asked",
-                    observed=f"{process.name} {end}",
-                    details={"log": log},
-                )
-            raise StackError(f"{process.name} {end} on its own", part=process.name, log=log)
+            if end := await asyncio.to_thread(process.how_it_ended):
+                raise own_death(process, end, replicas=self.replicas)
 
     async def close(self) -> None:
         """Remove every container, the network and the stack's folder; idempotent."""

@@ -202,7 +202,7 @@ class EmbeddedStack:
 
         Raises:
             SystemDied: the service ended on its own.
-            StackError: another part did.
+            PartDied: another part did.
         """
         for process in self._everything():
             if end := process.how_it_ended():
