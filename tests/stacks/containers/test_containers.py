@@ -214,11 +214,13 @@ asyncio.run(main())
     harness = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
-    assert harness.stdout
-    stack_id = (await asyncio.to_thread(harness.stdout.readline)).strip()
-    assert belongings(stack_id)[0] == CONTAINERS
-    harness.kill()
-    harness.wait()
+    try:
+        assert harness.stdout
+        stack_id = (await asyncio.to_thread(harness.stdout.readline)).strip()
+        assert belongings(stack_id)[0] == CONTAINERS
+    finally:
+        harness.kill()
+        harness.wait()
     assert stack_id in await asyncio.to_thread(sweep_containers)
     assert belongings(stack_id) == (0, 0)
     assert belongings(stack.id)[0] > 0
