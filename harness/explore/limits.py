@@ -73,9 +73,9 @@ class Experience:
         return (lane.index, lane.last_shape, boundary.shape) in self.follows
 
     def learn_repeats(self, actor: int, shape: str, repeated: int) -> None:
-        """Take in what an actor did alone: it is no waiting for others, but so often is a loop."""
-        if repeated <= _REPEATS_AT_MOST:
-            self.repeats[actor, shape] = max(repeated, self.repeats.get((actor, shape), 0))
+        """Take in each repetition of an actor who was alone; beyond a few it is a loop, and not usual."""
+        usual = max(repeated, self.usual_repeats(actor, shape))
+        self.repeats[actor, shape] = usual if repeated <= _REPEATS_AT_MOST else 0
 
     def usual_repeats(self, actor: int, shape: str) -> int:
         """How often in a row an actor repeats this while nobody else is there."""

@@ -251,7 +251,8 @@ class TestNoProgress:
 
     async def test_an_endless_loop_teaches_nothing_of_what_is_usual(self) -> None:
         experience = Experience()
-        experience.learn_repeats(0, "SELECT ready", 400)
+        for repeated in range(40):
+            experience.learn_repeats(0, "SELECT ready", repeated)
         assert experience.usual_repeats(0, "SELECT ready") == 0
 
     async def test_a_schedule_has_a_deadline(self) -> None:
