@@ -25,6 +25,7 @@ FIRST_KINDS = frozenset(
 THEN_KINDS: Sequence[FaultKind] = (FaultKind.ANSWER_LOST, FaultKind.ERROR, FaultKind.RESET_BEFORE)
 # A sample takes so many second faults for each recovery it records: recording costs a run, too.
 PER_RECOVERY = 5
+_ONCE_ONLY = "came in one of three recoveries from this fault, as what a driver asks on a new connection does"
 
 Noise = Counter[tuple[str, str]]
 
@@ -57,10 +58,12 @@ class SecondOrder:
         runs: list[Run] = []
         for n, (way, plan) in enumerate(recorded):
             share = None if left is None else -(-left // (len(recorded) - n))
-            first, chosen = await self._recorded(plan, way, share, kinds)
+            first, possible = await self._recorded(plan, way, kinds)
             runs.append(first)
+            chosen = spread(possible, share, self._sweeper.rng)
+            spare = [one for one in possible if one not in chosen]
             for then in chosen:
-                runs += await self._struck(then, way)
+                runs += await self._struck(then, way, spare)
             left = None if left is None else left - len(chosen)
             # What one way of recovering left behind is not for another to meet.
             if len(runs) >= BATCH or n + 1 == len(recorded) or recorded[n + 1][0] != way:
@@ -70,13 +73,13 @@ class SecondOrder:
     async def one(self, plan: FaultPlan) -> None:
         """Strike just this once more; the way of its recovery is the step of its second point."""
         assert plan.second is not None
-        runs = await self._struck(plan, plan.second.step)
+        runs = await self._struck(plan, plan.second.step, [])
         await self._sweeper.judged(self._journey, self._sweep, runs)
 
     async def _recorded(
-        self, plan: FaultPlan, way: str, share: int | None, kinds: Iterator[FaultKind]
+        self, plan: FaultPlan, way: str, kinds: Iterator[FaultKind]
     ) -> tuple[Run, list[FaultPlan]]:
-        """Record the recovery from a first fault; the second faults chosen for it."""
+        """Record the recovery from a first fault; the second faults that are possible in it."""
         if way not in self._noise:
             self._noise[way] = await self._hum(way)
         run = await self._first(plan)
@@ -93,7 +96,7 @@ class SecondOrder:
             and not why_not(crossing, kind, killable=False)
         ]
         self._sweep.second_possible += len(plans)
-        return run, spread(plans, share, self._sweeper.rng)
+        return run, plans
 
     async def _hum(self, way: str) -> Noise:
         """What crosses when there is nothing to recover: the time that is moved, jobs that find nothing."""
@@ -121,14 +124,38 @@ class SecondOrder:
         await self._sweeper.lanes.all_up()
         return run
 
-    async def _struck(self, plan: FaultPlan, way: str) -> list[Run]:
-        """First fault, then the second while it recovers; once more when that did not come."""
-        run = await self._struck_once(plan, way)
-        if run.struck:
-            return [run]
-        again = await self._struck_once(plan, way)
-        run.plan = None
-        return [run, again]
+    async def _struck(self, plan: FaultPlan, way: str, spare: list[FaultPlan]) -> list[Run]:
+        """First fault, then the second while it recovers; once more when that did not come.
+
+        What came neither time does not belong to this recovery, only to the one that was recorded. That
+        is said of it, and the nearest of the spare ones takes its place.
+        """
+        runs: list[Run] = []
+        while True:
+            for _ in range(2):
+                run = await self._struck_once(plan, way)
+                runs.append(run)
+                if run.struck:
+                    return runs
+                run.plan = None
+            run.plan = plan
+            if not self._passed_by(run, plan):
+                return runs
+            assert run.turn is not None
+            run.turn.refused = _ONCE_ONLY
+            if not spare:
+                return runs
+            at = plan.second.ordinal if plan.second else 0
+            plan = min(spare, key=lambda one: abs(one.second.ordinal - at) if one.second else 0)
+            spare.remove(plan)
+
+    @staticmethod
+    def _passed_by(run: Run, plan: FaultPlan) -> bool:
+        """Whether it recovered without meeting the boundary of its second fault."""
+        turn = run.turn
+        return bool(
+            turn and turn.blow and turn.blow.point == plan.second and not turn.struck and not turn.refused
+        )
 
     async def _struck_once(self, plan: FaultPlan, way: str) -> Run:
         run = await self._first(replace(plan, second=None, second_kind=None))

@@ -140,6 +140,7 @@ def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
             },
             "faults upon faults": f"{found.second_counts['bitten']} of {found.second_possible} recorded",
             "shifted": sum(cell.shifted != 0 for cell in found.cells),
+            "missed": [f"{cell.plan}: {cell.why}" for cell in found.toothless[:_SHOWN]],
             "seconds": round(took_s, 1),
         },
     )

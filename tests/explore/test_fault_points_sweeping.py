@@ -152,6 +152,44 @@ async def test_a_sample_of_faults_upon_faults_is_as_large_as_asked() -> None:
     assert len(found.second_order) == 7
 
 
+class OnceOnly(OneTry):
+    """Its first recovery asks something that no later one asks."""
+
+    async def recover(self, replica: int, way: str) -> None:
+        journey = self._journey
+        assert isinstance(journey, AskedOnce)
+        if not journey.asked:
+            journey.asked = True
+            await journey.stack.cross(replica, "app->postgres", "TYPES")
+        await super().recover(replica, way)
+
+
+class AskedOnce(TollJourney):
+    # What is asked is asked in the recovery that is recorded first; the one without a fault asks nothing.
+    recoveries = ("again", "anew")
+    asked = False
+
+    async def prepare(self, n: int) -> list[TollTrial]:
+        return [OnceOnly(self, trial.number) for trial in await super().prepare(n)]
+
+
+async def test_what_only_the_recorded_recovery_asked_is_told_apart_and_another_takes_its_place() -> None:
+    everything = await swept(
+        AskedOnce(TollStack()), kinds=[FaultKind.RESET_BEFORE], quotas=Quotas(upon_faults=None)
+    )
+    once = [cell for cell in everything.second_order if cell.plan.second and cell.plan.second.verb == "TYPES"]
+    assert [cell.outcome for cell in once] == [Outcome.NOT_APPLICABLE]
+    assert "one of three recoveries" in once[0].why
+    assert everything.second_counts["bitten"] == everything.second_possible - 1
+    sampled = await swept(
+        AskedOnce(TollStack()), kinds=[FaultKind.RESET_BEFORE], quotas=Quotas(upon_faults=4)
+    )
+    outcomes = [cell.outcome for cell in sampled.second_order]
+    assert outcomes.count(Outcome.SAFE) == 4
+    assert outcomes.count(Outcome.NOT_APPLICABLE) == 1
+    assert not sampled.toothless
+
+
 async def test_one_plan_can_be_carried_out_again_a_second_fault_included() -> None:
     journey = Impatient(TollStack())
     found = await swept(journey, kinds=[FaultKind.RESET_BEFORE], quotas=Quotas(upon_faults=None))
