@@ -165,8 +165,7 @@ class EmbeddedStack:
             self._start_toxiproxy(toxiproxy, links),
             self._start_database(prepared),
             self._start_redis(),
-            self._start_provider(services),
-            self._start_app(services, prepared),
+            self._start_services(services, prepared),
         )
         self._order_processes()
 
@@ -181,6 +180,7 @@ class EmbeddedStack:
         for name in self._service_names():
             self._processes[name].kill()
         await self._heal_infrastructure()
+        await services.load()
         links.hold(_DATABASE_LINK)
         with cause_first(self._everything, replicas=self.replicas):
             await together(
@@ -192,8 +192,9 @@ class EmbeddedStack:
 
     async def heal(self) -> None:
         """Remove every toxic, resume what is paused, restart what is dead."""
-        self._started()
+        _, services = self._started()
         await self._heal_infrastructure()
+        await services.load()
         with cause_first(self._everything, replicas=self.replicas):
             await together(*(self._processes[name].start() for name in self._service_names()))
 
@@ -216,7 +217,7 @@ class EmbeddedStack:
         # Not awaited anywhere, so that no cancellation comes between: it takes some 100 ms.
         if self._links:
             self._links.close()
-        for process in self._everything():
+        for process in sorted(self._everything(), key=lambda part: part is self._forkserver()):
             if process.name == "postgres":
                 process.stop(signal.SIGQUIT)
             else:
@@ -232,7 +233,12 @@ class EmbeddedStack:
     # -- its parts -----------------------------------------------------------------------------
 
     def _everything(self) -> list[LocalProcess]:
-        return [*self._processes.values(), *([self._toxiproxy] if self._toxiproxy else [])]
+        # The fork server first: when it dies, what it started dies with it and is not to blame.
+        parts = [self._forkserver(), *self._processes.values(), self._toxiproxy]
+        return [part for part in parts if part is not None]
+
+    def _forkserver(self) -> LocalProcess | None:
+        return self._services.forkserver if self._services else None
 
     def _parts(self) -> list[str]:
         parts = ["toxiproxy", *self.replicas]
@@ -297,6 +303,10 @@ class EmbeddedStack:
     async def _flush_redis(self) -> None:
         if "redis" in self._processes:
             await flush(self._servers["redis"], self._redis_password)
+
+    async def _start_services(self, services: EmbeddedServices, prepared: asyncio.Event) -> None:
+        await services.load()
+        await together(self._start_provider(services), self._start_app(services, prepared))
 
     async def _start_provider(self, services: EmbeddedServices) -> None:
         await together(*(self._fresh(services, name, None) for name in services.provider_names))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.stacks.forking import ForkServer, forkable
 from harness.stacks.health import http_probe
 from harness.stacks.links import Address
 from harness.stacks.ownership import Ownership
@@ -41,6 +43,8 @@ class EmbeddedServices:
         self._values = {**values, **({"owner_url": owner_url} if owner_url else {})}
         self._servers = servers
         self.provider_names = ["provider"] if descriptor.service("provider") else []
+        self._forkserver = self._fork_server() if settings.preload and sys.platform == "linux" else None
+        self.forkserver = self._forkserver.process if self._forkserver else None
 
     def make(self, name: str, mutant: str | None) -> LocalProcess:
         """A process that has not been started, with an empty data directory.
@@ -56,16 +60,42 @@ class EmbeddedServices:
             shutil.rmtree(data, ignore_errors=True)
             data.mkdir(parents=True)
         values = {**self._values, "host": host, "port": port, "data_dir": data}
+        command = self._command(service, values, mutant)
         return LocalProcess(
             name,
-            self._command(service, values, mutant),
+            command,
             env=fill_env(service.env, values),
             ownership=self._ownership,
             log=self._log(name),
             probe=http_probe(host, port, service.health),
             timeout_s=self._settings.health_timeout_s,
             directory=self._descriptor.root,
+            launcher=self._launcher(service, command),
         )
+
+    async def load(self) -> None:
+        """Start the fork server where services ask for one and it does not run.
+
+        Raises:
+            StackError: a module cannot be preloaded.
+        """
+        if self.forkserver is not None and not self.forkserver.alive():
+            await self.forkserver.start()
+
+    def _fork_server(self) -> ForkServer | None:
+        modules = dict.fromkeys(module for service in self._descriptor.services for module in service.preload)
+        if not modules:
+            return None
+        return ForkServer(
+            list(modules),
+            ownership=self._ownership,
+            log=self._log("forkserver"),
+            timeout_s=self._settings.health_timeout_s,
+            directory=self._descriptor.root,
+        )
+
+    def _launcher(self, service: Service, command: Sequence[str]) -> ForkServer | None:
+        return self._forkserver if service.preload and forkable(command) else None
 
     def _command(self, service: Service, values: Mapping[str, object], mutant: str | None) -> list[str]:
         if mutant is None or service.name != "app":
@@ -84,15 +114,18 @@ class EmbeddedServices:
         if mutants is None or not mutants.prepare:
             return
         values = {**self._values, "mutant": mutant}
+        command = fill_command(mutants.prepare, values)
+        await self.load()
         await LocalProcess(
             "mutant",
-            fill_command(mutants.prepare, values),
+            command,
             env=fill_env(mutants.prepare_env, values),
             ownership=self._ownership,
             log=self._log("mutant"),
             probe=ready_at_once,
             timeout_s=self._settings.migrate_timeout_s,
             directory=self._descriptor.root,
+            launcher=self._launcher(self._descriptor.app, command),
         ).run()
 
     def _log(self, name: str) -> Path:

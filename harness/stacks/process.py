@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -47,6 +48,38 @@ class Account:
     gid: int
 
 
+class Child(Protocol):
+    """A child as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
+class Launcher(Protocol):
+    """Another way to start a command than to execute it."""
+
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        env: Mapping[str, str],
+        directory: Path | None,
+        log: Path,
+        death_signal: signal.Signals,
+    ) -> Child:
+        """Start it in a session of its own, its output appended to the log."""
+
+
 class LocalProcess:
     """One child of ours in a session of its own; satisfies `harness.stacks.protocol.Process`.
 
@@ -59,6 +92,8 @@ class LocalProcess:
         probe: says when it is ready.
         account: user to run as, None for ours.
         death_signal: what it gets when we die.
+        stdin: gives the file descriptor of its standard input at each start; default nothing to read.
+        launcher: starts it instead of us; not with an account.
     """
 
     def __init__(
@@ -74,6 +109,8 @@ class LocalProcess:
         directory: Path | None = None,
         account: Account | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
+        stdin: Callable[[], int] | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         self.name = name
         self.command = list(command)
@@ -85,7 +122,9 @@ class LocalProcess:
         self._directory = directory
         self._account = account
         self._death_signal = death_signal
-        self._child: subprocess.Popen[bytes] | None = None
+        self._stdin = stdin
+        self._launcher = launcher
+        self._child: Child | None = None
         self._taken_down = True
         self._paused = False
 
@@ -194,27 +233,41 @@ class LocalProcess:
 
     def launch(self) -> None:
         """Start it without waiting for it to be ready."""
-        uid, gid = (self._account.uid, self._account.gid) if self._account else (-1, -1)
-        before = [sys.executable, "-I", "-S", str(trampoline.__file__), str(os.getpid()), str(uid), str(gid)]
         # Unbuffered, so that the last words of one that dies are in its log.
         env = {"PYTHONUNBUFFERED": "1", **os.environ, **self.env, MARKER: self._ownership.id}
         with explained():
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("ab") as log:
-                try:
-                    self._child = subprocess.Popen(
-                        [*before, str(int(self._death_signal)), *self.command],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        cwd=self._directory,
-                        env=env,
-                        start_new_session=True,
-                    )
-                except OSError as error:
-                    raise StackError(f"{self.name} cannot be started: {error}", part=self.name) from error
+            if self._launcher is not None:
+                child: Child = self._launcher.launch(
+                    self.command,
+                    name=self.name,
+                    env=env,
+                    directory=self._directory,
+                    log=self._log,
+                    death_signal=self._death_signal,
+                )
+            else:
+                child = self._executed(env)
+        self._child = child
         self._taken_down = self._paused = False
-        self._ownership.record(self.name, self._child.pid)
+        self._ownership.record(self.name, child.pid)
+
+    def _executed(self, env: Mapping[str, str]) -> Child:
+        uid, gid = (self._account.uid, self._account.gid) if self._account else (-1, -1)
+        before = [sys.executable, "-I", "-S", str(trampoline.__file__), str(os.getpid()), str(uid), str(gid)]
+        with self._log.open("ab") as log:
+            try:
+                return subprocess.Popen(
+                    [*before, str(int(self._death_signal)), *self.command],
+                    stdin=self._stdin() if self._stdin else subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=self._directory,
+                    env=env,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise StackError(f"{self.name} cannot be started: {error}", part=self.name) from error
 
     def kill(self) -> None:
         """SIGKILL it and all it started; returns when they are gone and it is reaped.

@@ -55,6 +55,10 @@ class StackSettings(BaseModel):
     cache_dir: Path | None = None
     min_free_mb: int = Field(400, ge=0)
 
+    # Start Python services by fork from a process that has loaded what their descriptor says
+    # (`preload`); off: each start loads everything, as a deployment without preloading does.
+    preload: bool = True
+
     # Fixed ports by name: app, app-2, provider, postgres, redis, toxiproxy, or a link's name.
     ports: Mapping[str, int] = Field(default_factory=dict)
 

@@ -71,8 +71,19 @@ class Service(_Table):
     env: Mapping[str, str] = Field(default_factory=dict)
     health: str = Field("/health", pattern="^/")
     replicas: int = Field(1, ge=1, le=8)
+    # Python modules that the embedded stack loads once and shares between starts (a kill costs one):
+    # libraries, not the service's own. Only where the command is `{python} -m MODULE ...`.
+    preload: tuple[str, ...] = ()
     # For stacks made of containers: a key of `[stack.images]`, or an image's name.
     image: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_forked(self) -> Self:
+        if self.preload and self.command[:2] != ("{python}", "-m"):
+            raise ValueError(
+                f"preload needs a command that begins with {{python}} -m, {self.name}'s does not"
+            )
+        return self
 
 
 class Mutants(_Table):

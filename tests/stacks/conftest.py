@@ -81,8 +81,14 @@ def settings(ground: Path) -> StackSettings:
     return StackSettings(state_dir=ground / "state", cache_dir=ground / "cache", health_timeout_s=20)
 
 
-@pytest.fixture(scope="session")
-async def stack(settings: StackSettings) -> AsyncIterator[EmbeddedStack]:
-    """One running stand-in system for the tests that leave it as they found it."""
-    async with EmbeddedStack(system(), settings) as running:
+def preloading() -> list[dict[str, object]]:
+    """The stand-in's services, started by fork."""
+    return [{**one, "preload": ["psycopg"]} for one in SYSTEM["service"]]  # type: ignore[dict-item, attr-defined]
+
+
+@pytest.fixture(scope="session", params=["executed", "forked"])
+async def stack(settings: StackSettings, request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedStack]:
+    """One running stand-in system for the tests that leave it as they found it, in both ways to start."""
+    descriptor = system(service=preloading()) if request.param == "forked" else system()
+    async with EmbeddedStack(descriptor, settings) as running:
         yield running

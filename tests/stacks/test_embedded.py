@@ -12,12 +12,12 @@ import httpx
 import psutil
 import pytest
 
-from harness.errors import ConfigError, StackError, SystemDied
+from harness.errors import ConfigError, PartDied, StackError, SystemDied
 from harness.stacks.card import card
 from harness.stacks.embedded import EmbeddedStack
 from harness.stacks.health import http_probe
 from harness.stacks.settings import StackSettings
-from tests.stacks.conftest import service, system
+from tests.stacks.conftest import preloading, service, system
 
 
 async def get(url: str) -> str:
@@ -200,6 +200,34 @@ async def test_a_provider_that_ends_on_its_own_is_our_failure(stack: EmbeddedSta
     with pytest.raises(StackError, match="provider ended with exit code 3"):
         await stack.check()
     await stack.heal()
+
+
+async def test_a_fork_server_that_dies_is_named_and_healing_brings_all_back(settings: StackSettings) -> None:
+    async with EmbeddedStack(system(service=preloading()), settings) as stack:
+        parent = psutil.Process(stack.processes["app"].pid).parent()
+        assert parent is not None
+        assert "forkserver.py" in " ".join(parent.cmdline())
+        parent.kill()
+        psutil.wait_procs([psutil.Process(pid) for pid in [stack.processes["app"].pid] if pid], timeout=5)
+        with pytest.raises(PartDied, match="forkserver was ended by SIGKILL"):
+            await stack.check()
+        await stack.heal()
+        await stack.check()
+        assert await get(stack.client_url + "/health") == "well"
+
+
+async def test_without_preloading_nothing_is_forked(settings: StackSettings) -> None:
+    plain = settings.model_copy(update={"preload": False})
+    async with EmbeddedStack(system(service=preloading()), plain) as stack:
+        parent = psutil.Process(stack.processes["app"].pid).parent()
+        assert parent is not None
+        assert parent.pid == os.getpid()
+
+
+async def test_a_module_that_cannot_be_preloaded_is_named(settings: StackSettings) -> None:
+    descriptor = system(service=service(app={"preload": ["no_such_module"]}), database=None, redis=None)
+    with pytest.raises(StackError, match=r"(?s)forkserver.*cannot preload no_such_module"):
+        await EmbeddedStack(descriptor, settings).start()
 
 
 async def test_memory_and_logs_of_parts_are_at_hand(stack: EmbeddedStack) -> None:

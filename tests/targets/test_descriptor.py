@@ -98,6 +98,10 @@ def test_root_is_the_descriptors_own_folder_unless_it_says(tmp_path: Path) -> No
         (WHOLE.replace("6379", "many"), "is not host:port"),
         (WHOLE.replace('{ app = "http', '{ web = "http'), "urls must name at least `app`"),
         (WHOLE.replace("class =", "klass ="), "adapter: "),
+        (
+            WHOLE.replace("replicas = 2", 'preload = ["shop"]'),
+            "preload needs a command that begins with {python} -m",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_key(tmp_path: Path, text: str, said: str) -> None:
