@@ -16,24 +16,20 @@ from contextlib import suppress
 
 from redis.asyncio import Redis
 from testcontainers.core.config import testcontainers_config
-from testcontainers.core.network import Network
 
 from harness.errors import HarnessError, StackError
-from harness.stacks import database as db
 from harness.stacks import guard
 from harness.stacks.container import ContainerProcess
+from harness.stacks.container_database import ContainerDatabase
 from harness.stacks.container_images import ImageNames, resolve_images
-from harness.stacks.container_network import make_network
-from harness.stacks.container_place import Place, Sandbox, Spot
-from harness.stacks.database import SUPERUSER
+from harness.stacks.container_site import SERVICE_PORT, Site
 from harness.stacks.deaths import cause_first, gates_word_first, own_death
 from harness.stacks.docker_owned import labels, remove_stack, sweep_containers
 from harness.stacks.health import Probe, http_probe
-from harness.stacks.links import Address, LinkSet, plan_links, replica_names
+from harness.stacks.links import LinkSet, plan_links, replica_names
 from harness.stacks.ownership import Ownership, sweep
 from harness.stacks.paths import explained, places
-from harness.stacks.placeholders import LOOPBACK, direct_dsns, link_values, url
-from harness.stacks.ports import PortLeases
+from harness.stacks.placeholders import link_values, url
 from harness.stacks.process import ready_at_once
 from harness.stacks.redis_server import redis_command, redis_probe
 from harness.stacks.settings import StackSettings
@@ -43,10 +39,6 @@ from harness.targets.descriptor import Descriptor, Service, fill_command, fill_e
 from harness.wire.link import RelayLink
 
 _DATABASE_LINK = "app->postgres"
-# Ports inside the containers, where nobody else can be.
-_INSIDE = {"postgres": 5432, "redis": 6379, "toxiproxy": 8474}
-_SERVICE_PORT = 8000
-_POSTGRES_OPTIONS = ("-c", "fsync=off")
 
 
 class ContainersStack:
@@ -74,14 +66,10 @@ class ContainersStack:
         self._ownership: Ownership | None = None
         self._processes: dict[str, ContainerProcess] = {}
         self._toxiproxy: ContainerProcess | None = None
-        self._network: Network | None = None
-        self._sandboxes: dict[str, Sandbox] = {}
+        self._site: Site | None = None
         self._images: ImageNames | None = None
-        self._leases = PortLeases(LOOPBACK)
-        self._published: dict[str, int] = {}
-        self._inside: dict[str, str] = {}
         self._links: LinkSet | None = None
-        self._credentials: db.Credentials | None = None
+        self._database: ContainerDatabase | None = None
         self._values: dict[str, object] = {}
         self._redis_password = secrets.token_hex(16)
 
@@ -145,33 +133,30 @@ class ContainersStack:
         testcontainers_config.ryuk_disabled = not self._settings.images.reaper
         if self._settings.images.reaper:
             testcontainers_config.ryuk_image = self._settings.images.reaper
-        gateway = await asyncio.to_thread(self._make_network)
+        site = self._site = Site(self._parts(), labels=labels(self.id), ports=self._settings.ports)
+        await asyncio.to_thread(site.make)
         links = self._links = LinkSet(
-            plan_links(self._descriptor, self.replicas), relay_host=gateway, ports=self._settings.ports
+            plan_links(self._descriptor, self.replicas), relay_host=site.gateway, ports=self._settings.ports
         )
-        for part in self._parts():
-            self._published[part] = self._leases.take(part, self._settings.ports.get(part, 0))
-        database = self._descriptor.database
-        if database:
-            self._credentials = db.Credentials.generated(database)
-            self.dsns = direct_dsns(database, self._credentials, self._reached("postgres"), SUPERUSER)
+        if self._descriptor.database:
+            self._database = ContainerDatabase(
+                self._descriptor.database, site=site, make=self._make, run_once=self._run_once
+            )
+            self.dsns = self._database.dsns
         self._values = {
             **link_values(
                 self._descriptor,
                 {name: links.address(name) for name in links.plans},
-                self._credentials,
+                self._database.credentials if self._database else None,
                 self._redis_password,
             ),
             "python": "python",
+            **({"owner_url": self._database.owner_url} if self._database else {}),
         }
-        if database and self._credentials:
-            self._values["owner_url"] = self._credentials.dsn(
-                database.owner, self._in_network("postgres"), database.name
-            )
         names = (*self.replicas, *self._providers())
-        self.urls = {name: url(self._reached(name)) for name in names}
+        self.urls = {name: url(site.reached(name)) for name in names}
         self.client_url = url(links.address("client->app"))
-        self.toxiproxy_url = url(self._reached("toxiproxy"))
+        self.toxiproxy_url = url(site.reached("toxiproxy"))
         self.versions = {"Python": platform.python_version(), **images.as_versions()}
         prepared = asyncio.Event()
         await together(
@@ -230,13 +215,12 @@ class ContainersStack:
     def _dispose(self) -> None:
         if self._links:
             self._links.close()
-        if self._network is not None:
+        if self._site and self._site.made:
             with suppress(HarnessError):
                 remove_stack(self.id)
-            self._network = None
-        self._sandboxes.clear()
         self._processes, self._toxiproxy = {}, None
-        self._leases.release()
+        if self._site:
+            self._site.release()
         if self._ownership:
             self._ownership.remove()
             guard.unprotect(self._ownership.id)
@@ -252,22 +236,6 @@ class ContainersStack:
         parts += ["redis"] if self._descriptor.redis else []
         return parts
 
-    def _reached(self, part: str) -> Address:
-        return (LOOPBACK, self._published[part])
-
-    def _in_network(self, part: str) -> Address:
-        return (self._inside[part], _INSIDE.get(part, _SERVICE_PORT))
-
-    def _make_network(self) -> str:
-        """Make the stack's network with fixed addresses in it; returns its gateway.
-
-        Names would do, but a lookup can stand still for seconds where the engine asks a name server
-        that does not answer, and a container that is started again may get another address.
-        """
-        self._network, gateway, addresses = make_network(labels(self.id))
-        self._inside = dict(zip(["once", *self._parts()], addresses, strict=False))
-        return gateway
-
     def _make(
         self,
         name: str,
@@ -276,28 +244,17 @@ class ContainersStack:
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
     ) -> ContainerProcess:
+        assert self._site
         return ContainerProcess(
             name,
             image,
             command=command,
             env=env,
-            place=self._place(name),
+            place=self._site.place(name, image=self._sandbox_image),
             labels=labels(self.id),
             probe=probe,
             timeout_s=self._settings.health_timeout_s,
         )
-
-    def _place(self, name: str) -> Place:
-        """Where a part stands; what may be killed and started anew keeps its place."""
-        assert self._network is not None
-        assert self._images is not None
-        if name not in self._published:
-            return Spot(name, self._network, self._inside["once"])
-        ports = {_INSIDE.get(name, _SERVICE_PORT): self._published[name]}
-        spot = Spot(name, self._network, self._inside[name], ports)
-        if name == "toxiproxy":
-            return spot
-        return self._sandboxes.setdefault(name, Sandbox(spot, self._sandbox_image, labels(self.id)))
 
     @property
     def _sandbox_image(self) -> str:
@@ -307,8 +264,9 @@ class ContainersStack:
 
     async def _start_toxiproxy(self, links: LinkSet) -> None:
         assert self._images
+        assert self._site
         api = ToxiproxyApi(self.toxiproxy_url)
-        probe = http_probe(*self._reached("toxiproxy"), "/version")
+        probe = http_probe(*self._site.reached("toxiproxy"), "/version")
         process = self._toxiproxy = self._make("toxiproxy", self._images.toxiproxy, probe)
         await process.start()
         self.versions["Toxiproxy"] = await api.version()
@@ -316,50 +274,27 @@ class ContainersStack:
         links.lead(*(name for name in links.plans if name != _DATABASE_LINK))
 
     async def _make_proxies(self, links: LinkSet, api: ToxiproxyApi) -> None:
-        assert self._toxiproxy
-        servers = {part: self._in_network(part) for part in self._parts()}
+        assert self._site
+        servers = {part: self._site.in_network(part) for part in self._site.parts}
         await links.make_proxies(
-            api, servers, listen=lambda _: "0.0.0.0:0", reached_at=self._inside["toxiproxy"]
+            api, servers, listen=lambda _: "0.0.0.0:0", reached_at=self._site.address("toxiproxy")
         )
 
     async def _start_database(self, prepared: asyncio.Event) -> None:
-        database = self._descriptor.database
-        if database and self._credentials and self._images:
-            process = self._processes["postgres"] = self._make(
-                "postgres",
-                self._images.postgres,
-                db.postgres_probe(lambda: self._admin_dsn),
-                ["postgres", *_POSTGRES_OPTIONS, "-c", f"max_connections={self._settings.max_connections}"],
-                {
-                    "POSTGRES_USER": SUPERUSER,
-                    "POSTGRES_PASSWORD": self._credentials.passwords[SUPERUSER],
-                    "POSTGRES_DB": "postgres",
-                },
+        if self._database and self._images:
+            process = self._processes["postgres"] = self._database.process(
+                self._images.postgres, max_connections=self._settings.max_connections
             )
             await process.start()
-            self.versions["PostgreSQL"] = await db.server_version(self._admin_dsn)
-            async with db.connection(self._admin_dsn) as admin:
-                await db.create_roles(admin, database, self._credentials)
-                await db.create_empty_template(admin, database)
-            template = self._credentials.dsn(
-                database.owner, self._in_network("postgres"), db.template_name(database)
-            )
-            await self._run_once("migrate", database.migrate, database.migrate_env, {"owner_url": template})
-            async with db.connection(self._admin_dsn) as admin:
-                await db.seal_template(admin, database)
+            self.versions["PostgreSQL"] = await self._database.prepare()
             await self._renew_database()
         prepared.set()
 
-    @property
-    def _admin_dsn(self) -> str:
-        assert self._credentials
-        return self._credentials.dsn(SUPERUSER, self._reached("postgres"), "postgres")
-
     async def _renew_database(self) -> None:
-        database, links = self._descriptor.database, self._started()
-        if database is None:
+        links = self._started()
+        if self._database is None:
             return
-        await db.clone(self._admin_dsn, database)
+        await self._database.renew()
         mutants = self._descriptor.mutants
         if self.mutant and mutants and mutants.prepare:
             await self._run_once("mutant", mutants.prepare, mutants.prepare_env, {"mutant": self.mutant})
@@ -378,22 +313,22 @@ class ContainersStack:
         ).run()
 
     async def _start_redis(self) -> None:
-        if self._descriptor.redis and self._images:
+        if self._descriptor.redis and self._images and self._site:
             process = self._processes["redis"] = self._make(
                 "redis",
                 self._images.redis,
-                redis_probe(self._reached("redis"), self._redis_password),
+                redis_probe(self._site.reached("redis"), self._redis_password),
                 # The image's own command with a password; its port is published on loopback only.
                 ["redis-server", "--save", "", "--appendonly", "no", "--requirepass", self._redis_password],
             )
             await process.start()
-            host, port = self._reached("redis")
+            host, port = self._site.reached("redis")
             async with Redis(host=host, port=port, password=self._redis_password) as client:
                 self.versions["Redis"] = str((await client.info("server"))["redis_version"])
 
     async def _flush_redis(self) -> None:
-        if "redis" in self._processes:
-            answer = await redis_command(self._reached("redis"), self._redis_password, "FLUSHALL")
+        if "redis" in self._processes and self._site:
+            answer = await redis_command(self._site.reached("redis"), self._redis_password, "FLUSHALL")
             if not answer.startswith("+OK"):
                 raise StackError(f"Redis refused to be emptied: {answer}", part="redis")
 
@@ -410,10 +345,11 @@ class ContainersStack:
 
     def _make_service(self, name: str) -> ContainerProcess:
         assert self._images
+        assert self._site
         provider = self._descriptor.service("provider")
         is_provider = name == "provider" and provider is not None
         service: Service = provider if is_provider and provider else self._descriptor.app
-        values = {**self._values, "host": "0.0.0.0", "port": _SERVICE_PORT, "data_dir": "/data"}  # noqa: S104
+        values = {**self._values, "host": "0.0.0.0", "port": SERVICE_PORT, "data_dir": "/data"}  # noqa: S104
         command = service.command
         if self.mutant and not is_provider:
             if self._descriptor.mutants is None:
@@ -424,7 +360,7 @@ class ContainersStack:
         return self._make(
             name,
             self._images.provider if is_provider else self._images.app,
-            http_probe(*self._reached(name), service.health),
+            http_probe(*self._site.reached(name), service.health),
             fill_command(command, values),
             fill_env(service.env, values),
         )
