@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bookkeeping.plan import Trial
+from harness.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pytest
@@ -51,9 +51,7 @@ def write(items: Sequence[pytest.Item], directory: Path) -> None:
                 entry.trial.repetition,
                 list(entry.asked),
             ]
-    scratch = directory / f".{FILE}.{os.getpid()}"
-    scratch.write_text(json.dumps(trials), encoding="utf-8")
-    scratch.replace(directory / FILE)
+    write_whole(directory / FILE, json.dumps(trials))
 
 
 def read(directory: Path) -> Mapping[str, Collected]:

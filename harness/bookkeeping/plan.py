@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bookkeeping.orders import Orders
+from harness.whole_file import write_whole
 
 HEALTHY = "healthy"
 CANARY = "canary"
@@ -151,13 +152,7 @@ class Plan:
         for name in _PATHS:
             data[name] = str(data[name]) if data[name] else None
         data["done"] = sorted(self.done)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(path.name + ".part")
-        try:
-            scratch.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:  # of a write it does not say where
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        write_whole(path, json.dumps(data, indent=1))
 
     @classmethod
     def read(cls, path: Path) -> Plan:

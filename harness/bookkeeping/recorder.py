@@ -16,6 +16,7 @@ from harness.bookkeeping.collection import Collected
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.result import PROPERTY, TrialResult
 from harness.bookkeeping.scheduling import ByVariant
+from harness.errors import HarnessError
 
 # A worker that was told to end closes its stack first.
 WORKER_END_S = 30.0
@@ -49,6 +50,7 @@ class Recorder:
         self._trials: Mapping[str, Collected] = {}
         self._workers: dict[str, int] = {}
         self.interrupted = False
+        self.failed: HarnessError | None = None
         self.broken_files: list[str] = []
 
     @pytest.hookimpl(trylast=True)
@@ -117,8 +119,11 @@ class Recorder:
             reason = f"the worker died: {last_line(report.longreprtext)}"
             self._listener.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
 
-    def pytest_internalerror(self, excrepr: object) -> bool:
-        self._listener.troubled(f"pytest broke: {last_line(str(excrepr))}")
+    def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        if isinstance(excinfo.value, HarnessError):
+            self.failed = excinfo.value
+        else:
+            self._listener.troubled(f"pytest broke: {last_line(str(excrepr))}")
         return True
 
     # -- the end -------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ def hold(
         return Ended(interrupted=not watch.struck, overdue=watch.struck)
     if status == pytest.ExitCode.USAGE_ERROR:
         raise HarnessError(f"pytest refused to run: {' '.join(arguments)}")
+    if recorder.failed is not None:
+        raise recorder.failed
     if status == pytest.ExitCode.INTERNAL_ERROR:
         raise HarnessError("pytest broke; see the errors above")
     return Ended()

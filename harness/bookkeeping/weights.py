@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from harness.whole_file import CannotWrite, write_whole
 
 FILE = ".durations.json"
 SHIPPED = "durations.json"
@@ -34,9 +37,5 @@ def _read(file: Path) -> Mapping[str, float]:
 def remember_weights(reports: Path, spent: Mapping[str, float]) -> None:
     """Keep how long scenarios took, beside what is known of others."""
     known = {**known_weights(reports), **{name: round(seconds, 2) for name, seconds in spent.items()}}
-    scratch = reports / f"{FILE}.part"
-    try:
-        scratch.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        scratch.replace(reports / FILE)
-    except OSError:
-        scratch.unlink(missing_ok=True)
+    with suppress(CannotWrite):
+        write_whole(reports / FILE, json.dumps(known, indent=1))

@@ -14,11 +14,11 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Parameter, Status, StatusDetails, TestResult
 from allure_commons.types import AttachmentType, LabelType, Severity
 
-from harness.reporting.folder import CannotWrite
 from harness.reporting.wording import clause_reason, load_line
 from harness.verdicts.evidence import Finding
 from harness.verdicts.scorecard import ClauseScore, GapScore, LoadScore, ScenarioScore, Scorecard
 from harness.verdicts.verdict import Verdict
+from harness.whole_file import CannotWrite
 
 SEVERITIES: Mapping[str, Severity] = {
     "P0": Severity.BLOCKER,

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 from harness.verdicts.reading import parse_scorecard
 from harness.verdicts.scorecard import Scorecard
+from harness.whole_file import CannotWrite, cannot_write, write_whole
 
 SCORECARD = "scorecard.json"
 # Less than this and a run would end in the middle: as much as a small run's output.
 _ROOM_BYTES = 256 * 1024
 LATEST = "latest"
-
-
-class CannotWrite(HarnessError):
-    """A report could not be written: no space, no permission, or something in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class RunFolder:
                 else:
                     break
         except OSError as error:
-            raise _cannot(reports, error) from error
+            raise cannot_write(reports, error) from error
         folder = cls(path)
         try:
             folder.write_text(".room", " " * _ROOM_BYTES).unlink()
@@ -79,7 +75,7 @@ class RunFolder:
                 scratch.symlink_to(self.run, target_is_directory=True)
                 scratch.replace(link)
             except OSError as error:
-                raise _cannot(link, error) from error
+                raise cannot_write(link, error) from error
         return path
 
     def write_json(self, name: str, data: Any) -> Path:
@@ -92,17 +88,7 @@ class RunFolder:
         Raises:
             CannotWrite: naming the file and why; what was there before is untouched.
         """
-        path = self.path / name
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(text, encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink(missing_ok=True)
-            raise _cannot(path, error) from error
-        return path
+        return write_whole(self.path / name, text)
 
 
 def find_scorecard(said: Path, reports: Path) -> Path:
@@ -136,7 +122,3 @@ def load_scorecard(path: Path) -> Scorecard:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: the scorecard cannot be read: {error}") from error
     return parse_scorecard(text, str(path))
-
-
-def _cannot(path: Path, error: OSError) -> CannotWrite:
-    return CannotWrite(f"cannot write {path}: {error.strerror or error}; make room there or set `reports`")

@@ -20,6 +20,7 @@ def test_a_file_that_cannot_be_read_is_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").write_text("a file where the folder would be")
     remember_weights(tmp_path / "nowhere", {"a": 1.0})
     assert known_weights(tmp_path / "nowhere") == {}
 

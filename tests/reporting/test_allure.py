@@ -11,8 +11,8 @@ from allure_commons import model2
 from allure_commons.types import Severity
 
 from harness.reporting.allure import environment, write_allure
-from harness.reporting.folder import CannotWrite
 from harness.verdicts.scorecard import Scorecard
+from harness.whole_file import CannotWrite
 from tests.verdicts.samples import (
     CLOSED,
     INCONCLUSIVE,
