@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from harness.verdicts.evidence import Finding
@@ -28,11 +29,22 @@ def share(gap: GapScore) -> str:
     return f"{gap.total} {noun}" if gap.asked == gap.total else f"{gap.asked} of {gap.total} {noun}"
 
 
-def exercised(evidence: Iterable[Evidence]) -> str:
-    """What was exercised, each scenario counted once: `36 faults, all bit; 48 rounds`."""
+def exercised(*clauses: Iterable[Evidence]) -> str:
+    """What was exercised: `36 faults, all bit; 48 rounds`.
+
+    Args:
+        clauses: the evidence of each. A scenario that judges several counts once, and where shards held
+            it each for a part, once for each of them.
+    """
     counts: dict[str, int] = {}
     injected = bit = 0
-    for each in {e.scenario: e for e in evidence}.values():
+    held: dict[tuple[str, int], Evidence] = {}
+    for evidence in clauses:
+        parts_of: Counter[str] = Counter()
+        for each in evidence:
+            parts_of[each.scenario] += 1
+            held[each.scenario, parts_of[each.scenario]] = each
+    for each in held.values():
         for name, n in each.counts.items():
             counts[name] = counts.get(name, 0) + n
         injected += each.injected
@@ -49,7 +61,7 @@ def exercised(evidence: Iterable[Evidence]) -> str:
 def brief(gap: GapScore) -> str:
     """What is worth saying on a gap's one line."""
     if gap.verdict is Verdict.CLOSED:
-        return exercised(e for clause in gap.clauses for e in clause.evidence)
+        return exercised(*(clause.evidence for clause in gap.clauses))
     if gap.asked == 0:
         return gap.reason
     guilty = gap.with_verdict(gap.verdict)

@@ -63,6 +63,27 @@ def test_a_run_can_be_reported_again_and_gated(project: Project) -> None:
     assert project.call("gate", "nowhere").code == 2
 
 
+def test_shards_are_reported_as_one_run(project: Project) -> None:
+    for _ in range(2):
+        project.call("run", "SYS-03.c", "--seed", "5")
+    shards = []
+    for n, run in enumerate(project.runs(), start=1):
+        card = json.loads((run / "scorecard.json").read_text())
+        card["shard"] = {"of": 2, "present": [n], "missing": [3 - n]}
+        (run / "scorecard.json").write_text(json.dumps(card))
+        shards.append(run.name)
+    called = project.call("report", *shards)
+    assert called.code == 0
+    (whole,) = [run for run in project.runs() if run.name not in shards]
+    merged = json.loads((whole / "scorecard.json").read_text())
+    assert merged["run"] == "+".join(shards)
+    assert merged["shard"] == {"of": 2, "present": [1, 2], "missing": []}
+    assert (whole / "summary.md").exists()
+    assert project.call("gate", whole.name).code == 0
+    twice = project.call("report", shards[0], shards[0])
+    assert (twice.code, "there twice" in twice.err) == (2, True)
+
+
 def test_a_policy_that_says_nonsense_is_bad_usage(project: Project) -> None:
     project.call("run", "SYS-03.c")
     bad = project.root / "bad.toml"

@@ -16,12 +16,10 @@ def test_durations(duration, said):
 
 
 def test_what_was_exercised_is_summed_over_scenarios_each_once():
-    evidence = [
-        Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2),
-        Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2),
-        Evidence("two", CLOSED, counts={"rounds": 34}, injected=1, bit=0),
-    ]
-    assert exercised(evidence) == "3 faults, 2 bit; 1,234 rounds, 1 example"
+    one = Evidence("one", CLOSED, counts={"rounds": 1200, "examples": 1}, injected=2, bit=2)
+    two = Evidence("two", CLOSED, counts={"rounds": 34}, injected=1, bit=0)
+    assert exercised([one], [one, two]) == "3 faults, 2 bit; 1,234 rounds, 1 example"
+    assert exercised([one, one], [one, one]) == "4 faults, all bit; 2,400 rounds, 2 examples"  # two shards
     assert exercised([Evidence("one", CLOSED, injected=1, bit=1)]) == "1 fault, all bit"
     assert exercised([]) == ""
 
