@@ -279,7 +279,8 @@ async def test_renewal_mends_what_was_broken(stack: EmbeddedStack) -> None:
 
 def folders(settings: StackSettings) -> set[Path]:
     assert settings.state_dir is not None
-    return set((settings.state_dir / "stacks").iterdir())
+    stacks = settings.state_dir / "stacks"
+    return set(stacks.iterdir()) if stacks.is_dir() else set()
 
 
 async def test_closing_leaves_nothing_and_may_be_repeated(settings: StackSettings) -> None:
