@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     profile: str = "quick"
     profiles: dict[str, ProfileTable] = {}
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    workers: Annotated[int, Field(ge=0, le=64)] = 2
+    # Two cores are a quarter idle with two: scenarios wait for one answer after another.
+    workers: Annotated[int, Field(ge=0, le=64)] = 3
     deadline_s: Annotated[float, Field(gt=0)] | None = None
     scenario_timeout_s: Annotated[float, Field(gt=0)] | None = None
     patience: PatienceSettings = PatienceSettings()
