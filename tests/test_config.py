@@ -64,7 +64,7 @@ def test_the_environment_goes_over_the_file_and_the_command_line_over_both(proje
     monkeypatch.setenv("OVERBOOKED_SEED", "8")
     monkeypatch.setenv("OVERBOOKED_PROFILE", "nightly")
     settings = Settings.load({"profile": "quick", "workers": None}, start=project)
-    assert (settings.seed, settings.profile, settings.workers) == (8, "quick", 2)
+    assert (settings.seed, settings.profile, settings.workers) == (8, "quick", 3)
 
 
 def test_tables_are_merged_key_by_key(project, monkeypatch):
