@@ -92,3 +92,10 @@ async def stack(settings: StackSettings, request: pytest.FixtureRequest) -> Asyn
     descriptor = system(service=preloading()) if request.param == "forked" else system()
     async with EmbeddedStack(descriptor, settings) as running:
         yield running
+
+
+def folders(settings: StackSettings) -> set[Path]:
+    """The folders of stacks that are there now."""
+    assert settings.state_dir is not None
+    stacks = settings.state_dir / "stacks"
+    return set(stacks.iterdir()) if stacks.is_dir() else set()
