@@ -13,7 +13,7 @@ from harness.bookkeeping.plan import CANARY, Plan
 from harness.bookkeeping.result import TrialResult
 from harness.catalog import Catalog
 from harness.config import Settings
-from harness.errors import HarnessError
+from harness.errors import GapFound, HarnessError
 from harness.explore.bundle import Bundle, Expected, Made, Recording
 from harness.explore.bundle_files import prune, replay_command, write_bundle
 from harness.explore.redaction import Redactor
@@ -88,7 +88,6 @@ class Bundling:
 
     def _bundle(self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int) -> Bundle:
         mutant = self.plan.variant(result.trial.variant).mutant
-        redactor = Redactor(self.settings.bundles.redact)
         stack = result.stack
         return Bundle(
             clause=ruled.clause,
@@ -113,11 +112,17 @@ class Bundling:
                 catalog=self.catalog,
                 descriptor=self.descriptor(),
             ),
-            expected=Expected(
-                what=redactor.text(finding.what),
-                expected=redactor.text(finding.expected),
-                observed=redactor.text(finding.observed),
-                operations=redactor.lines(finding.operations),
-            ),
+            expected=expected_of(finding, self.settings),
             recording=Recording.model_validate(finding.details[RECORDING]),
         )
+
+
+def expected_of(found: Finding | GapFound, settings: Settings) -> Expected:
+    """What a replay is to come to, redacted."""
+    redactor = Redactor(settings.bundles.redact)
+    return Expected(
+        what=redactor.text(found.what),
+        expected=redactor.text(found.expected),
+        observed=redactor.text(found.observed),
+        operations=redactor.lines(found.operations),
+    )

@@ -29,8 +29,8 @@ def fits_of(
     """What a bundle of a scenario would fit now.
 
     Args:
-        scenario: its node id.
-        clause: full name.
+        scenario: its node id; "" where there is none.
+        clause: full name; "" where there is none.
         mutant: the mutant it met.
         root: what node ids are relative to.
     """

@@ -65,7 +65,7 @@ def command(
     if changed and not anyway:
         raise NoLongerFits(
             f"{file} no longer fits: {'; '.join(changed)}; --anyway runs it nevertheless, "
-            f"`overbooked race {bundle.clause}` explores what is there now"
+            f"`{bundle.search}` looks at what is there now"
         )
     with displayed() as display:
         for change in changed:
@@ -94,7 +94,8 @@ def changes(bundle: Bundle, said: Said) -> list[str]:
     settings = said.settings
     catalog = settings.catalog()
     try:
-        catalog.clauses_of([bundle.clause])
+        if bundle.clause:
+            catalog.clauses_of([bundle.clause])
         if bundle.made.mutant is not None:
             catalog.mutant(bundle.made.mutant)
     except UnknownGap as error:
@@ -107,7 +108,7 @@ def changes(bundle: Bundle, said: Said) -> list[str]:
         catalog=catalog,
         descriptor=descriptor_of(settings),
     )
-    if bundle.fits.target != now.target or not now.scenario:
+    if bundle.fits.target != now.target or (bundle.scenario and not now.scenario):
         raise NoLongerFits(f"the bundle no longer fits: {'; '.join(misfits(bundle, now))}")
     profile = bundle.made.profile
     gone = [] if settings.profile == profile else [f"there is no profile {profile!r} any more"]

@@ -78,14 +78,14 @@ def concluded(bundle: Bundle, replays: Sequence[Replay]) -> Outcome:
     lines += dict.fromkeys(f"inconclusive: {one.reason}" for one in doubtful)
     if opened:
         lines.append(
-            f"{bundle.clause} is open, {as_recorded} of {len(replays)} as recorded: {bundle.expected.what}"
+            f"{bundle.subject} is open, {as_recorded} of {len(replays)} as recorded: {bundle.expected.what}"
         )
         return Outcome(ExitCode.OPEN, tuple(lines), tuple(replays))
     if doubtful:
-        lines.append(f"{bundle.clause} is inconclusive: {len(doubtful)} of {len(replays)} replays")
+        lines.append(f"{bundle.subject} is inconclusive: {len(doubtful)} of {len(replays)} replays")
         return Outcome(ExitCode.INCONCLUSIVE, tuple(lines), tuple(replays))
     kind = bundle.recording.kind
-    lines.append(f"{bundle.clause} is closed under this {kind}: not found any more: {bundle.expected.what}")
+    lines.append(f"{bundle.subject} is closed under this {kind}: not found any more: {bundle.expected.what}")
     if kind == "schedule":
-        lines.append(f"other orders may still show it: overbooked race {bundle.clause}")
+        lines.append(f"other orders may still show it: {bundle.search}")
     return Outcome(ExitCode.SATISFIED, tuple(lines), tuple(replays))

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from harness.bookkeeping.bundling import NO_BUNDLE
+from harness.bookkeeping.bundling_sweeps import SweepBundling
 from harness.cli.display import Display, displayed
 from harness.cli.ground import ground_of
 from harness.cli.looping import looped
@@ -30,7 +33,6 @@ from harness.journeys.swept import JOURNEYS, journeys_for
 from harness.reporting.folder import RunFolder
 from harness.stacks.deaths import staying_whole
 from harness.stacks.protocol import Stack
-from harness.targets.descriptor import Descriptor
 from harness.targets.loading import bind
 from harness.wire.boundary import FaultKind
 
@@ -38,7 +40,7 @@ from harness.wire.boundary import FaultKind
 @click.command(
     epilog="Exit codes: 0 every fault was survived, 1 a violation was found or the service died on its "
     "own, 2 bad usage, 3 a fault did not bite or the harness failed, 130 interrupted. The matrix is stored "
-    "as Markdown and JSON."
+    "as Markdown and JSON; what is violated leaves a bundle for `overbooked replay`."
 )
 @click.argument("name", metavar="JOURNEY|GAP")
 @click.option(
@@ -96,18 +98,21 @@ def command(
         display.line(Text(f"{ground.why}   seed {ground.seed}", style="dim"))
         stack = ground.stack()
         sweeping = Sweeping(wanted, quotas, plan, ground.seed)
-        found = looped(lambda: _sweep(stack, ground.descriptor, journeys, sweeping, folder, display))
+        bundling = SweepBundling(
+            settings, ground.descriptor, ground.mutant, ground.seed, folder.path, Path.cwd()
+        )
+        found = looped(lambda: _sweep(stack, bundling, journeys, sweeping, folder, display))
         display.line(Text(f"{folder.path}/"))
     if as_json:
         document = {
             "run": folder.run,
             "seed": ground.seed,
             "mutant": ground.mutant,
-            "sweeps": [s.as_dict() for s in found],
+            "sweeps": [document for _, document in found],
         }
         json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
-    return exit_code(found)
+    return exit_code([swept for swept, _ in found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,28 +149,34 @@ class Sweeping:
 
 async def _sweep(
     stack: Stack,
-    descriptor: Descriptor,
+    bundling: SweepBundling,
     journeys: Sequence[str],
     sweeping: Sweeping,
     folder: RunFolder,
     display: Display,
-) -> list[Sweep]:
-    found = []
+) -> list[tuple[Sweep, Mapping[str, Any]]]:
+    """Each journey's sweep, and what is stored of it."""
+    found: list[tuple[Sweep, Mapping[str, Any]]] = []
     try:
         await stack.start()
         for name in journeys:
             people = People(sweeping.seed)
-            system = await bind(stack, descriptor, seed=sweeping.seed, people=people)
+            system = await bind(stack, bundling.descriptor, seed=sweeping.seed, people=people)
             try:
                 async with staying_whole(stack):
                     journey = JOURNEYS[name](system)
                     swept = await sweeping.of(stack, journey, display)
             finally:
                 await system.close()
-            found.append(swept)
-            folder.write_json(f"sweep-{name}.json", swept.as_dict())
+            kept = bundling.kept(swept, stack)
+            document = swept.as_dict()
+            document["findings"] = {
+                aspect: {**said, **kept[aspect]} for aspect, said in document["findings"].items()
+            }
+            found.append((swept, document))
+            folder.write_json(f"sweep-{name}.json", document)
             folder.write_text(f"sweep-{name}.md", markdown(swept, journey.aspects))
-            _show(swept, journey.aspects, display)
+            _show(swept, journey.aspects, kept, display)
     finally:
         await stack.close()
     return found
@@ -211,7 +222,9 @@ def exit_code(found: Sequence[Sweep]) -> ExitCode:
     return ExitCode.SATISFIED
 
 
-def _show(swept: Sweep, aspects: Mapping[str, str], display: Display) -> None:
+def _show(
+    swept: Sweep, aspects: Mapping[str, str], kept: Mapping[str, Mapping[str, str]], display: Display
+) -> None:
     display.line(Text(f"{swept.journey}: {summary(swept)}", style="bold"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     kinds = (kind.value.replace(" ", "\n") for kind in swept.kinds)
@@ -226,5 +239,6 @@ def _show(swept: Sweep, aspects: Mapping[str, str], display: Display) -> None:
         display.line(Text(second_summary(swept)))
     for aspect, (plan, gap) in swept.found.items():
         display.line(Text(f"VIOLATED  {aspects[aspect]}", style="red"))
-        for line in (str(plan or "no fault at all"), *str(gap).splitlines()):
+        words = (f"{name}: {said}" if name == NO_BUNDLE else said for name, said in kept[aspect].items())
+        for line in (str(plan or "no fault at all"), *str(gap).splitlines(), *words):
             display.line(Text(f"    {line}"))

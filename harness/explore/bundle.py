@@ -224,8 +224,8 @@ class Bundle(_Part):
 
     Args:
         overbooked_bundle: the version of the schema.
-        clause: the clause that it opens.
-        scenario: the node id, parameters included.
+        clause: the clause that it opens; "" of a sweep by itself, which judges none.
+        scenario: the node id, parameters included; "" likewise.
         command: what replays it.
     """
 
@@ -242,6 +242,18 @@ class Bundle(_Part):
     def trace(self) -> Trace:
         """The recorded trace."""
         return self.recording.trace
+
+    @property
+    def subject(self) -> str:
+        """What it is about: its clause or, of a sweep by itself, what was violated of which journey."""
+        faults = self.recording.faults
+        return self.clause or (f"{faults.journey}, {self.recording.aspect}" if faults else "")
+
+    @property
+    def search(self) -> str:
+        """The command that searches what is there now, instead of doing this again."""
+        faults = self.recording.faults
+        return f"overbooked sweep {faults.journey}" if faults else f"overbooked race {self.clause}"
 
     def dumped(self) -> str:
         """As JSON, the version first, lists of numbers in one line each."""

@@ -95,7 +95,7 @@ def headline_of(bundle: Bundle, *, verdict: str = "open") -> Headline:
     return Headline(
         title=expected.what[:1].upper() + expected.what[1:],
         verdict=verdict,
-        where=bundle.clause,
+        where=bundle.subject,
         facts=[(label, said) for label, said in facts if said],
         command=bundle.command,
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.cli import sweep
+from harness.bookkeeping import bundling_sweeps, fitting
+from harness.cli import replaying_faults, sweep
 from harness.errors import HarnessError, PartDied, SystemDied
+from harness.explore.bundle_files import BundleNotWritten
 from harness.journeys import swept
 from harness.stacks import choice
 from tests.explore.toll import Lost, TollJourney, TollStack, TollTrial
@@ -145,17 +148,71 @@ def test_a_point_that_is_not_there_is_bad_usage(
     assert "has 4 points" in called.err
 
 
-def test_a_violation_is_told_with_its_plan(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    journey(monkeypatch, stack, recovers=False)
+def leaves_it_at_that(monkeypatch: pytest.MonkeyPatch, stack: TollStack) -> None:
+    """A client that never tries again, and no recovery: a lost answer leaves a charge without a booking."""
+    monkeypatch.setitem(swept.JOURNEYS, "toll", lambda _system: TollJourney(stack, recovers=False))  # type: ignore[arg-type]
 
     async def pays_once(self: TollTrial, replica: int, mark: Any) -> None:
         with suppress(Lost):
             await self._pay(replica, mark)
 
     monkeypatch.setattr(TollTrial, "play", pays_once)
-    called = project.call("sweep", "checkout", "--kinds", "answer-lost")
+
+
+def test_what_is_violated_leaves_a_bundle_that_replays(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves_it_at_that(monkeypatch, stack)
+    monkeypatch.setattr(replaying_faults, "bind", sweep.bind)
+    called = project.call("sweep", "toll", "--kinds", "answer-lost", "--json")
+    command = json.loads(called.out)["sweeps"][0]["findings"]["money"]["replay"]
+    assert command in called.err
+    (folder,) = project.runs()
+    stored = json.loads((folder / "sweep-toll.json").read_text())
+    assert stored["findings"]["money"]["replay"] == command
+    program, *arguments = shlex.split(command)
+    assert program == "overbooked"
+    replayed = project.call(*arguments, "--times", "2")
+    assert replayed.code == 1
+    assert "toll, money is open, 2 of 2 as recorded: charged and not booked" in replayed.err
+
+
+def test_a_bundle_of_a_sweep_says_what_no_longer_fits(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves_it_at_that(monkeypatch, stack)
+    project.call("sweep", "toll", "--kinds", "answer-lost")
+    (folder,) = project.runs()
+    file = folder / "toll.money.json"
+    file.write_text(file.read_text().replace('"migrations": ""', '"migrations": "0123456789abcdef"'))
+    monkeypatch.setattr(fitting, "migrations_fingerprint", lambda _descriptor: "another")
+    called = project.call("replay", str(file))
+    assert called.code == 3
+    assert "the migrations have changed" in called.err
+    assert "`overbooked sweep toll` looks at what is there now" in called.err
+
+
+def test_a_bundle_that_cannot_be_written_costs_no_finding(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves_it_at_that(monkeypatch, stack)
+
+    def full(*_: object, **__: object) -> None:
+        raise BundleNotWritten("cannot write a bundle to reports: no space")
+
+    monkeypatch.setattr(bundling_sweeps, "write_bundle", full)
+    called = project.call("sweep", "toll", "--kinds", "answer-lost", "--json")
+    assert called.code == 1
+    found = json.loads(called.out)["sweeps"][0]["findings"]["money"]
+    assert found["no bundle"] == "cannot write a bundle to reports: no space"
+    assert "no bundle: cannot write a bundle to reports: no space" in called.err
+
+
+def test_a_violation_is_told_with_its_plan(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves_it_at_that(monkeypatch, stack)
+    called = project.call("sweep", "toll", "--kinds", "answer-lost")
     assert called.code == 1
     assert "VIOLATED  whoever is charged is booked" in called.err
     assert "charged and not booked" in called.err

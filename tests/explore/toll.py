@@ -93,6 +93,8 @@ class TollStack:
     replicas: Sequence[str] = ("app", "app-2")
     refuses: str = ""
     answer_bytes: int = 9
+    kind: str = "embedded"
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     async def check(self) -> None:
         """No part of it dies on its own."""
