@@ -39,14 +39,16 @@ _UNSEEN = Trace(actors=(), steps=())
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """So many of so many bursts found it; undecided are those in which the harness failed."""
+    """So many of so many bursts found it; undecided are those in which the harness failed, `why` the last."""
 
     bursts: int
     found: int
     undecided: int
+    why: str = ""
 
     def __str__(self) -> str:
-        return f"found by {self.found} of {self.bursts} bursts, {self.undecided} undecided"
+        told = f"found by {self.found} of {self.bursts} bursts, {self.undecided} undecided"
+        return f"{told}, the last: {self.why}" if self.undecided else told
 
 
 async def measure(mutant: str, *, bursts: int, size: int, seconds: float, seed: int) -> Found:
@@ -60,13 +62,14 @@ async def measure(mutant: str, *, bursts: int, size: int, seconds: float, seed: 
             (stated,) = await races_of(system, [f"{gap}.a"], list(exploring()))
             ends = time.monotonic() + seconds
             done = found = undecided = 0
+            why = ""
             while done < bursts and time.monotonic() < ends:
                 done += 1
                 try:
                     found += await _finds(stated, system, way, size)
-                except HarnessError:
-                    undecided += 1
-            return Found(done, found, undecided)
+                except HarnessError as error:
+                    undecided, why = undecided + 1, str(error).splitlines()[0]
+            return Found(done, found, undecided, why)
         finally:
             await way.close()
             await system.close()
