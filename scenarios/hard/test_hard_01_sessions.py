@@ -1,4 +1,4 @@
-"""HARD-01: a session is ended while it is being looked up; from then on it is over for good."""
+"""HARD-01: a session is used in one tab and then ended while another looks it up; it is over for good."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ async def test_a_session_that_was_ended_stays_so_in_every_order(system: System, 
         await system.log_in(ana)  # nobody has looked this session up yet
         quote = ana.checks_out(slot)[0].build({})
 
-        async def end(_: int) -> None:
+        async def ask_and_end(replica: int) -> None:
+            await system.do(quote, replica=replica)
             await system.revoke_session(ana)
 
         return Race(
-            [quote, Actor("operator", "end session", end)], always=[it_is_over], facts={"again": quote}
+            [quote, Actor("another tab, then the operator", "ask, end session", ask_and_end)],
+            always=[it_is_over],
+            facts={"again": quote},
         )
 
     async def it_is_over(ran: Ran) -> None:
