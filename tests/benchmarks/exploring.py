@@ -60,7 +60,7 @@ async def measure(actors: int, preemptions: int, *, reduce: bool) -> Figures:
     """Explore a race for one place on a stack of its own."""
     descriptor = load(_DESCRIPTOR)
     judge = Judge(["SYS-03.a"], "benchmark")
-    async with EmbeddedStack(descriptor, StackSettings()) as stack:
+    async with EmbeddedStack(descriptor, StackSettings.model_validate({})) as stack:
         system = await bind(stack, descriptor, seed=1, people=People(1))
         explore = explorer(stack, system, judge, load_profile("quick").budget, settings=Settings())
         crowd = await system.customers(actors)

@@ -59,6 +59,11 @@ sys.exit(code)
 """
 
 
+def _that(plan: FaultPlan, _possible: Sequence[FaultPlan]) -> FaultPlan:
+    """Picks the plan, whatever else is possible."""
+    return plan
+
+
 @dataclass(frozen=True)
 class Raced:
     """A clause that is opened by an order on a mutant: the bundle of its n-th finding, from 1."""
@@ -126,7 +131,7 @@ class Struck:
                         stack, journey(), rng=random.Random(self.seed), kinds=[self.kind], quotas=quotas
                     )
                     for plan in self._violating_twice(swept):
-                        found = await again(journey(), lambda _, plan=plan: plan)
+                        found = await again(journey(), partial(_that, plan))
                         if self._shows(found):
                             return self._bundle(found, settings, len(stack.replicas))
                 for back in range(12):

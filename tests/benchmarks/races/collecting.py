@@ -20,7 +20,7 @@ import pytest
 
 import scenarios
 from harness.bookkeeping.binding import MARKER
-from harness.explore.interleavings import Explored
+from harness.explore.explored import Explored
 from harness.explore.race import MakeRace
 from harness.targets.system import System
 

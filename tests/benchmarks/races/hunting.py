@@ -23,7 +23,7 @@ from tests.benchmarks.races.trials import HEALTHY, Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
 
 # Starting is in nobody's time, and several workers may start at once.
-_PATIENT = StackSettings(start_timeout_s=180, health_timeout_s=120)
+_PATIENT = StackSettings.model_validate({"start_timeout_s": 180, "health_timeout_s": 120})
 
 
 async def hunt(job: Job, say: Callable[[str], object]) -> AsyncGenerator[Trial, None]:

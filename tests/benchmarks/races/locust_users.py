@@ -16,7 +16,7 @@ import base64
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, TypeAlias
 
 from gevent.event import Event
 from gevent.queue import Queue
@@ -43,11 +43,15 @@ class Round:
             self.over.set()
 
 
+# gevent's queue takes no parameters: tuples of a round and the place of a request in it.
+Coming: TypeAlias = Queue
+
+
 class Visitor(User):
     """Takes requests one after another, without a pause."""
 
     wait_time = constant(0)
-    coming: Queue[tuple[Round, int]]
+    coming: Coming
     doors: list[Door]
 
     @task
@@ -72,7 +76,7 @@ class Visitor(User):
 
 def main() -> None:
     users, urls = int(sys.argv[1]), sys.argv[2:]
-    coming: Queue[tuple[Round, int]] = Queue()
+    coming: Coming = Queue()
     doors = [Door(url, Patience().answer_s) for url in urls]
     visitor = type("RoundVisitor", (Visitor,), {"coming": coming, "doors": doors})
     runner = Environment(user_classes=[visitor]).create_local_runner()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness import gap
+from harness.explore.actors import Actor
 from harness.explore.race import Race
 from tests.benchmarks.races import collecting
 from tests.benchmarks.races.collecting import Collector, exploring, races_of
@@ -21,7 +22,9 @@ async def race() -> Race:
 @pytest.mark.parametrize("customers", [2, 3])
 async def last_place(system: Any, explore: Any, customers: int) -> None:
     async def sold_once() -> Race:
-        return Race([customers] * customers)
+        async def books(_: int) -> None: ...
+
+        return Race([Actor(f"c{number}", "book", books) for number in range(customers)])
 
     await explore.interleavings(sold_once)
     await explore.interleavings(race, name="again", preemptions=1)

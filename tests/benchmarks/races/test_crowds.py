@@ -31,7 +31,11 @@ def crowd(size: int) -> Crowd:
 
 
 def deeds(race: Race) -> list[tuple[str, str, object]]:
-    return [(actor.name, actor.verb, next(iter(actor.does.args.values()))) for actor in race.cast]
+    return [
+        (actor.name, actor.verb, next(iter(actor.does.args.values())))
+        for actor in race.cast
+        if isinstance(actor.does, Action)
+    ]
 
 
 async def made(race: Race, size: int) -> list[Race]:
@@ -84,7 +88,7 @@ async def test_any_other_race_is_run_side_by_side(actors: list[Action]) -> None:
 async def test_a_race_with_somebody_who_does_several_things_is_run_side_by_side() -> None:
     async def pays_and_books(_: int) -> None: ...
 
-    actors = [action("book", slot="s"), Actor("ben", "pays", pays_and_books)]
+    actors: list[Action | Actor] = [action("book", slot="s"), Actor("ben", "pays", pays_and_books)]
     races = await made(Race(actors, slots=[SLOT]), size=20)
     assert len(races) == 10
 
