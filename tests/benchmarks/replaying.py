@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -134,22 +135,27 @@ class Struck:
                         found = await again(journey(), partial(_that, plan))
                         if self._shows(found):
                             return self._bundle(found, settings, len(stack.replicas))
-                for back in range(12):
-                    found = await again(journey(), partial(self._commit, back))
+                for turn in count():
+                    found = await again(journey(), partial(self._telling, turn))
                     if self._shows(found):
                         return self._bundle(found, settings, len(stack.replicas))
             finally:
                 await system.close()
-        raise HarnessError(f"{self.name}: no fault plan shows it")
+        raise AssertionError("counting never ends")
 
     def _violating_twice(self, swept: Sweep) -> list[FaultPlan]:
         wrong = [cell for cell in swept.second_order if cell.outcome is Outcome.VIOLATED]
         return [cell.plan for cell in wrong if self.aspect in cell.aspects]
 
-    def _commit(self, back: int, possible: Sequence[FaultPlan]) -> FaultPlan:
-        """The commits from the last to the first: what follows one is what a fault there leaves undone."""
-        commits = [one for one in possible if one.point.verb == "COMMIT" and one.kind is self.kind]
-        return commits[-1 - back]
+    def _telling(self, turn: int, possible: Sequence[FaultPlan]) -> FaultPlan:
+        """The commits from the last to the first, then the calls to the provider: what follows one is what
+        a fault there leaves undone."""
+        here = [one for one in reversed(possible) if one.kind is self.kind]
+        telling = [one for one in here if one.point.verb == "COMMIT"]
+        telling += [one for one in here if one.point.link == "app->provider"]
+        if turn >= len(telling):
+            raise HarnessError(f"{self.name}: none of {len(telling)} fault plans shows it")
+        return telling[turn]
 
     def _shows(self, found: Sweep) -> bool:
         return self.aspect in found.found and found.found[self.aspect][0] is not None
@@ -193,6 +199,10 @@ FINDINGS: Sequence[Raced | Struck] = (
     Struck("SYS-01.a", "SYS-01.1", "money", FaultKind.ERROR),
     Struck("SYS-01.a", "SYS-01.2", "money", FaultKind.KILL_AFTER),
     Struck("SYS-01.a", "SYS-01.1", "money", FaultKind.ERROR, twice=True),
+    Struck("SYS-01.b", "SYS-01.5", "books", FaultKind.RESET_BEFORE),
+    Struck("SYS-01.c", "SYS-01.6", "holds", FaultKind.ANSWER_LOST),
+    Struck("SYS-01.b", "SYS-01.5", "books", FaultKind.STALL),
+    Struck("SYS-01.b", "SYS-01.5", "books", FaultKind.KILL_BEFORE),
 )
 
 
