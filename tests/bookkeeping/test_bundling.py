@@ -80,6 +80,14 @@ def test_the_bundle_of_another_variant_says_which(tmp_path: Path) -> None:
     assert details_of(kept)["replay"].endswith("SYS-03.a-on-SYS-03.2.json")
 
 
+def test_what_a_proof_meets_again_is_kept_once(tmp_path: Path) -> None:
+    books = bundling(tmp_path)
+    first, again = (books.kept(result({RECORDING: RECORDED}, "SYS-03.2"), seed) for seed in (1, 2))
+    assert details_of(again) == details_of(first)
+    (kept,) = (tmp_path / "reports" / "out" / "3f9c").glob("*.json")
+    assert read_bundle(kept).made.scenario_seed == 1
+
+
 def test_a_finding_without_a_recording_is_left_alone(tmp_path: Path) -> None:
     untouched = result({"race": "r"})
     assert bundling(tmp_path).kept(untouched, 1) is untouched
