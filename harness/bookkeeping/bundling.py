@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness import __version__
@@ -16,6 +18,7 @@ from harness.config import Settings
 from harness.errors import GapFound, HarnessError
 from harness.explore.bundle import Bundle, Expected, Made, Recording
 from harness.explore.bundle_files import prune, replay_command, write_bundle
+from harness.explore.bundle_reading import read_bundle
 from harness.explore.redaction import Redactor
 from harness.explore.telling import RECORDING
 from harness.targets.descriptor import Descriptor
@@ -73,9 +76,9 @@ class Bundling:
         variant = self.plan.variant(result.trial.variant)
         own = variant == self.plan.variants[0]
         name = ruled.clause if own else f"{ruled.clause}-on-{variant.name}"
-        before = self.plan.folder / f"{name}.json"
-        if not own and before.exists():
-            # A proof meets what it expects again and again: once is enough to look at it.
+        # A proof meets what it expects again and again: once is enough to look at it.
+        before = None if own else self._earlier(name, result)
+        if before is not None:
             return {REPLAY: replay_command(before, self.plan.start)}
         try:
             path = write_bundle(
@@ -89,6 +92,16 @@ class Bundling:
             return {NO_BUNDLE: str(error)}
         prune(self.settings.reports, self.settings.bundles.keep)
         return {REPLAY: replay_command(path, self.plan.start)}
+
+    def _earlier(self, name: str, result: TrialResult) -> Path | None:
+        """The bundle that an earlier repetition of a trial has left."""
+        if not result.trial.repetition:
+            return None
+        folder = self.plan.folder
+        kept = [path for end in ("", "-*") for path in sorted(folder.glob(f"{name}{end}.json"))]
+        with suppress(HarnessError):
+            return next((path for path in kept if read_bundle(path).scenario == result.scenario), None)
+        return None
 
     def _bundle(self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int) -> Bundle:
         mutant = self.plan.variant(result.trial.variant).mutant

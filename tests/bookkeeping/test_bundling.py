@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,12 +81,19 @@ def test_the_bundle_of_another_variant_says_which(tmp_path: Path) -> None:
     assert details_of(kept)["replay"].endswith("SYS-03.a-on-SYS-03.2.json")
 
 
-def test_what_a_proof_meets_again_is_kept_once(tmp_path: Path) -> None:
+def test_what_a_proof_meets_again_is_kept_once_for_each_scenario(tmp_path: Path) -> None:
     books = bundling(tmp_path)
-    first, again = (books.kept(result({RECORDING: RECORDED}, "SYS-03.2"), seed) for seed in (1, 2))
-    assert details_of(again) == details_of(first)
-    (kept,) = (tmp_path / "reports" / "out" / "3f9c").glob("*.json")
-    assert read_bundle(kept).made.scenario_seed == 1
+
+    def met(scenario: str, repetition: int) -> str:
+        found = result({RECORDING: RECORDED}, "SYS-03.2")
+        found = replace(found, scenario=scenario, trial=Trial("SYS-03.2", repetition))
+        return str(details_of(books.kept(found, repetition))["replay"])
+
+    first, other = met(SCENARIO, 0), met("scenarios/test_x.py::test_other", 0)
+    assert first != other
+    assert [met(SCENARIO, 1), met("scenarios/test_x.py::test_other", 1)] == [first, other]
+    kept = (tmp_path / "reports" / "out" / "3f9c").glob("*.json")
+    assert [read_bundle(one).made.scenario_seed for one in kept] == [0, 0]
 
 
 def test_a_finding_without_a_recording_is_left_alone(tmp_path: Path) -> None:
