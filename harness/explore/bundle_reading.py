@@ -77,7 +77,11 @@ def _no_json(text: str, where: str, error: ValueError) -> str:
 
 def _other_version(data: Mapping[str, Any], where: str, version: object) -> str:
     clause = data.get("clause")
-    again = f"`overbooked race {clause}` makes a new one" if isinstance(clause, str) else "make a new one"
+    again = (
+        f"`overbooked race {clause}` makes a new one"
+        if clause and isinstance(clause, str)
+        else "make a new one"
+    )
     age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "another"
     return (
         f"{where} is a bundle of schema version {version!r}, and this Overbooked reads {SCHEMA_VERSION}: "

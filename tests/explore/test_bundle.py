@@ -147,6 +147,15 @@ def test_another_version_is_refused_and_named(version: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("clause", "said"), [("SYS-03.c", "`overbooked race SYS-03.c` makes a new one"), ("", "make a new one")]
+)
+def test_another_version_says_how_to_get_a_new_one(clause: str, said: str) -> None:
+    text = changed(lambda data: data.update(overbooked_bundle=0, clause=clause))
+    with pytest.raises(BadBundle, match=f": {said}$"):
+        parse_bundle(text, "x")
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda data: data.pop("clause"), "clause: field required"),
