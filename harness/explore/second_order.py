@@ -145,9 +145,7 @@ class SecondOrder:
             run.turn.refused = _ONCE_ONLY
             if not spare:
                 return runs
-            at = plan.second.ordinal if plan.second else 0
-            plan = min(spare, key=lambda one: abs(one.second.ordinal - at) if one.second else 0)
-            spare.remove(plan)
+            plan = spare.pop(_nearest(plan, spare))
 
     @staticmethod
     def _passed_by(run: Run, plan: FaultPlan) -> bool:
@@ -176,3 +174,13 @@ class SecondOrder:
         await self._sweeper.keeper.quiet(turn)
         self._sweeper.over(run, lane, turn)
         return turn
+
+
+def _nearest(plan: FaultPlan, others: Sequence[FaultPlan]) -> int:
+    """Where among other second faults the one stands whose boundary is nearest."""
+
+    def ordinal(one: FaultPlan) -> int:
+        assert one.second is not None
+        return one.second.ordinal
+
+    return min(range(len(others)), key=lambda n: abs(ordinal(others[n]) - ordinal(plan)))

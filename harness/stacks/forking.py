@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -110,6 +109,7 @@ class ForkServer:
             try:
                 if self._channel is None:
                     raise OSError("it does not run")
+                self._channel.settimeout(_FORK_TIMEOUT_S)
                 self._channel.send(json.dumps(request).encode())
                 while "started" not in self._said:
                     if not self._hear(deadline - time.monotonic()):
@@ -161,11 +161,12 @@ class ForkServer:
         """Take in one message; False when none came in time or nobody speaks any more."""
         if self._channel is None:
             return False
-        readable, _, _ = select.select([self._channel], [], [], max(0.0, timeout_s))
-        if not readable:
-            return False
+        # Not by select, which knows no file descriptor above a thousand.
+        self._channel.settimeout(max(0.0, timeout_s))
         try:
             message = self._channel.recv(forkserver.MESSAGE_BYTES)
+        except (BlockingIOError, TimeoutError):
+            return False
         except OSError:
             message = b""
         if not message:

@@ -57,7 +57,7 @@ class Direct:
             timeout_s: how long it may say nothing.
 
         Raises:
-            TargetFailed: no answer, or one of 400 and above.
+            TargetFailed: no answer, one of 400 and above, or one that is no JSON.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if key:
@@ -78,6 +78,10 @@ class Direct:
                     return await response.json(content_type=None) if content else None
         except (TimeoutError, aiohttp.ClientError) as error:
             raise TargetFailed(f"{self.name} did not answer {method} {path}: {error!r}") from error
+        except ValueError as error:
+            raise TargetFailed(
+                f"{self.name} answered {method} {path} with what is no JSON: {error}"
+            ) from error
         shown = content.decode("utf-8", "replace")[:SHOWN]
         raise Refused(f"{self.name} answered {method} {path} with {status}: {shown}", status)
 
