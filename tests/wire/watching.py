@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.wire.boundary import Boundary, FaultKind, Held, Reply
 from harness.wire.link import RelayLink
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 Choice = Callable[[Held], None]
 
