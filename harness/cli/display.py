@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Protocol
 
 from rich.console import Console, RenderableType
@@ -15,11 +16,16 @@ from rich.text import Text
 
 PLAIN_WIDTH = 120
 PER_SECOND = 4
+QUIET_S = 60.0
 
 
 def _print(console: Console, what: RenderableType) -> None:
     # A sentence is left to whoever shows it; a table is laid out here.
     console.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text))
+
+
+def _elapsed(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 class Display(Protocol):
@@ -33,16 +39,30 @@ class Display(Protocol):
 
 
 class Plain:
-    """Lines only; for files, pipes and CI."""
+    """Lines only; for files, pipes and CI.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        quiet_s: after so many seconds without a line the status is one: what says nothing for long is
+            taken for dead, by people and by CI.
+        clock: the time in seconds.
+    """
+
+    def __init__(
+        self, console: Console, *, quiet_s: float = QUIET_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console
+        self._quiet_s = quiet_s
+        self._clock = clock
+        self._since = self._said = clock()
 
     def line(self, what: RenderableType) -> None:
+        self._said = self._clock()
         _print(self._console, what)
 
     def status(self, text: str) -> None:
-        """Nothing: what moves is for terminals."""
+        """A line now and then: what moves is for terminals."""
+        if self._clock() - self._said >= self._quiet_s:
+            self.line(Text(f"{_elapsed(self._clock() - self._since)}  {text}", style="dim"))
 
 
 class Moving:
@@ -68,8 +88,7 @@ class Moving:
         self._text = text
 
     def _render(self) -> RenderableType:
-        elapsed = int(time.monotonic() - self._since)
-        clock = f"{elapsed // 60}:{elapsed % 60:02d}"
+        clock = _elapsed(time.monotonic() - self._since)
         return Text(f"{clock}  {self._text}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
@@ -93,7 +112,7 @@ def displayed() -> Iterator[Display]:
 def plainly() -> Iterator[Display]:
     """A display on stderr whose lines stay where they are, for a conversation."""
     with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
-        yield Plain(console_on(stream))
+        yield Plain(console_on(stream), quiet_s=inf)
 
 
 def console_on(stream: object) -> Console:

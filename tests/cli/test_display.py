@@ -41,6 +41,23 @@ def test_what_is_no_terminal_gets_lines_only(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err == "seen\n"
 
 
+def test_elsewhere_a_status_is_a_line_when_nothing_was_said_for_long() -> None:
+    stream, now = io.StringIO(), [0.0]
+    plain = Plain(Console(file=stream, width=60), quiet_s=60, clock=lambda: now[0])
+
+    def at(seconds: float, text: str) -> None:
+        now[0] = seconds
+        plain.status(text)
+
+    at(59, "too soon")
+    at(61, "1 of 9")
+    at(110, "too soon again")
+    plain.line(Text("found something"))
+    at(150, "not so soon after a line")
+    at(175, "7 of 9")
+    assert stream.getvalue().splitlines() == ["1:01  1 of 9", "found something", "2:55  7 of 9"]
+
+
 def trial(name: str) -> Collected:
     return Collected(f"t.py::test_{name}", Trial("healthy"), ("SYS-03.c",))
 
