@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,10 @@ class Sweeping:
     only: tuple[int, FaultKind] | None
     seed: int
 
-    async def of(self, stack: Stack, journey: Journey, display: Display) -> Sweep:
-        """Sweep one journey."""
+    async def of(
+        self, stack: Stack, journey: Journey, display: Display, begun: Callable[[Sweep], None]
+    ) -> Sweep:
+        """Sweep one journey; `begun` is given the sweep that will be filled."""
 
         def progress(done: int, total: int, what: str) -> None:
             display.status(f"{done} of {total}  {what}")
@@ -133,7 +136,15 @@ class Sweeping:
         rng = random.Random(self.seed)
         if self.only is not None:
             return await strike(stack, journey, self._picked, rng=rng, progress=progress)
-        return await sweep(stack, journey, rng=rng, kinds=self.kinds, quotas=self.quotas, progress=progress)
+        return await sweep(
+            stack,
+            journey,
+            rng=rng,
+            kinds=self.kinds,
+            quotas=self.quotas,
+            progress=progress,
+            begun=begun,
+        )
 
     def _picked(self, possible: Sequence[FaultPlan]) -> FaultPlan:
         for plan in possible:
@@ -157,26 +168,38 @@ async def _sweep(
 ) -> list[tuple[Sweep, Mapping[str, Any]]]:
     """Each journey's sweep, and what is stored of it."""
     found: list[tuple[Sweep, Mapping[str, Any]]] = []
+
+    def keep(name: str, swept: Sweep, aspects: Mapping[str, str]) -> None:
+        kept = bundling.kept(swept, stack)
+        document = swept.as_dict()
+        document["findings"] = {
+            aspect: {**said, **kept[aspect]} for aspect, said in document["findings"].items()
+        }
+        found.append((swept, document))
+        folder.write_json(f"sweep-{name}.json", document)
+        folder.write_text(f"sweep-{name}.md", markdown(swept, aspects))
+        _show(swept, aspects, kept, display)
+
     try:
         await stack.start()
         for name in journeys:
             people = People(sweeping.seed)
             system = await bind(stack, bundling.descriptor, seed=sweeping.seed, people=people)
+            begun: list[Sweep] = []
             try:
                 async with staying_whole(stack):
                     journey = JOURNEYS[name](system)
-                    swept = await sweeping.of(stack, journey, display)
+                    swept = await sweeping.of(stack, journey, display, begun.append)
+                keep(name, swept, journey.aspects)
+            except asyncio.CancelledError:
+                # What was found until somebody lost patience is not lost.
+                for swept in begun:
+                    swept.broken_off = True
+                    keep(name, swept, journey.aspects)
+                display.line(Text(f"{folder.path}/"))
+                raise
             finally:
                 await system.close()
-            kept = bundling.kept(swept, stack)
-            document = swept.as_dict()
-            document["findings"] = {
-                aspect: {**said, **kept[aspect]} for aspect, said in document["findings"].items()
-            }
-            found.append((swept, document))
-            folder.write_json(f"sweep-{name}.json", document)
-            folder.write_text(f"sweep-{name}.md", markdown(swept, journey.aspects))
-            _show(swept, journey.aspects, kept, display)
     finally:
         await stack.close()
     return found

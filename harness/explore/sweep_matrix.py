@@ -70,11 +70,13 @@ class Sweep:
     Args:
         points: of the journey, in its order.
         kinds: that were asked for, in their order.
+        broken_off: it was interrupted; what is entered stands, the rest was not run.
     """
 
     journey: str
     points: Sequence[FaultPoint]
     kinds: Sequence[FaultKind]
+    broken_off: bool = False
     cells: list[Cell] = field(default_factory=list)
     second_order: list[Cell] = field(default_factory=list)
     found: dict[str, tuple[FaultPlan | None, GapFound]] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class Sweep:
             "kinds": [kind.value for kind in self.kinds],
             "counts": dict(self.counts),
             "exhausted": self.exhausted,
+            "broken_off": self.broken_off,
             "by_kind": {kind: dict(sums) for kind, sums in self.by_kind().items()},
             "points": [
                 {

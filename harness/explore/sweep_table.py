@@ -60,7 +60,7 @@ def summary(sweep: Sweep) -> str:
     whole = "every one" if sweep.exhausted else f"of {counts['possible']} possible"
     return (
         f"{counts['points']} points, {counts['injected']} faults injected ({whole}), "
-        f"{counts['bitten']} bit, {counts['violated']} violated"
+        f"{counts['bitten']} bit, {counts['violated']} violated{', broken off' if sweep.broken_off else ''}"
     )
 
 

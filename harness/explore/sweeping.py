@@ -68,8 +68,10 @@ class Sweeper:
         quotas: Quotas | None = None,
         progress: Progress | None = None,
         patience: bool | None = None,
+        begun: Callable[[Sweep], None] | None = None,
     ) -> None:
         self.stack = stack
+        self._hand_out = begun
         self.patience = patience
         self.rng = rng
         self.kinds = tuple(kinds)
@@ -96,7 +98,16 @@ class Sweeper:
         sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
         chosen = planned(sweep, crossings, quotas=self.quotas, rng=self.rng, killable=self.lanes.killable)
         self._total += len(chosen)
-        await self._struck_all(journey, sweep, clean, chosen, enough)
+        if self._hand_out is not None:
+            self._hand_out(sweep)
+        try:
+            await self._struck_all(journey, sweep, clean, chosen, enough)
+        except asyncio.CancelledError:
+            entered = {cell.plan for cell in sweep.cells}
+            for plan in chosen:
+                if plan not in entered:
+                    sweep.add(Cell(plan, Outcome.NOT_RUN, "broken off"))
+            raise
         return sweep
 
     async def one(self, journey: Journey, pick: Callable[[Sequence[FaultPlan]], FaultPlan]) -> Sweep:

@@ -32,17 +32,20 @@ async def sweep(
     quotas: Quotas | None = None,
     progress: Progress | None = None,
     enough: Enough | None = None,
+    begun: Callable[[Sweep], None] | None = None,
 ) -> Sweep:
     """Strike a journey at each of its boundaries in each way, then again while it recovers.
 
     Args:
         quotas: how many of each; default every one, and no faults upon faults.
         enough: asked now and then; True ends the sweep early.
+        begun: given the sweep before anything of it was done; it is filled as it comes, so that what was
+            found is at hand when this is cancelled.
 
     Raises:
         HarnessError: the gate, the stack or the journey itself failed; nothing can be concluded.
     """
-    sweeper = Sweeper(stack, rng=rng, kinds=kinds, quotas=quotas, progress=progress)
+    sweeper = Sweeper(stack, rng=rng, kinds=kinds, quotas=quotas, progress=progress, begun=begun)
     async with sweeper.engaged(journey):
         found = await sweeper.first_order(journey, enough=enough)
         if sweeper.quotas.upon_faults != 0 and not (enough is not None and enough(found)):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shlex
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from harness.bookkeeping import bundling_sweeps, fitting
 from harness.cli import replaying_faults, sweep
 from harness.errors import HarnessError, PartDied, SystemDied
+from harness.explore import sweeping
 from harness.explore.bundle_files import BundleNotWritten
 from harness.journeys import swept
 from harness.stacks import choice
@@ -216,6 +220,37 @@ def test_a_violation_is_told_with_its_plan(
     assert called.code == 1
     assert "VIOLATED  whoever is charged is booked" in called.err
     assert "charged and not booked" in called.err
+
+
+def test_what_was_found_until_it_was_interrupted_is_kept(
+    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves_it_at_that(monkeypatch, stack)
+    monkeypatch.setattr(sweeping, "BATCH", 5)
+    pays = TollTrial.play
+    paid = 0
+
+    async def loses_patience(self: TollTrial, replica: int, mark: Any) -> None:
+        nonlocal paid
+        paid += 1
+        if paid == 13:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        await pays(self, replica, mark)
+
+    monkeypatch.setattr(TollTrial, "play", loses_patience)
+    called = project.call("sweep", "toll", "--kinds", "answer-lost,reset-before,stall")
+    assert called.code == 130
+    assert "broken off" in called.err
+    assert "VIOLATED  whoever is charged is booked" in called.err
+    (folder,) = project.runs()
+    stored = json.loads((folder / "sweep-toll.json").read_text())
+    assert stored["broken_off"] is True
+    assert stored["exhausted"] is False
+    assert 0 < stored["counts"]["bitten"] < POINTS * 3
+    assert stored["counts"]["possible"] == POINTS * 3
+    assert (folder / "toll.money.json").exists()
+    assert stack.diary.read_text().splitlines() == ["start", "close"]
 
 
 def test_a_gap_means_its_journeys(project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
