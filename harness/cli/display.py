@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from harness.cli.lasting import lasting
 
 PLAIN_WIDTH = 120
 PER_SECOND = 4
@@ -93,12 +95,18 @@ class Moving:
 
 
 @contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
+        yield lasting(stream)
+
+
+@contextmanager
 def displayed() -> Iterator[Display]:
     """A display on stderr, which stays open while pytest captures the process's own.
 
     On a terminal it moves, elsewhere it is plain; `NO_COLOR` and `TERM=dumb` are heeded.
     """
-    with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
+    with _own_stderr() as stream:
         console = console_on(stream)
         if not console.is_terminal or console.is_dumb_terminal:
             yield Plain(console)
@@ -111,7 +119,7 @@ def displayed() -> Iterator[Display]:
 @contextmanager
 def plainly() -> Iterator[Display]:
     """A display on stderr whose lines stay where they are, for a conversation."""
-    with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
+    with _own_stderr() as stream:
         yield Plain(console_on(stream), quiet_s=inf)
 
 

@@ -12,6 +12,7 @@ import click
 
 from harness.bookkeeping import interrupts
 from harness.cli.interrupted import Interrupted
+from harness.cli.lasting import lasting
 from harness.errors import ExitCode, HarnessError, StackError, SystemDied
 
 DEBUG = "OVERBOOKED_DEBUG"
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 satisfied, 1 a gap is open, 2 bad usage or configuration, 3 inconclusive, 4 too few gaps
     judged, 130 interrupted. `OVERBOOKED_DEBUG=1` shows tracebacks.
     """
+    # A reader who goes (`overbooked list | head`) decides nothing, least of all the exit code.
+    sys.stdout, sys.stderr = lasting(sys.stdout), lasting(sys.stderr)
     sys.exit(int(perform(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -56,10 +59,6 @@ def perform(arguments: Sequence[str]) -> int:
                 full = HarnessError(f"no disk space: {error}; make room")
                 full.__cause__ = error
                 return _failed(full, ExitCode.INCONCLUSIVE)
-            if error.errno == errno.EPIPE:
-                # The reader of our output has gone (`overbooked list | head`); nothing is wrong.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                return ExitCode.SATISFIED
             return _failed(error, ExitCode.INCONCLUSIVE, f"{type(error).__name__}: {error}")
         except Exception as error:
             return _failed(error, ExitCode.INCONCLUSIVE, f"{type(error).__name__}: {error}")
