@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.explore.bundle import SCHEMA_VERSION, VERSION_KEY, Bundle, Recording
+from harness.explore.bundle import SCHEMA_VERSION, VERSION_KEY, Bundle
 
 # Far above any limit that is set on writing: what is larger is no bundle of ours.
 _LARGEST = 64 * 2**20
@@ -61,7 +61,7 @@ def parse_bundle(text: str, where: str) -> Bundle:
         bundle = Bundle.model_validate(data)
     except ValidationError as error:
         raise BadBundle(f"{where} is a damaged bundle: {_first(error)}") from error
-    if wrong := _contradiction(bundle.recording):
+    if wrong := _contradiction(bundle):
         raise BadBundle(f"{where} is a damaged bundle: {wrong}")
     return bundle
 
@@ -95,8 +95,9 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
-def _contradiction(recording: Recording) -> str:
-    """What a schema cannot say: parts of a recording that do not go together."""
+def _contradiction(bundle: Bundle) -> str:
+    """What a schema cannot say: parts of a bundle that do not go together."""
+    recording = bundle.recording
     if recording.kind == "fault plan":
         if recording.faults is None:
             return "recording.faults: a fault plan has none"
@@ -104,6 +105,8 @@ def _contradiction(recording: Recording) -> str:
             if point is not None and point.fingerprint != point.as_point().fingerprint:
                 return "recording.faults: a point's fingerprint is not that of its link and shape"
         return ""
+    if not bundle.clause:
+        return "clause: a schedule opens one"
     actors = len(recording.actors)
     if any(actor >= actors or actor < 0 for actor in recording.schedule):
         return f"recording.schedule: it names an actor that is not among the {actors}"

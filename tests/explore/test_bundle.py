@@ -159,6 +159,7 @@ def test_another_version_says_how_to_get_a_new_one(clause: str, said: str) -> No
     ("change", "said"),
     [
         (lambda data: data.pop("clause"), "clause: field required"),
+        (lambda data: data.update(clause=""), "clause: a schedule opens one"),
         (lambda data: data.update(more=1), "more: extra inputs are not permitted"),
         (lambda data: data["recording"].update(schedule=[0, "x"]), "recording.schedule.1"),
         (lambda data: data["recording"]["steps"][0].update(connection=0), "recording.steps.0.connection"),
