@@ -21,6 +21,9 @@ class NoStack(StackError):
 class StackKeeper:
     """One stack at a time. A variant of the same shape renews it, one of another replaces it.
 
+    A mutant is renewed for each repetition, too: what it left behind in one must not open a clause in the
+    next, and what is left undone is done again by every job that comes by.
+
     Args:
         make: makes a stack for a variant.
     """
@@ -29,24 +32,32 @@ class StackKeeper:
         self._make = make
         self._stack: Stack | None = None
         self._variant: Variant | None = None
+        self._repetition = 0
         self._failures: list[StackError] = []
         self._started_shapes: set[int | None] = set()
 
-    async def at(self, variant: Variant) -> Stack:
+    async def at(self, variant: Variant, repetition: int = 0) -> Stack:
         """A running stack of that variant.
+
+        Args:
+            repetition: which time round it is to be used, from 0.
 
         Raises:
             StackError: it did not start.
             NoStack: it did not start again and again, and never has.
         """
         if self._stack is not None and self._variant is not None:
-            if self._variant.name == variant.name:
+            again = variant.mutant is not None and repetition != self._repetition
+            if self._variant.name == variant.name and not again:
                 return self._stack
             if self._variant.replicas == variant.replicas:
                 await self._renew(self._stack, variant)
+                self._repetition = repetition
                 return self._stack
         await self.close()
-        return await self._start(variant)
+        started = await self._start(variant)
+        self._repetition = repetition
+        return started
 
     async def discard(self) -> None:
         """Close a stack that can no longer be trusted; the next scenario gets a new one."""

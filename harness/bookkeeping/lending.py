@@ -17,7 +17,7 @@ async def lend(sitting: Sitting, keeper: StackKeeper, variant: Variant) -> Stack
     Raises:
         StackError: it did not start.
     """
-    stack = await keeper.at(variant)
+    stack = await keeper.at(variant, sitting.trial.repetition)
     sitting.stack = {
         "id": stack.id,
         "kind": stack.kind,

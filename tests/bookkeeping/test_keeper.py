@@ -39,6 +39,20 @@ async def test_another_variant_of_the_same_shape_renews_it(diary: Path) -> None:
     assert lines(diary) == ["start None x2", "renew SYS-03.1"]
 
 
+async def test_a_mutant_is_renewed_for_each_repetition(diary: Path) -> None:
+    keeper = StackKeeper(factory(diary))
+    for repetition in (0, 0, 1, 1, 2):
+        await keeper.at(MUTANT, repetition)
+    assert lines(diary) == ["start SYS-03.1 x2", "renew SYS-03.1", "renew SYS-03.1"]
+
+
+async def test_what_is_healthy_is_used_again_and_again(diary: Path) -> None:
+    keeper = StackKeeper(factory(diary))
+    for repetition in (0, 1, 2):
+        await keeper.at(HEALTHY, repetition)
+    assert lines(diary) == ["start None x2"]
+
+
 async def test_another_shape_replaces_it(diary: Path) -> None:
     keeper = StackKeeper(factory(diary))
     await keeper.at(SMALL)

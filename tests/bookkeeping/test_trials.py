@@ -60,7 +60,7 @@ def test_a_proof_names_each_trial_and_the_scenario_stays_the_same(court: Court, 
     }
 
 
-def test_a_stack_is_renewed_once_a_variant(court: Court, healthy: Make) -> None:
+def test_a_stack_is_renewed_once_a_variant_and_repetition_of_a_mutant(court: Court, healthy: Make) -> None:
     session = court.hold(
         TWO,
         healthy("SYS-03.c", "SYS-03.d"),
@@ -70,7 +70,7 @@ def test_a_stack_is_renewed_once_a_variant(court: Court, healthy: Make) -> None:
     )
     assert [line for line in session.diary if line != "heal"] == [
         "start None x2",
-        "renew SYS-03.1",
+        *["renew SYS-03.1"] * 2,
         "renew SYS-03.2",
         "close",
     ]
