@@ -80,18 +80,13 @@ class Bundling:
         before = None if own else self._earlier(name, result)
         if before is not None:
             return {REPLAY: replay_command(before, self.plan.start)}
-        try:
-            path = write_bundle(
-                self._bundle(ruled, finding, result, seed),
-                self.plan.folder,
-                name,
-                size_bytes=self.settings.bundles.size_kib * 1024,
-                shown=self.plan.start,
-            )
-        except (HarnessError, OSError, ValueError) as error:
-            return {NO_BUNDLE: str(error)}
-        prune(self.settings.reports, self.settings.bundles.keep)
-        return {REPLAY: replay_command(path, self.plan.start)}
+        return written(
+            lambda: self._bundle(ruled, finding, result, seed),
+            self.plan.folder,
+            name,
+            settings=self.settings,
+            start=self.plan.start,
+        )
 
     def _earlier(self, name: str, result: TrialResult) -> Path | None:
         """The bundle that an earlier repetition of a trial has left."""
@@ -132,6 +127,25 @@ class Bundling:
             expected=expected_of(finding, self.settings),
             recording=Recording.model_validate(finding.details[RECORDING]),
         )
+
+
+def written(
+    make: Callable[[], Bundle], folder: Path, name: str, *, settings: Settings, start: Path
+) -> Mapping[str, str]:
+    """Make a bundle and write it: the command that replays it under `REPLAY`, or under `NO_BUNDLE` why there
+    is none. A bundle that cannot be had costs no finding.
+
+    Args:
+        folder: of the run.
+        name: of the file, without its end.
+        start: the path in the command is relative to this folder, where it can be.
+    """
+    try:
+        path = write_bundle(make(), folder, name, size_bytes=settings.bundles.size_kib * 1024, shown=start)
+    except (HarnessError, OSError, ValueError) as error:
+        return {NO_BUNDLE: str(error)}
+    prune(settings.reports, settings.bundles.keep)
+    return {REPLAY: replay_command(path, start)}
 
 
 def expected_of(found: Finding | GapFound, settings: Settings) -> Expected:

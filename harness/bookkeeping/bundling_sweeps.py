@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.bookkeeping.bundling import NO_BUNDLE, REPLAY, expected_of
+from harness.bookkeeping.bundling import expected_of, written
 from harness.bookkeeping.fitting import fits_of
 from harness.config import Settings
 from harness.errors import GapFound
 from harness.explore.bundle import Bundle, Made, Recording
-from harness.explore.bundle_files import BundleNotWritten, prune, replay_command, write_bundle
 from harness.explore.sweep_matrix import Sweep
 from harness.explore.telling import RECORDING, recorded_faults
 from harness.stacks.protocol import Stack
@@ -49,18 +48,13 @@ class SweepBundling:
         recorded = recorded_faults(swept, aspect).get(RECORDING)
         if recorded is None:
             return {}
-        try:
-            path = write_bundle(
-                self._bundle(Recording.model_validate(recorded), gap, stack),
-                self.folder,
-                f"{swept.journey}.{aspect}",
-                size_bytes=self.settings.bundles.size_kib * 1024,
-                shown=self.start,
-            )
-        except BundleNotWritten as error:
-            return {NO_BUNDLE: str(error)}
-        prune(self.settings.reports, self.settings.bundles.keep)
-        return {REPLAY: replay_command(path, self.start)}
+        return written(
+            lambda: self._bundle(Recording.model_validate(recorded), gap, stack),
+            self.folder,
+            f"{swept.journey}.{aspect}",
+            settings=self.settings,
+            start=self.start,
+        )
 
     def _bundle(self, recording: Recording, gap: GapFound, stack: Stack) -> Bundle:
         return Bundle(

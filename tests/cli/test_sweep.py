@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping import bundling_sweeps, fitting
+from harness.bookkeeping import bundling, fitting
 from harness.cli import replaying_faults, sweep
 from harness.errors import HarnessError, PartDied, SystemDied
 from harness.explore import sweeping
@@ -204,7 +204,7 @@ def test_a_bundle_that_cannot_be_written_costs_no_finding(
     def full(*_: object, **__: object) -> None:
         raise BundleNotWritten("cannot write a bundle to reports: no space")
 
-    monkeypatch.setattr(bundling_sweeps, "write_bundle", full)
+    monkeypatch.setattr(bundling, "write_bundle", full)
     called = project.call("sweep", "toll", "--kinds", "answer-lost", "--json")
     assert called.code == 1
     found = json.loads(called.out)["sweeps"][0]["findings"]["money"]
