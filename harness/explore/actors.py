@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.explore.connections import Connection
 from harness.explore.volleys import Door
 from harness.targets.port import Action, Answer, HttpRequest, HttpResponse, Outcome
-from harness.targets.sending import KEEP_IDLE_S, unanswered, understood
+from harness.targets.sending import KEEP_IDLE_S, unanswered
 from harness.targets.transport import TransportFailed
 
 # What an actor's coroutine function is given: the replica it is pinned to, from 0.
@@ -75,7 +75,7 @@ class Part(Protocol):
 
 
 class Request:
-    """The part of an actor who sends one request.
+    """The part of an actor that does one action, of one request or of several in turn.
 
     Args:
         actor: with an Action to do.
@@ -99,9 +99,7 @@ class Request:
 
     async def _send(self, done: Done) -> None:
         try:
-            response = await self._callers.send(self.action.request, self.replica)
-            self.completed_at = time.monotonic()
-            self.answer = understood(self.action, response)
+            self.answer = await self._exchanged()
         except TransportFailed as error:
             self.completed_at = time.monotonic()
             self.answer = unanswered(error)
@@ -111,6 +109,18 @@ class Request:
         except Exception as error:  # told to whoever runs the schedule, in his own thread
             self.failed = error
         done()
+
+    async def _exchanged(self) -> Answer:
+        exchanges = self.action.exchanges()
+        request = next(exchanges)
+        while True:
+            response = await self._callers.send(request, self.replica)
+            self.completed_at = time.monotonic()
+            try:
+                request = exchanges.send(response)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
 
     def stop(self) -> None:
         if self._task is not None:
@@ -182,7 +192,7 @@ class Callers:
         connection = await self._take(door)
         prefix = self._doors[door].prefix
         if prefix:
-            request = HttpRequest(request.method, prefix + request.path, request.headers, request.body)
+            request = replace(request, path=prefix + request.path)
         try:
             response = await connection.exchange(request)
         except BaseException:

@@ -13,14 +13,16 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import repeat
 
 from harness.errors import HostNotAllowed
+from harness.explore.approaching import Approach, approach
 from harness.explore.rounds import Played, Round, odds
 from harness.explore.volleys import Held, Volleys, door_of
 from harness.histories.operation import Operation
 from harness.targets.port import Action, Answer
 from harness.targets.recording import result_of, why
-from harness.targets.sending import Patience, unanswered, understood
+from harness.targets.sending import Patience, unanswered
 from harness.targets.system import System
 from harness.targets.transport import TransportFailed
 from harness.verdicts.judge import Judge
@@ -88,6 +90,9 @@ class Races:
         Which replica serves which action, and which byte leaves first, is drawn from the seed. An
         answer that does not come in time, or breaks off, is UNKNOWN.
 
+        Of an action that takes several requests, those before the last are done first, one client
+        beside the other; an action that ends with one of them takes no part in the release.
+
         Raises:
             HarnessError: the connections could not be made ready, so nothing was released.
             TargetFailed: the adapter cannot read an answer.
@@ -95,33 +100,46 @@ class Races:
         if not actions:
             raise ValueError("a burst needs at least one action")
         lanes = self._system.rng.sample(range(len(actions)), len(actions))
-        held = await self._volleys.hold([action.request for action in actions], lanes)
+        approaches = list(await asyncio.gather(*map(approach, actions, repeat(self._system.client), lanes)))
+        ready = [n for n, one in enumerate(approaches) if one.answer is None]
+        requests = [approaches[n].request for n in ready]
+        held = await self._volleys.hold(requests, [lanes[n] for n in ready])
         spread_s = self._volleys.release(held)
-        answers = await asyncio.gather(*map(self._answer, actions, held), return_exceptions=True)
-        self._tell(len(actions), spread_s)
-        return [_raised(answer) for answer in answers]
+        waiting = [self._answer(approaches[n], one) for n, one in zip(ready, held, strict=True)]
+        heard = dict(zip(ready, await asyncio.gather(*waiting, return_exceptions=True), strict=True))
+        if ready:
+            self._tell(len(ready), spread_s)
+        return [_raised(heard[n]) if n in heard else self._ended(approaches[n]) for n in range(len(actions))]
 
-    async def _answer(self, action: Action, held: Held) -> Answer:
+    async def _answer(self, approached: Approach, held: Held) -> Answer:
         try:
             response = await self._volleys.receive(held)
             completed_at = time.monotonic()
-            answer = understood(action, response)
+            answer = approached.concluded(response)
         except TransportFailed as error:
             completed_at = time.monotonic()
             answer = unanswered(error)
+        return self._recorded(approached.action, answer, held.invoked_at, completed_at)
+
+    def _ended(self, approached: Approach) -> Answer:
+        """An action that was over before the release."""
+        assert approached.answer is not None
+        return self._recorded(approached.action, approached.answer, approached.begun_at, approached.ended_at)
+
+    def _recorded(self, action: Action, answer: Answer, invoked_at: float, completed_at: float) -> Answer:
         self._system.recorder.add(
             Operation(
                 actor=action.who,
                 verb=action.verb,
                 args=dict(action.args),
-                invoked_at=held.invoked_at,
+                invoked_at=invoked_at,
                 completed_at=completed_at,
                 outcome=answer.outcome,
                 result=result_of(answer),
                 problem=why(answer),
             )
         )
-        return replace(answer, latency_s=completed_at - held.invoked_at)
+        return replace(answer, latency_s=completed_at - invoked_at)
 
     def _tell(self, size: int, spread_s: float) -> None:
         self._judge.count("bursts")

@@ -104,7 +104,8 @@ class Connection:
             TransportFailed: it ended before its time or is no HTTP.
         """
         loop, sock = asyncio.get_running_loop(), self._open_sock()
-        status, headers, body = 0, {}, bytearray()
+        status, body = 0, bytearray()
+        headers: list[tuple[str, str]] = []
         try:
             while True:
                 event = self._http.next_event()
@@ -112,7 +113,7 @@ class Connection:
                     self._http.receive_data(await loop.sock_recv(sock, _READ_BYTES))
                 elif isinstance(event, h11.Response):
                     status = event.status_code
-                    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in event.headers}
+                    headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in event.headers]
                 elif isinstance(event, h11.Data):
                     body += event.data
                 elif isinstance(event, h11.EndOfMessage):
@@ -122,7 +123,7 @@ class Connection:
         except (OSError, h11.RemoteProtocolError) as error:
             raise self._broken(error, "receive") from error
         self._turn_over()
-        return HttpResponse(status, headers, bytes(body))
+        return HttpResponse.received(status, headers, bytes(body))
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Send a whole request and read its response; raises TransportFailed."""
@@ -131,8 +132,8 @@ class Connection:
         return await self.receive()
 
     def _encode(self, request: HttpRequest) -> bytes:
-        named = {name.lower() for name in request.headers}
-        headers = list(request.headers.items())
+        headers = request.header_list
+        named = {name.lower() for name, _ in headers}
         if "host" not in named:
             headers.insert(0, ("Host", self._authority))
         if "content-length" not in named and (request.body or request.method in {"POST", "PUT", "PATCH"}):

@@ -37,12 +37,7 @@ class Door:
         connection = self._connection()
         stage = "send"
         try:
-            connection.request(
-                request.method,
-                self._path + request.path,
-                body=request.body or None,
-                headers=dict(request.headers),
-            )
+            _send(connection, request, self._path + request.path)
             stage = "receive"
             response = connection.getresponse()
             body = response.read()
@@ -56,8 +51,7 @@ class Door:
             connection.close()
         else:
             self._free.append((time.monotonic(), connection))
-        received = {name.lower(): value for name, value in response.getheaders()}
-        return HttpResponse(response.status, received, body)
+        return HttpResponse.received(response.status, response.getheaders(), body)
 
     def _connection(self) -> http.client.HTTPConnection:
         stale_before = time.monotonic() - KEEP_IDLE_S
@@ -76,3 +70,17 @@ class Door:
     def close(self) -> None:
         while self._free:
             self._free.pop()[1].close()
+
+
+def _send(connection: http.client.HTTPConnection, request: HttpRequest, path: str) -> None:
+    """As `HTTPConnection.request`, which takes each header once."""
+    headers = request.header_list
+    named = {name.lower() for name, _ in headers}
+    connection.putrequest(
+        request.method, path, skip_host="host" in named, skip_accept_encoding="accept-encoding" in named
+    )
+    for name, value in headers:
+        connection.putheader(name, value)
+    if "content-length" not in named and (request.body or request.method in {"POST", "PUT", "PATCH"}):
+        connection.putheader("Content-Length", str(len(request.body)))
+    connection.endheaders(request.body or None)

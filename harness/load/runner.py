@@ -9,7 +9,7 @@ the visit; there are as many users as could ever be needed at once, so a stalled
 who comes later, and every latency counts from when the visit was to begin.
 """
 
-# ruff: noqa: E402, I001 - before anything else is imported
+# ruff: noqa: E402 - before anything else is imported
 from __future__ import annotations
 
 from gevent import monkey
@@ -35,7 +35,7 @@ from harness.load.plan import Arrival, Plan
 from harness.load.visits import VISITS
 from harness.targets.port import Action, Answer
 from harness.targets.recording import result_of, why
-from harness.targets.sending import understood, unanswered
+from harness.targets.sending import unanswered
 from harness.targets.transport import TargetFailed, TransportFailed
 
 MOST_USERS: Final = 2_000
@@ -133,9 +133,14 @@ class Visitor(User):
         call = self.ground.recorder.invoke(action.who, action.verb, action.args)
         length = 0
         try:
-            response = self.ground.doors[arrival.door].send(action.request)
-            length = len(response.body)
-            answer = understood(action, response)
+            exchanges = action.exchanges()
+            request = next(exchanges)
+            while True:
+                response = self.ground.doors[arrival.door].send(request)
+                length += len(response.body)
+                request = exchanges.send(response)
+        except StopIteration as end:
+            answer: Answer = end.value
         except TransportFailed as error:
             answer = unanswered(error)
         except TargetFailed as error:

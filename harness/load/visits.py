@@ -26,22 +26,22 @@ Begin: TypeAlias = Callable[[Adapter, Customer, Slot, str], Visit]
 
 def book(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
     """Book a place."""
-    yield cast("BookingVerbs", adapter).book(who, slot, key=key)
+    yield who.does(cast("BookingVerbs", adapter).book(who, slot, key=key))
 
 
 def book_and_cancel(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
     """Book a place and give it back."""
     verbs = cast("BookingVerbs", adapter)
-    booked = yield verbs.book(who, slot, key=key)
+    booked = yield who.does(verbs.book(who, slot, key=key))
     if booked.ok:
-        yield verbs.cancel(who, str(booked.facts["booking"]))
+        yield who.does(verbs.cancel(who, str(booked.facts["booking"])))
 
 
 def buy(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
     """Walk through checkout to the payment."""
     facts: dict[str, Any] = {}
     for step in cast("CheckoutVerbs", adapter).checkout(who, slot, key=key):
-        answer = yield step.build(facts)
+        answer = yield who.does(step.build(facts))
         if not answer.ok:
             return
         facts.update(answer.facts)

@@ -11,13 +11,15 @@ What a system cannot do it does not list in `capabilities`; scenarios that need 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from harness.targets.actions import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Outcome
+from harness.targets.actions import Action, Answer, CheckoutStep, Outcome
+from harness.targets.cookies import CookieJar
+from harness.targets.messages import HttpRequest, HttpResponse
 from harness.targets.records import (
     DISCREPANCIES,
     PAYMENT_STATES,
@@ -83,19 +85,33 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A bookable slot as the adapter opened it."""
+    """A bookable slot as the adapter opened it.
+
+    Args:
+        id: of the places themselves; histories and durable state speak of it.
+        aliases: where the same places are sold under other names (two products of one resource), those
+            names. Customers then take turns at them, so that a race is one between products.
+        product: the name it is booked by now, one of `aliases`; the harness sets it for `book`,
+            `checkout`, `use_lock` and `reschedule`. Without aliases it is the id.
+    """
 
     id: str
     capacity: int
     price: Money
+    aliases: tuple[str, ...] = ()
+    product: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.product:
+            object.__setattr__(self, "product", self.aliases[0] if self.aliases else self.id)
 
 
 @dataclass(slots=True)
 class Customer:
     """A person with an account and, most of the time, a session.
 
-    `session` is the adapter's own (tokens ...); nobody else looks into it. `nick` is the short name
-    for `Action.who`; the harness sets it once the adapter has made the customer.
+    `session` is the adapter's own (tokens ...); nothing else looks into it. `nick` is the short name
+    for `Action.who`, `cookies` the jar of this customer alone; the harness sets both.
     """
 
     name: str
@@ -103,11 +119,16 @@ class Customer:
     id: str = ""
     session: Any = None
     nick: str = ""
+    cookies: CookieJar = field(default_factory=CookieJar, compare=False, repr=False)
 
     @property
     def lane(self) -> str:
-        """What timelines call him."""
+        """The customer's name in timelines."""
         return self.nick or self.name
+
+    def does(self, action: Action) -> Action:
+        """The action, to be sent with this customer's cookies."""
+        return replace(action, cookies=self.cookies)
 
 
 class Capability(StrEnum):
@@ -158,7 +179,12 @@ class Adapter(Protocol):
     capabilities: frozenset[Capability]
 
     async def connect(self, surroundings: Surroundings) -> None:
-        """Open what the adapter needs; called once per start of the system."""
+        """Open what the adapter needs.
+
+        Called once for each scenario and each replay, before anything else, on a new adapter object.
+        The system and its data are often those of earlier scenarios: rows that an earlier `connect`
+        made are still there, so make what is needed where it is not there yet.
+        """
 
     async def close(self) -> None:
         """Let go of everything `connect` opened."""
@@ -167,7 +193,11 @@ class Adapter(Protocol):
         """Offer a new slot in the future, overlapping no other."""
 
     async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
-        """Register and log in one customer per (name, email)."""
+        """Register and log in one customer per (name, email).
+
+        Where the system sets cookies when a customer logs in, this is called with one customer at a
+        time, so that each has a cookie jar of its own; the adapter need not handle cookies.
+        """
 
 
 class BookingVerbs(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # -- durable state ------------------------------------------------------------------------------
@@ -110,6 +110,16 @@ class DurableState:
     payments: tuple[PaymentRow, ...] = ()
     ledger: tuple[LedgerTransaction, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
+
+    def by_slots(self, owners: Mapping[str, str]) -> DurableState:
+        """The same with every product's name replaced by the id of the slot it sells (`owners`)."""
+        if not owners:
+            return self
+        return replace(
+            self,
+            bookings=tuple(replace(row, slot=owners.get(row.slot, row.slot)) for row in self.bookings),
+            holds=tuple(replace(row, slot=owners.get(row.slot, row.slot)) for row in self.holds),
+        )
 
 
 # -- webhooks -----------------------------------------------------------------------------------

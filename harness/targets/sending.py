@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar as CookiesOfStandardLibrary
+from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
+from harness.targets.cookies import CookieJar, carried, carrying
 from harness.targets.port import Action, Answer, HttpRequest, HttpResponse, Outcome, Send
-from harness.targets.transport import TargetFailed, TransportFailed
+from harness.targets.transport import TransportFailed
 
 # A server may close a connection that idles; uvicorn does after five seconds. Letting go first
 # keeps a healthy system from ever being met with a connection that is just being closed.
 KEEP_IDLE_S = 2.0
-BODY_SHOWN = 200
 
 _STAGES: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (httpx.ConnectError, "connect"),
@@ -33,8 +35,15 @@ class Patience:
     answer_s: float = 15.0
 
 
+# httpx keeps cookies by client, which would be one jar for all customers.
+_NONE_KEPT = CookiesOfStandardLibrary(policy=DefaultCookiePolicy(allowed_domains=()))
+
+
 class Client:
     """Satisfies `harness.targets.port.Send`.
+
+    It keeps no cookies of its own accord between customers: a request is sent with the jar that
+    `harness.targets.cookies.carrying` names, else with `cookies`, the adapter's own.
 
     Args:
         urls: base URLs of the replicas, in order, each through its own link.
@@ -44,12 +53,14 @@ class Client:
     def __init__(self, urls: Sequence[str], patience: Patience) -> None:
         if not urls:
             raise ValueError("a client needs at least one URL")
+        self.cookies = CookieJar()
         self.urls = tuple(url.rstrip("/") for url in urls)
         timeout = httpx.Timeout(patience.answer_s, connect=patience.connect_s)
         limits = httpx.Limits(max_connections=128, max_keepalive_connections=64, keepalive_expiry=KEEP_IDLE_S)
         self._clients = [
             httpx.AsyncClient(
                 base_url=url,
+                cookies=_NONE_KEPT,
                 timeout=timeout,
                 limits=limits,
                 trust_env=False,  # a proxy of the machine's would be a link nobody named
@@ -65,38 +76,25 @@ class Client:
             TransportFailed: no whole response came back in time.
         """
         client = self._clients[(replica or 0) % len(self._clients)]
+        jar = carried(self.cookies)
+        sent = jar.dress(request)
         try:
             response = await client.request(
-                request.method, request.path, headers=dict(request.headers), content=request.body or None
+                sent.method, sent.path, headers=sent.header_list, content=sent.body or None
             )
         except httpx.HTTPError as error:
             stage = next((stage for kind, stage in _STAGES if isinstance(error, kind)), "receive")
             raise TransportFailed(f"{type(error).__name__} {error}".strip(), stage=stage) from error
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResponse(response.status_code, headers, response.content)
+        received = HttpResponse.received(
+            response.status_code, response.headers.multi_items(), response.content
+        )
+        jar.keep(received, sent)
+        return received
 
     async def close(self) -> None:
         """Close every connection."""
         for client in self._clients:
             await client.aclose()
-
-
-def understood(action: Action, response: HttpResponse) -> Answer:
-    """What the client learnt from a response; a 5xx leaves it in the dark, whatever its body says.
-
-    Raises:
-        TargetFailed: the adapter cannot read an answer below 500.
-    """
-    if response.status >= 500:
-        body = response.body[:BODY_SHOWN].decode("utf-8", "replace")
-        return Answer(Outcome.UNKNOWN, response.status, problem=f"HTTP {response.status} {body}".strip())
-    try:
-        return action.read(response)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise TargetFailed(
-            f"the adapter cannot read the answer to {action.verb} by {action.who}: {error!r} in "
-            f"HTTP {response.status} {response.body[:BODY_SHOWN]!r}"
-        ) from error
 
 
 def unanswered(error: TransportFailed) -> Answer:
@@ -105,14 +103,25 @@ def unanswered(error: TransportFailed) -> Answer:
 
 
 async def ask(send: Send, action: Action, *, replica: int | None = None) -> Answer:
-    """Send one action and read its answer; what the network does ends in an UNKNOWN answer.
+    """Do one action and read its answer; what the network does ends in an UNKNOWN answer.
 
     Raises:
         TargetFailed: the adapter cannot read the answer.
     """
     started = time.monotonic()
-    try:
-        answer = understood(action, await send(action.request, replica=replica))
-    except TransportFailed as error:
-        answer = unanswered(error)
+    exchanges = action.exchanges()
+    with carrying(action.cookies or CookieJar()):
+        try:
+            request = next(exchanges)
+            while True:
+                request = exchanges.send(await send(request, replica=replica))
+        except StopIteration as end:
+            answer: Answer = end.value
+        except TransportFailed as error:
+            answer = unanswered(error)
     return replace(answer, latency_s=time.monotonic() - started)
+
+
+def understood(action: Action, response: HttpResponse) -> Answer:
+    """What the client learnt from the last response; see `Action.understood`."""
+    return action.understood(response)

