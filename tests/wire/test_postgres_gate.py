@@ -225,9 +225,9 @@ async def test_a_copy_that_the_client_calls_off_fails_in_order(gated: RelayLink,
 
     with pytest.raises(ValueError, match="no more"):
         await service.copy_to_table("copied", source=breaks())
-    await keeper.until(lambda: len(keeper.replies) == 2)
-    assert keeper.replies[-1].error == "57014"
     assert await service.fetchval("SELECT count(*) FROM copied") == 0
+    # asyncpg cancels it, too: the server meets that before the COPY, within it, or at its end.
+    assert [reply.error for reply in keeper.replies][-2:] == ["57014", ""]
 
 
 async def test_a_notification_comes_while_a_statement_of_its_listener_is_held(

@@ -87,6 +87,18 @@ def keep(_: Held) -> None:
     """Leave it held."""
 
 
+def late(delay_s: float) -> dict[str, Choice]:
+    """Let every boundary go, and deliver every answer, so many seconds after it came."""
+
+    def go(held: Held) -> None:
+        asyncio.get_running_loop().call_later(delay_s, held.go)
+
+    def deliver(held: Held) -> None:
+        asyncio.get_running_loop().call_later(delay_s, held.deliver)
+
+    return {"on_ask": go, "on_answer": deliver}
+
+
 def failing(text: str, kind: FaultKind = FaultKind.ERROR, *, code: str = "", message: str = "") -> Choice:
     """Fail the first boundary in whose text this is, let the others go."""
     done = False

@@ -46,10 +46,21 @@ class Portal(NamedTuple):
     bind: bytes
 
 
+class BrokenCopy(NamedTuple):
+    """A COPY into the server that failed before the client ended its data.
+
+    `text` is its statement; `simple` says that a Query began it, so that no Sync belongs to its end.
+    """
+
+    text: str
+    simple: bool
+
+
 class Conversation:
     """The state of one session; see the module."""
 
     __slots__ = (
+        "broken_copy",
         "copying_in",
         "due",
         "error",
@@ -74,6 +85,7 @@ class Conversation:
         self.implicit = False  # executed something since the last Sync
         self.skipping = False  # the server discards everything up to Sync
         self.copying_in = False  # the server reads the client's CopyData
+        self.broken_copy: BrokenCopy | None = None  # until the client ends its data or says something else
         self.strays = 0  # Syncs of which it cannot be known whether a failed COPY ignored them
         self.fatal = False  # the server has ended the session; the error says why
         self.pid: int | None = None
@@ -98,12 +110,16 @@ class Conversation:
 
     def sent(self, kind: int, body: bytes | None, *, ours: bool = False) -> None:
         """This message goes to the server now."""
+        broken_copy = self.broken_copy
         if kind == m.SYNC:
             if self.copying_in:
                 self.strays += 1  # ignored, unless the COPY has failed meanwhile
                 return
             self.skipping = self.implicit = False
+            self.broken_copy = None
         elif kind in {m.COPY_DONE, m.COPY_FAIL}:
+            if broken_copy is not None and broken_copy.simple:
+                self.broken_copy = None  # else the Sync behind it is its end
             if self.copying_in:
                 self.copying_in = False
             elif self.due and not self.skipping:
@@ -111,6 +127,7 @@ class Conversation:
                 self.due.append(Due(m.COPY_DONE, b"", ours))
             return
         elif kind in _EXTENDED or kind in {m.QUERY, m.CALL}:
+            self.broken_copy = None
             if self.skipping:
                 return
             if kind == m.EXECUTE:
@@ -119,7 +136,7 @@ class Conversation:
                 self.implicit = False  # it ends what was executed before it, as Sync does
         else:
             return  # Flush, CopyData, Terminate, passwords: nothing in particular is due
-        if not self.due:
+        if not self.due and not (kind == m.SYNC and broken_copy):
             self.tags = []
             self.error = self.error_text = ""
         self.due.append(Due(kind, body or b"", ours))
@@ -225,6 +242,8 @@ class Conversation:
             return False
         if not due:
             raise Violation("the server sent an error and nothing was asked")
+        if self.copying_in:
+            self.broken_copy = BrokenCopy(self.copied, self.copies_simply)
         if due[0].kind in _EXTENDED:
             while due and due[0].kind != m.SYNC:
                 self.ours -= due.popleft().ours
@@ -252,6 +271,24 @@ class Conversation:
         due.appendleft(command)
 
     # -- statements and portals -----------------------------------------------------------------
+
+    @property
+    def copies_simply(self) -> bool:
+        """A Query began the COPY whose data the client sends or still has to end."""
+        if self.broken_copy is not None:
+            return self.broken_copy.simple
+        return bool(self.due) and self.due[0].kind == m.QUERY
+
+    @property
+    def copied(self) -> str:
+        """The COPY whose data the client sends now."""
+        if not self.due:
+            return "COPY"
+        head = self.due[0]
+        if head.kind == m.QUERY:
+            statements = sql.split(word(head.body)[0].decode("utf-8", "replace"))
+            return statements[0] if len(statements) == 1 else "COPY"
+        return self.text_of(head.body) or "COPY"
 
     def text_of(self, execute: bytes) -> str:
         """The SQL that an Execute runs; "" where it is not known."""

@@ -20,11 +20,17 @@ from harness.wire.postgres.grouping import Meaning, Message, Queue, boundary, me
 from harness.wire.postgres.injection import Step, close, inject
 from harness.wire.postgres.messages import Violation
 from harness.wire.postgres.startup import BINDING_LINE, GAVE_UP_LINE
-from harness.wire.session import Outlet
+from harness.wire.session import Outlet, Timer
 
 _QUEUED_BYTES = 1024 * 1024
 _AT_THE_SERVER = frozenset({Turn.SENT, Turn.FAILED})
+_NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
+_ENDS_COPY = frozenset({m.COPY_DONE, m.COPY_FAIL})
+# A client writes the messages of one group in one go; where it writes nothing for so long it waits for
+# what the server answers to those that it has written.
+_SILENCE_S = 0.2
 _CANCELLED = ("57014", "canceling statement due to user request")
+_FLUSH = Message(m.FLUSH, None, m.message(m.FLUSH))
 _ENDS_GROUP = frozenset({m.SYNC, m.FLUSH, m.QUERY, m.CALL, m.TERMINATE, m.COPY_DATA, m.PASSWORD})
 
 
@@ -44,6 +50,7 @@ class GatedSession:
         self._passing = outlet.keeper is None  # messages go on as they come
         self._mid_group = False  # and a group has begun to
         self._holding_back = False
+        self._silence: Timer | None = None  # a group is not whole, and nothing else has to come first
         # -- from the server
         self._answers = Answers(outlet, self._delivered)
         self._server = Answering(outlet, self.state, self._answers)
@@ -82,17 +89,21 @@ class GatedSession:
     def client_ended(self) -> None:
         """See `Session`."""
         self._client_over = True
+        self._wait_for_rest(False)
         if self._server.offers_sasl:
             self._outlet.break_off(GAVE_UP_LINE)
         elif self._dealings.turn not in {None, *_AT_THE_SERVER}:
             self._outlet.close()
-        elif not self._queue:
+        else:
+            # What waits here never reaches the server: its session ends now, and with it its locks.
+            for message in self._queue.drop():
+                self._outlet.to_server(message.raw)
             self._outlet.end_to_server()
 
     def server_ended(self) -> None:
         """See `Session`."""
         self._server_over = True
-        if self._dealings.turn in _AT_THE_SERVER:
+        if self._dealings.turn in _AT_THE_SERVER | _NOT_SENT:
             self._answers.flush()  # as much as there is: no more will come
             self._outlet.end_to_client()
         elif not self._answers.waiting:
@@ -101,6 +112,7 @@ class GatedSession:
     def over(self) -> None:
         """See `Session`."""
         self._over = True
+        self._wait_for_rest(False)
         held = self._dealings.held
         if held is not None and self.state.fatal and held.reply is None:
             held.ended(reply_of(self.state, 0))
@@ -132,7 +144,7 @@ class GatedSession:
         if held is None:
             # Ours must not be hit; what the client asked has been answered by then.
             return self.state.ours > 0
-        if held.turn in {Turn.ASKED, Turn.STALLED}:
+        if held.turn in _NOT_SENT:
             try:
                 self.refuse(held, *_CANCELLED)
             except NotSupported:
@@ -174,7 +186,7 @@ class GatedSession:
         self._pump()
 
     def _ends_group(self, kind: int) -> bool:
-        if kind in {m.COPY_DONE, m.COPY_FAIL}:
+        if kind in _ENDS_COPY:
             return not self.state.due or self.state.due[0].kind == m.QUERY
         return kind in _ENDS_GROUP
 
@@ -214,8 +226,8 @@ class GatedSession:
         except Violation as violation:  # also called from a keeper's decision, who is not to blame
             self._outlet.break_off(str(violation))
             return
-        if self._client_over and not self._queue and not self._busy and not self.state.due:
-            self._outlet.end_to_server()
+        ready = not self._busy and (not self.state.due or self.state.copying_in)
+        self._wait_for_rest(bool(self._queue) and ready and not self._over)
         waits = self._queue.size_bytes > _QUEUED_BYTES and (self._busy or bool(self.state.due))
         if waits != self._holding_back and not self._over:
             self._holding_back = waits
@@ -224,8 +236,7 @@ class GatedSession:
     def _next_groups(self) -> None:
         state = self.state
         while not self._busy and not self._over and (not state.due or state.copying_in):
-            simple = bool(state.due) and state.due[0].kind == m.QUERY
-            group = self._queue.take(copying_in=state.copying_in, copying_simple=simple)
+            group = self._queue.take(state)
             if not group:
                 break
             means = meaning(group, state)
@@ -233,6 +244,24 @@ class GatedSession:
                 self._send(group)
             else:
                 self._hold(group, means)
+
+    def _wait_for_rest(self, waits: bool) -> None:
+        """Whether a group is begun and the client has to go on with it; each call waits anew."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        if waits:
+            self._silence = self._outlet.later(_SILENCE_S, self._take_what_there_is)
+
+    def _take_what_there_is(self) -> None:
+        """The client says no more: it wants what the server answers to this much, an error perhaps."""
+        self._silence = None
+        if self._client.open:
+            self._wait_for_rest(True)
+            return
+        # The server keeps its answers until Sync or Flush, and ours have to be seen whole.
+        self._queue.put(_FLUSH)
+        self._pump()
 
     def _send(self, group: Sequence[Message]) -> None:
         for message in group:
@@ -258,6 +287,9 @@ class GatedSession:
             self._send(group)
             return
         self._group, self._meaning = group, means
+        if group[0].kind in _ENDS_COPY:
+            # The server may fail the COPY before it hears of its end: that error is the answer.
+            self._answers.collect()
         self._dealings.ask(
             boundary(
                 means,
@@ -271,6 +303,7 @@ class GatedSession:
 
     def _pass_queue(self) -> None:
         """Send everything that waits, whole groups or not, and what there is of the open message."""
+        self._wait_for_rest(False)
         rest = self._queue.take_all()
         if rest:
             self._send(rest)
@@ -278,8 +311,6 @@ class GatedSession:
         if self._cut_short:
             self._outlet.to_server(b"".join(self._cut_short))
             self._cut_short.clear()
-        if self._client_over:
-            self._outlet.end_to_server()
         if self._holding_back:
             self._holding_back = False
             self._outlet.hold_back(False)
@@ -303,19 +334,25 @@ class GatedSession:
 
     def send(self, held: HeldBoundary) -> None:
         """See `Holder`."""
-        self._answers.collect()
+        if not self._answers.waiting:
+            self._answers.collect()
         self._send(self._group)
+        if not self.state.due:
+            self._look_whether_answered()  # a COPY that has failed: the server ignores its end
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
         """See `Holder`."""
         assert self._meaning is not None
+        if self._group[0].kind in _ENDS_COPY and not self.state.copying_in:
+            raise NotSupported("the COPY has failed by itself: let the end of its data go")
         self._injections += 1
         injection = inject(
             self._group, self._meaning, self.state, code=code, text=message, number=self._injections
         )
         self._server.rewrite(injection.rewritten)
         self._to_close += injection.statements
-        self._answers.collect()
+        if not self._answers.waiting:
+            self._answers.collect()
         self._send_steps(injection.steps)
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
@@ -340,9 +377,8 @@ class GatedSession:
     def _let_go(self) -> None:
         """The keeper has gone: what it held goes on, what it had answered is delivered."""
         stood = self._dealings.dismissed()
-        if stood in {Turn.ASKED, Turn.STALLED}:
+        if stood in _NOT_SENT:
             self._send(self._group)
-        else:
-            self._answers.flush()
-            if self._server_over:
-                self._outlet.end_to_client()
+        self._answers.flush()
+        if self._server_over:
+            self._outlet.end_to_client()

@@ -15,6 +15,7 @@ from harness.wire.postgres.messages import word
 
 _SERIES = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.EXECUTE, m.CLOSE, m.COPY_DONE, m.COPY_FAIL})
 _COPY = frozenset({m.COPY_DATA, m.COPY_DONE, m.COPY_FAIL})
+_END_OF_DATA = " (end of data)"
 # Executed by a name that we never saw bound: held, as what it does is not known.
 _UNKNOWN = Portal(UNKNOWN, b"")
 
@@ -47,20 +48,20 @@ class Queue:
         self._messages.append(message)
         self.size_bytes += len(message.raw)
 
-    def take(self, *, copying_in: bool, copying_simple: bool) -> list[Message]:
+    def take(self, state: Conversation) -> list[Message]:
         """The next group, or nothing while it is not whole.
 
         Args:
-            copying_in: the server reads a COPY's data, in which everything else goes unheard.
-            copying_simple: and that COPY was a simple Query: its end is no part of a series.
+            state: in a COPY everything but its data goes unheard, and the Sync behind the end of its data
+                belongs to it unless a Query began it.
         """
         if not self._messages:
             return []
         first = self._messages[0].kind
-        if copying_in:
-            alone = first not in {m.COPY_DONE, m.COPY_FAIL} or copying_simple
+        if first in {m.COPY_DONE, m.COPY_FAIL} and (state.copying_in or state.broken_copy):
+            alone = state.copies_simply
         else:
-            alone = first not in _SERIES or first in _COPY
+            alone = state.copying_in or first not in _SERIES or first in _COPY
         if alone:
             return self._cut(1)
         return self._cut(self._ends[0] - self._taken + 1) if self._ends else []
@@ -68,6 +69,10 @@ class Queue:
     def take_all(self) -> list[Message]:
         """Everything, whole groups or not."""
         return self._cut(len(self._messages))
+
+    def drop(self) -> list[Message]:
+        """Forget everything; returns the message that ends the session in order, if that came."""
+        return [message for message in self.take_all() if message.kind == m.TERMINATE]
 
     def _cut(self, count: int) -> list[Message]:
         taken = [self._messages.popleft() for _ in range(count)]
@@ -89,12 +94,19 @@ class Meaning:
 
 
 def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
-    """What `group` does in this state; None when it executes nothing."""
+    """What `group` does in this state; None when it executes nothing.
+
+    The end of a COPY's data is a boundary also where the COPY has failed already: whether the server's
+    error or the client's end comes first is a matter of time, and no boundary depends on that.
+    """
+    first = group[0].kind
+    if first in {m.COPY_DONE, m.COPY_FAIL}:
+        if state.copying_in:
+            return Meaning((state.copied,), ending=_END_OF_DATA)
+        if state.broken_copy:
+            return Meaning((state.broken_copy.text,), ending=_END_OF_DATA)
     if state.skipping:
         return None  # the server discards it up to Sync
-    first = group[0].kind
-    if first in {m.COPY_DONE, m.COPY_FAIL} and state.copying_in:
-        return Meaning((_copied(state),), ending=" (end of data)")
     if first in _COPY or first in {m.TERMINATE, m.PASSWORD}:
         return None
     statements, values = _executed(group, state)
@@ -158,14 +170,3 @@ def boundary(
 def _once(texts: Sequence[str]) -> list[str]:
     """What is repeated in a row (executemany) counts once, however often."""
     return [one for at, one in enumerate(texts) if not at or one != texts[at - 1]]
-
-
-def _copied(state: Conversation) -> str:
-    """The COPY whose data end here."""
-    if not state.due:
-        return "COPY"
-    head = state.due[0]
-    if head.kind == m.QUERY:
-        statements = sql.split(word(head.body)[0].decode("utf-8", "replace"))
-        return statements[0] if len(statements) == 1 else "COPY"
-    return state.text_of(head.body) or "COPY"
