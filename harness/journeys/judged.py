@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from harness.errors import GapFound
 from harness.explore.journey import Findings
@@ -61,17 +62,11 @@ def parted(state: DurableState, slots: Sequence[str]) -> Mapping[str, DurableSta
     slot_of = {hold.checkout: hold.slot for hold in state.holds}
     slot_of |= {row.checkout: row.slot for row in state.bookings}
 
-    def near(checkout: str | None, slot: str) -> bool:
+    def belongs(row: object, slot: str) -> bool:
+        """By its slot where it names one, else by its checkout; what names neither belongs to every slot."""
+        if hasattr(row, "slot"):
+            return bool(row.slot == slot)
+        checkout = getattr(row, "checkout", None)
         return checkout is None or slot_of.get(checkout, slot) == slot
 
-    return {
-        slot: DurableState(
-            bookings=tuple(row for row in state.bookings if row.slot == slot),
-            holds=tuple(row for row in state.holds if row.slot == slot),
-            charges=tuple(row for row in state.charges if near(row.checkout, slot)),
-            payments=tuple(row for row in state.payments if near(row.checkout, slot)),
-            ledger=tuple(row for row in state.ledger if near(row.checkout, slot)),
-            dead_letters=state.dead_letters,
-        )
-        for slot in slots
-    }
+    return {slot: state.only(partial(belongs, slot=slot)) for slot in slots}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from harness.errors import GapFound, HarnessError
 from harness.oracles.ledger import in_force
@@ -57,28 +58,63 @@ def provider_and_records_agree(state: DurableState) -> None:
 
 
 def never_backwards(states: Sequence[DurableState]) -> None:
-    """Payments and bookings never go back between one look at them and the next.
+    """Records never go back between one look at them and the next.
 
     A payment's state stays or goes on (PAYMENT_STATES), its amounts never fall, a cancelled booking
-    stays so, and what was there stays there.
+    stays so. A record of any kind that lasts, which the type of the state declares, stays there.
     """
     for before, after in pairwise(states):
         _payments_go_on(before, after)
         _bookings_go_on(before, after)
+        _lasting_records_stay(before, after)
 
 
 def nothing_changed(before: DurableState, after: DurableState) -> None:
-    """Two looks at durable state show the same."""
-    for part in ("bookings", "holds", "charges", "payments", "ledger", "dead_letters"):
-        was, now = set(getattr(before, part)), set(getattr(after, part))
-        if was != now:
+    """Two looks at durable state show the same rows of every kind that either of them has."""
+    was_of, now_of = before.kinds(), after.kinds()
+    for kind in dict.fromkeys([*was_of, *now_of]):
+        gone, new = _differing(was_of.get(kind, ()), now_of.get(kind, ()))
+        if gone or new:
             raise GapFound(
-                f"{part.replace('_', ' ')} changed where nothing may",
+                f"{kind.replace('_', ' ')} changed where nothing may",
                 expected="the same as before",
-                observed=f"{len(now - was)} new or changed, {len(was - now)} gone or changed",
-                operations=[f"was {row}" for row in sorted(was - now, key=str)[:5]]
-                + [f"is {row}" for row in sorted(now - was, key=str)[:5]],
+                observed=f"{len(new)} new or changed, {len(gone)} gone or changed",
+                operations=[f"was {row}" for row in sorted(gone, key=str)[:5]]
+                + [f"is {row}" for row in sorted(new, key=str)[:5]],
             )
+
+
+def _differing(was: Sequence[Any], now: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The rows that only one of two looks shows, each as often as it is missing in the other.
+
+    By equality alone: a row need not be hashable.
+    """
+    gone, new = list(was), []
+    for row in now:
+        if row in gone:
+            gone.remove(row)
+        else:
+            new.append(row)
+    return gone, new
+
+
+def _lasting_records_stay(before: DurableState, after: DurableState) -> None:
+    now_of = after.kinds()
+    for kind, rows in before.kinds().items():
+        if kind not in before.lasting():
+            continue
+        there = {_identity(row) for row in now_of.get(kind, ())}
+        gone = [row for row in rows if _identity(row) not in there]
+        if gone:
+            raise GapFound(
+                f"a record went away that has to stay ({kind.replace('_', ' ')})",
+                expected=f"{gone[0]} to stay",
+                observed="it is gone",
+            )
+
+
+def _identity(row: object) -> object:
+    return getattr(row, "id", None) or repr(row)
 
 
 def _posted(state: DurableState, charge: str, kind: str) -> int:

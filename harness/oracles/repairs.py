@@ -114,16 +114,22 @@ def left_to_a_person(one: Discrepancy, before: DurableState, after: DurableState
 
 
 def about(one: Discrepancy, state: DurableState) -> DurableState:
-    """What durable state says of one difference: of its slot and of its checkout."""
-    slot, checkout = str(one.facts["slot"]), one.facts.get("checkout", "no checkout")
-    return DurableState(
-        bookings=tuple(row for row in state.bookings if row.slot == slot),
-        holds=tuple(row for row in state.holds if row.slot == slot),
-        charges=tuple(row for row in state.charges if row.checkout == checkout),
-        payments=tuple(row for row in state.payments if row.checkout == checkout),
-        ledger=tuple(row for row in state.ledger if row.checkout == checkout),
-        dead_letters=tuple(dead_letters_about(one.subject, state)),
-    )
+    """What durable state says of one difference: of its slot, of its checkout and of its subject.
+
+    A row of a kind that names none of the three is kept: it may be about this difference.
+    """
+    named = {
+        "slot": str(one.facts["slot"]),
+        "checkout": one.facts.get("checkout", "no checkout"),
+        "subject": one.subject,
+    }
+
+    def belongs(row: object) -> bool:
+        """By the first of the three that the row names."""
+        said = next((name for name in named if hasattr(row, name)), None)
+        return said is None or getattr(row, said) == named[said]
+
+    return state.only(belongs)
 
 
 def _policy(one: Discrepancy) -> Policy:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 # -- durable state ------------------------------------------------------------------------------
 
@@ -100,26 +100,48 @@ class DeadLetter:
     reason: str
 
 
+# The records of such a kind may be removed when they are done with; those of every other kind stay.
+REMOVABLE: Mapping[str, bool] = {"removable": True}
+
+
 @dataclass(frozen=True, slots=True)
 class DurableState:
-    """Everything that outlives the processes, restricted to some slots or checkouts."""
+    """Everything that outlives the processes, restricted to some slots or checkouts.
+
+    Each field is a kind of record: a tuple of rows. A target with further kinds adds fields in a subclass;
+    oracles that compare whole states find them by `kinds`.
+    """
 
     bookings: tuple[BookingRow, ...] = ()
-    holds: tuple[HoldRow, ...] = ()
+    holds: tuple[HoldRow, ...] = field(default=(), metadata=REMOVABLE)
     charges: tuple[ChargeRow, ...] = ()
     payments: tuple[PaymentRow, ...] = ()
     ledger: tuple[LedgerTransaction, ...] = ()
-    dead_letters: tuple[DeadLetter, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = field(default=(), metadata=REMOVABLE)
 
-    def by_slots(self, owners: Mapping[str, str]) -> DurableState:
+    def kinds(self) -> Mapping[str, tuple[Any, ...]]:
+        """The rows of every kind of record, by the kind's name, as the type declares them."""
+        return {kind.name: tuple(getattr(self, kind.name)) for kind in fields(self)}
+
+    def lasting(self) -> frozenset[str]:
+        """The kinds of which no record is ever removed."""
+        return frozenset(kind.name for kind in fields(self) if not kind.metadata.get("removable"))
+
+    def only(self, belongs: Callable[[Any], bool]) -> Self:
+        """The state with those rows of every kind for which `belongs` is true."""
+        return replace(
+            self, **{kind: tuple(row for row in rows if belongs(row)) for kind, rows in self.kinds().items()}
+        )
+
+    def by_slots(self, owners: Mapping[str, str]) -> Self:
         """The same with every product's name replaced by the id of the slot it sells (`owners`)."""
         if not owners:
             return self
-        return replace(
-            self,
-            bookings=tuple(replace(row, slot=owners.get(row.slot, row.slot)) for row in self.bookings),
-            holds=tuple(replace(row, slot=owners.get(row.slot, row.slot)) for row in self.holds),
-        )
+
+        def owned(row: Any) -> Any:
+            return replace(row, slot=owners.get(row.slot, row.slot)) if hasattr(row, "slot") else row
+
+        return replace(self, **{kind: tuple(map(owned, rows)) for kind, rows in self.kinds().items()})
 
 
 # -- webhooks -----------------------------------------------------------------------------------
