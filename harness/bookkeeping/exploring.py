@@ -10,6 +10,7 @@ from harness.config import Settings
 from harness.errors import NotSupported
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
+from harness.explore.gates import require_store
 from harness.explore.stage import Stage, ThreadedLink
 from harness.explore.story import Script
 from harness.explore.telling import telling
@@ -41,8 +42,9 @@ def explorer(
 
     Raises:
         HostNotAllowed: the service is neither local nor allowed.
-        NotSupported: the stack's links have no gate.
+        NotSupported: the stack's links have no gate, or none leads to the store of the bookings.
     """
+    require_store(stack)
     for url in system.client.urls:
         Aim(stack, settings.stack.allow_hosts).burst(door_of(url).host)
     ungated = [name for name, link in stack.links.items() if not hasattr(link, "gate")]

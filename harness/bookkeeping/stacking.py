@@ -9,6 +9,7 @@ from harness.bookkeeping.plan import Variant
 from harness.config import Settings
 from harness.errors import ConfigError, StackError, UsageError
 from harness.stacks.protocol import Stack
+from harness.stacks.settings import Kind, StackSettings
 from harness.targets.descriptor import Descriptor, load
 
 if TYPE_CHECKING:
@@ -41,6 +42,22 @@ def settled(settings: Settings, descriptor: Descriptor) -> Choice:
         return choose(settings.stack.kind, settings.stack, descriptor)
     except StackError as error:
         raise UsageError(str(error)) from error
+
+
+def workers_for(kind: Kind, settings: StackSettings, wanted: int) -> tuple[int, str]:
+    """How many workers can run side by side, and why fewer than were wanted; "" where none is missing.
+
+    A running system is one, and whoever holds its messages holds everybody's; a fixed port is for one
+    stack.
+    """
+    if wanted < 2:
+        return wanted, ""
+    if kind == "external":
+        return 1, f"one worker, not {wanted}: there is one running system, and its links have one address"
+    if settings.ports:
+        fixed = ", ".join(sorted(settings.ports))
+        return 1, f"one worker, not {wanted}: [stack.ports] fixes {fixed}, which one stack can have"
+    return wanted, ""
 
 
 def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:

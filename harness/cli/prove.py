@@ -24,7 +24,7 @@ from harness.bookkeeping.planning import (
 )
 from harness.bookkeeping.repertoire import explanations, repertoire, require
 from harness.bookkeeping.session import PLAN_FILE, hold
-from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.bookkeeping.stacking import descriptor_of, settled, workers_for
 from harness.bookkeeping.weights import known_weights, remember_weights
 from harness.catalog import Catalog
 from harness.cli.display import displayed
@@ -207,9 +207,12 @@ def prove(proof: Proof, *, as_json: bool) -> int:
     plan, settings, folder = proof.plan, proof.settings, proof.folder
     journal = Journal(folder.path / JOURNAL)
     catalog = settings.catalog()
+    workers, fewer = workers_for(settings.stack.kind, settings.stack, settings.workers)
     started = time.monotonic()
     with displayed() as display:
         display.line(Text(proof.said, style="dim"))
+        if fewer:
+            display.line(Text(fewer, style="dim"))
         display.line(Text(f"profile {settings.profile}   seed {plan.seed}   proof {plan.run}"))
         for name, why in proof.left_out.items():
             display.line(Text(f"  not proven    {name:<10} {why}", style="dim"))
@@ -218,10 +221,10 @@ def prove(proof: Proof, *, as_json: bool) -> int:
             catalog=catalog,
             journal=journal,
             display=display,
-            progress=Progress(settings.workers, plan.weights),
+            progress=Progress(workers, plan.weights),
             earlier=journal.read(),
         )
-        ended = hold(plan, settings.scenarios, workers=settings.workers, listener=book)
+        ended = hold(plan, settings.scenarios, workers=workers, listener=book)
         matrix = _matrix(proof, catalog, book, duration_s=time.monotonic() - started)
         folder.write_text("matrix.json", matrix_json(matrix))
         folder.write_text("matrix.md", matrix_markdown(matrix))

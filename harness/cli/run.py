@@ -16,7 +16,7 @@ from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.planning import deadline_of, drawn_seed, run_variants, with_kind
 from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.session import Ended, hold
-from harness.bookkeeping.stacking import descriptor_of, settled
+from harness.bookkeeping.stacking import descriptor_of, settled, workers_for
 from harness.bookkeeping.weights import known_weights, remember_weights
 from harness.cli.display import displayed
 from harness.cli.interrupted import Interrupted
@@ -95,6 +95,7 @@ def run(
         require(seeded, descriptor)
     variants = run_variants(settings, catalog, selection, seeded)
     choice = settled(settings, descriptor)
+    workers, fewer = workers_for(choice.kind, settings.stack, settings.workers)
     folder = RunFolder.create(settings.reports)
     started = datetime.now(UTC)
     plan = Plan(
@@ -112,6 +113,8 @@ def run(
     )
     with displayed() as display:
         display.line(Text(choice.why, style="dim"))
+        if fewer:
+            display.line(Text(fewer, style="dim"))
         book = RunBook(
             run=Run(
                 id=folder.run,
@@ -121,15 +124,15 @@ def run(
                 stack=choice.kind,
                 mutant=seeded.name if seeded else None,
                 target=descriptor.name,
-                workers=settings.workers,
+                workers=workers,
             ),
             selection=selection,
             canary=settings.canary or None,
             folder=folder,
             display=display,
-            progress=Progress(settings.workers, plan.weights),
+            progress=Progress(workers, plan.weights),
         )
-        ended = hold(plan, settings.scenarios, workers=settings.workers, listener=book)
+        ended = hold(plan, settings.scenarios, workers=workers, listener=book)
         scorecard = _concluded(book, ended)
         if book.refusal:
             folder.publish(scorecard)

@@ -17,6 +17,27 @@ class Gated(Protocol):
     def gate(self, keeper: Gatekeeper | None) -> None: ...
 
 
+def require_store(stack: Stack) -> None:
+    """Refuse to explore or sweep a system whose bookings are kept where no link leads.
+
+    What is ordered or failed there would be everything but the statements that matter.
+
+    Raises:
+        NotSupported: the clause is not covered on this system.
+    """
+    if any(getattr(link, "keeps_bookings", True) for link in stack.links.values()):
+        return
+    there = ", ".join(sorted(stack.links)) or "none"
+    advice = (
+        "where it keeps them in a PostgreSQL, lead it through us and declare [external.links] 'app->postgres'"
+        if stack.kind == "external"
+        else "where it keeps them in PostgreSQL or Redis, describe [database], or [redis] with store = true"
+    )
+    raise NotSupported(
+        f"needs a link to the store of the system's bookings, and its links are: {there}; {advice}"
+    )
+
+
 def gated(stack: Stack, names: Sequence[str]) -> list[Gated]:
     """The links of these names that the stack has, each with its gate.
 

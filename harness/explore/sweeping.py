@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.explore.fault_points import EVERY_KIND, Crossing, FaultPlan, points_of
-from harness.explore.gates import gated
+from harness.explore.gates import gated, require_store
 from harness.explore.journey import Journey, Trial
 from harness.explore.lanes_of_service import Lane, Lanes
 from harness.explore.recording import Blow, Keeper, Turn
@@ -137,6 +137,7 @@ class Sweeper:
         """The gate's keeper is ours while this lasts, and every replica runs afterwards."""
         self.keeper = Keeper(asyncio.get_running_loop())
         self.lanes = Lanes(self.stack, self.keeper, journey.probe, only=journey.replica)
+        require_store(self.stack)
         links = gated(self.stack, journey.links)
         for link in links:
             link.gate(self.keeper)

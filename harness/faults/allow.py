@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
-from harness.errors import FaultError
+from harness.errors import FaultError, NotSupported
 from harness.faults.described import ProxyState
 from harness.stacks.hosts import ensure_allowed
 from harness.stacks.protocol import Link, Stack
+
+_KNOWN_LINK = re.compile(r"client->app(-\d+)?|app->(postgres|redis|provider)|provider->app")
 
 
 class Aim:
@@ -27,11 +30,19 @@ class Aim:
         """The link of that name.
 
         Raises:
-            FaultError: the stack has none of that name.
+            NotSupported: this system has no such part, or its owner has not led it through a link.
+            FaultError: no system has a link of that name.
             HostNotAllowed: it does not start where we may do harm.
         """
         if name not in self._stack.links:
             there = ", ".join(sorted(self._stack.links)) or "none"
+            if _KNOWN_LINK.fullmatch(name):
+                advice = (
+                    f"; where the system has one, declare it in [external.links] {name!r}"
+                    if self._stack.kind == "external"
+                    else ""
+                )
+                raise NotSupported(f"needs the link {name}, and this system has {there}{advice}")
             raise FaultError(f"no link {name!r}; the stack has {there}")
         link = self._stack.links[name]
         self._check(link.address[0], f"a fault on {name}")

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-from harness.errors import FaultError
+from harness.errors import FaultError, NotSupported
 from harness.faults.allow import Aim
 from harness.faults.atmessage import AtMessage, Strike
 from harness.faults.client import ToxiproxyClient
@@ -36,6 +38,7 @@ from harness.stacks.protocol import Link, Process, Stack
 from harness.verdicts.evidence import Receipt
 
 DOWN = Stream.DOWNSTREAM
+_KNOWN_PROCESS = re.compile(r"app(-\d+)?|provider|postgres|redis")
 
 
 class Faults:
@@ -49,7 +52,8 @@ class Faults:
             (`[stack] allow_hosts`).
         timeout_s: how long Toxiproxy may take to answer.
 
-    A link or process that the stack does not have raises FaultError, one outside what may be hurt
+    A link or process that the system does not have raises NotSupported, one that no system has
+    FaultError, one outside what may be hurt
     HostNotAllowed, both before anything is done. `stream` says which way the bytes go that a toxic is
     put on; downstream is from the server back to the client.
     """
@@ -128,6 +132,19 @@ class Faults:
         """End every connection of the link and refuse new ones."""
         return DownOnLink(self._site(link), self._aim, "down")
 
+    @asynccontextmanager
+    async def widened(self, link: str, *, ms: int, jitter_ms: int = 0) -> AsyncIterator[None]:
+        """Latency where the system has this link, nothing where it has not.
+
+        An aid to bursts: it widens the time between a look and a leap. What a clause rests on is a
+        fault, and is asked for by its own name.
+        """
+        if link in self._stack.links:
+            async with self.latency(link, ms=ms, jitter_ms=jitter_ms):
+                yield
+        else:
+            yield
+
     # -- processes -----------------------------------------------------------------------------
 
     def killed(self, process: str) -> Killed:
@@ -200,6 +217,8 @@ class Faults:
     def _process(self, name: str) -> Process:
         if name not in self._stack.processes:
             there = ", ".join(sorted(self._stack.processes)) or "none that can be reached"
+            if _KNOWN_PROCESS.fullmatch(name):
+                raise NotSupported(f"needs to disturb the process {name}, and this stack has {there}")
             raise FaultError(f"no process {name!r}; the stack has {there}")
         return self._stack.processes[name]
 

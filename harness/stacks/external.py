@@ -21,9 +21,17 @@ from harness.stacks.protocol import Process
 from harness.stacks.settings import StackSettings
 from harness.stacks.toxiproxy import ToxiproxyApi, toxiproxy_process
 from harness.targets.descriptor import Descriptor, External, split_address
+from harness.wire.boundary import WireProtocol
 from harness.wire.link import RelayLink
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SPOKEN = {
+    "postgres": WireProtocol.POSTGRES,
+    "redis": WireProtocol.REDIS,
+    "provider": WireProtocol.HTTP,
+    "app": WireProtocol.HTTP,
+}
+_USUAL_PORTS = {5432: WireProtocol.POSTGRES, 6432: WireProtocol.POSTGRES, 6379: WireProtocol.REDIS}
 
 
 class ExternalStack:
@@ -82,7 +90,7 @@ class ExternalStack:
         await self.close()
 
     async def start(self) -> None:
-        """Check that we may disturb these hosts and that the system answers, then open its links.
+        """Check that these hosts may be disturbed, open the links, then wait until the system answers.
 
         Raises:
             HostNotAllowed: a host is neither loopback nor in `[stack] allow_hosts`.
@@ -90,11 +98,12 @@ class ExternalStack:
         """
         upstreams = self._upstreams()
         self._ensure_allowed(upstreams)
-        for name in self.replicas:
-            await wait_until_ready(name, self._probe(name), timeout_s=self._settings.health_timeout_s)
         try:
+            # Links first: a service whose health looks at its database reaches it through ours.
             with explained():
                 await self._open(upstreams)
+            for name in self.replicas:
+                await wait_until_ready(name, self._probe(name), timeout_s=self._settings.health_timeout_s)
         except BaseException:
             await self.close()
             raise
@@ -154,7 +163,7 @@ class ExternalStack:
         process = self._toxiproxy = toxiproxy_process(self._settings, ownership, (LOOPBACK, port))
         listens = {name: self._listen(name) for name in upstreams}
         links = self._links = LinkSet(
-            [LinkPlan(name, name) for name in upstreams],
+            [self._plan(name, upstream) for name, upstream in upstreams.items()],
             listens={name: at for name, at in listens.items() if at},
         )
         await process.start()
@@ -181,6 +190,37 @@ class ExternalStack:
         }
         found.update({name: split_address(link.upstream) for name, link in self._external.links.items()})
         return found
+
+    def _plan(self, name: str, upstream: Address) -> LinkPlan:
+        spoken = self._spoken(name, upstream)
+        redis = self._descriptor.redis
+        in_redis = spoken is WireProtocol.REDIS and redis is not None and redis.store
+        keeps = name.startswith("app->") and (spoken is WireProtocol.POSTGRES or in_redis)
+        return LinkPlan(name, name, spoken, keeps_bookings=keeps)
+
+    def _spoken(self, name: str, upstream: Address) -> WireProtocol:
+        """What is spoken on a link: as declared, else by its name, by the DSNs, by the usual port.
+
+        Raises:
+            ConfigError: nothing says it.
+        """
+        link = self._external.links.get(name)
+        if link and link.protocol:
+            return WireProtocol(link.protocol)
+        server = name.rpartition("->")[2]
+        if server in _SPOKEN:
+            return _SPOKEN[server]
+        if server in self.urls or upstream in [_address(text) for text in self.urls.values()]:
+            return WireProtocol.HTTP
+        listen = self._listen(name)
+        if any(_host_and_port(dsn) in (upstream, listen) for dsn in self.dsns.values()):
+            return WireProtocol.POSTGRES
+        if upstream[1] in _USUAL_PORTS:
+            return _USUAL_PORTS[upstream[1]]
+        raise ConfigError(
+            f"[external.links] {name!r}: nothing says what is spoken on it; add "
+            'protocol = "postgres", "redis", "http" or "raw"'
+        )
 
     def _listen(self, name: str) -> Address | None:
         link = self._external.links.get(name)
@@ -213,6 +253,11 @@ class ExternalStack:
         if self._ownership:
             self._ownership.remove()
             guard.unprotect(self._ownership.id)
+
+
+def _host_and_port(dsn: str) -> Address:
+    parts = urlsplit(dsn)
+    return parts.hostname or "", parts.port or 5432
 
 
 def _address(text: str) -> Address:

@@ -18,10 +18,16 @@ _SPOKEN = {"postgres": WireProtocol.POSTGRES, "redis": WireProtocol.REDIS}
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """A link to be: its name and the part of the stack it leads to (`app`, `app-2`, `postgres` ...)."""
+    """A link to be: its name and the part of the stack it leads to (`app`, `app-2`, `postgres` ...).
+
+    `spoken` is what is spoken on it, where the part's name does not say so; `keeps_bookings`, whether
+    the part is the store in which the system keeps its bookings.
+    """
 
     name: str
     server: str
+    spoken: WireProtocol | None = None
+    keeps_bookings: bool = False
 
     @property
     def toxiproxy(self) -> str:
@@ -31,7 +37,7 @@ class LinkPlan:
     @property
     def protocol(self) -> WireProtocol:
         """What is spoken on it, by the part it leads to; services speak HTTP."""
-        return _SPOKEN.get(self.server, WireProtocol.HTTP)
+        return self.spoken or _SPOKEN.get(self.server, WireProtocol.HTTP)
 
 
 def replica_names(count: int) -> tuple[str, ...]:
@@ -43,9 +49,9 @@ def plan_links(descriptor: Descriptor, replicas: Iterable[str]) -> tuple[LinkPla
     """The links of a system: one `client->app` for each replica, the others shared by all."""
     links = [LinkPlan(f"client->{name}", name) for name in replicas]
     if descriptor.database:
-        links.append(LinkPlan("app->postgres", "postgres"))
+        links.append(LinkPlan("app->postgres", "postgres", keeps_bookings=True))
     if descriptor.redis:
-        links.append(LinkPlan("app->redis", "redis"))
+        links.append(LinkPlan("app->redis", "redis", keeps_bookings=descriptor.redis.store))
     if descriptor.service("provider"):
         links += [LinkPlan("app->provider", "provider"), LinkPlan("provider->app", "app")]
     return tuple(links)
@@ -82,6 +88,7 @@ class LinkSet:
                 self.links[plan.name] = self._relays.open(
                     plan.name, toxiproxy=plan.toxiproxy, host=host, port=port, protocol=plan.protocol
                 )
+                self.links[plan.name].keeps_bookings = plan.keeps_bookings
         except BaseException:
             self.close()
             raise

@@ -60,7 +60,13 @@ class Database(_Table):
 
 
 class Redis(_Table):
-    """Its presence asks for a Redis."""
+    """Its presence asks for a Redis.
+
+    `store`: the system keeps its bookings in it. Without a PostgreSQL database the order of a race's
+    messages says something only where they go to what keeps the bookings.
+    """
+
+    store: bool = False
 
 
 class Service(_Table):
@@ -103,11 +109,13 @@ class ExternalLink(_Table):
     """A link of a running system whose owner has set the gate's address.
 
     `listen` is what the running system has in its settings (0 as port takes a free one, of use for
-    `client->app` only), `upstream` is where the real server is; both `host:port`.
+    `client->app` only), `upstream` is where the real server is; both `host:port`. `protocol` is what is
+    spoken on it; without it, it is derived from the link's name, the DSNs and the port.
     """
 
     listen: str = "127.0.0.1:0"
     upstream: str
+    protocol: Literal["postgres", "redis", "http", "raw"] | None = None
 
     @field_validator("listen", "upstream")
     @classmethod

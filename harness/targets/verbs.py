@@ -95,6 +95,15 @@ class Verbs:
         found = await cast("DurableStateVerbs", self.adapter).state(slots=ids, checkouts=checkouts)
         return found.by_slots(self.products.owners)
 
+    async def seen_state(self, *, slots: Sequence[Slot | str]) -> DurableState | None:
+        """As `state`, None where the target cannot say what it keeps.
+
+        For clauses that answers alone decide and durable state backs up.
+        """
+        if Capability.DURABLE_STATE not in self.adapter.capabilities:
+            return None
+        return await self.state(slots=slots)
+
     # -- prices --------------------------------------------------------------------------------
 
     @property

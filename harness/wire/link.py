@@ -128,6 +128,7 @@ class RelayLink:
 
     `protocol` is what the gate follows on it; `toxiproxy` is the proxy's name at the stack's Toxiproxy
     ("" when there is none), `address` where clients connect and `upstream` where the relay does.
+    `keeps_bookings` says whether it leads to the store in which the system keeps its bookings.
     """
 
     name: str
@@ -138,6 +139,7 @@ class RelayLink:
     tripwires: Tripwires
     control: Control = field(repr=False)
     protocol: WireProtocol = WireProtocol.RAW
+    keeps_bookings: bool = False
 
     def traffic(self) -> Traffic:
         """Counts so far; cheap, callable from any thread."""

@@ -35,13 +35,13 @@ async def test_the_last_place_is_sold_once(
         async def one_wins(played: Played) -> None:
             (slot,) = played.slots
             with judge("SYS-03.c"):
-                sold_at_most(1, played.answers, state=await system.state(slots=[slot]))
+                sold_at_most(1, played.answers, state=await system.seen_state(slots=[slot]))
                 losers_are_told(played.answers, 409)
             with judge("SYS-03.e"):
                 linearizable(played.history, [slot])
 
         # The window between look and leap is as wide as a statement takes: make statements slow.
-        async with faults.latency("app->postgres", ms=2, jitter_ms=2):
+        async with faults.widened("app->postgres", ms=2, jitter_ms=2):
             await races.rounds(_rounds(budget, size), race, one_wins, detects=_SEEN_IN_ONE_ROUND)
 
 
@@ -76,7 +76,7 @@ async def test_no_mix_of_changes_oversells_a_slot(
         with judge("SYS-03.e"):
             linearizable(played.history, played.slots)
 
-    async with faults.latency("app->postgres", ms=2, jitter_ms=2):
+    async with faults.widened("app->postgres", ms=2, jitter_ms=2):
         rounds = _rounds(budget, budget.burst)
         await races.rounds(rounds, everything_at_once, all_places_add_up, detects=_SEEN_IN_ONE_ROUND)
 

@@ -130,5 +130,5 @@ async def test_many_checkouts_at_once_present_one_quote(
         paid_bookings(state, 1)
         charged(state, begun[[answer.ok for answer in paid].index(True)], played.facts["price"])
 
-    async with faults.latency("app->postgres", ms=2, jitter_ms=2):
+    async with faults.widened("app->postgres", ms=2, jitter_ms=2):
         await races.rounds(max(1, budget.rounds // 4), many_tabs, one_is_served, detects=_SEEN_IN_ONE_ROUND)

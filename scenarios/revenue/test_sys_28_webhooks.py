@@ -108,7 +108,7 @@ async def test_deliveries_in_bursts_make_no_difference(
     # The window between look and leap is as wide as a statement takes: make statements slow.
     async with (
         Onlooker[DurableState]() as onlooker,
-        faults.latency("app->postgres", ms=2, jitter_ms=2),
+        faults.widened("app->postgres", ms=2, jitter_ms=2),
     ):
         await races.rounds(budget.rounds, several_at_once, each_took_effect_once, detects=_SEEN_IN_ONE_ROUND)
 
