@@ -117,6 +117,7 @@ def _loudness(error: BaseException) -> int:
 
 
 def _words(error: BaseException) -> str:
-    """What an error says, with the end of the log that explains it."""
+    """What an error says, with the end of the log that explains it where it does not quote that itself."""
+    said = str(error)
     log = error.log[-LOG_LINES:] if isinstance(error, StackError) else ()
-    return "\n".join([str(error), *(f"  {line}" for line in log)])
+    return "\n".join([said, *(f"  {line}" for line in log if line.strip() and line.strip() not in said)])

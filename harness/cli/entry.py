@@ -66,9 +66,12 @@ def perform(arguments: Sequence[str]) -> int:
 
 
 def _failed(error: BaseException, code: ExitCode, message: str | None = None) -> ExitCode:
-    _say(message or str(error))
+    said = message or str(error)
+    _say(said)
     if isinstance(error, StackError):
         for line in error.log[-20:]:
+            if line.strip() in said:
+                continue
             _say(f"  {error.part or 'log'}| {line}", prefix=False)
     if os.environ.get(DEBUG):
         traceback.print_exception(error)

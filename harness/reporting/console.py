@@ -15,6 +15,7 @@ from harness.reporting.wording import (
     brief,
     canary_line,
     clause_reason,
+    clause_tail,
     heading,
     lanes,
     load_line,
@@ -71,11 +72,17 @@ def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> Renderabl
 
     With the scorecard, each clause also has the command that judges it again.
     """
-    shown = [
-        _clause(clause, scorecard)
-        for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE)
-        for clause in gap.with_verdict(verdict)
-    ]
+    shown: list[RenderableType] = []
+    quoted: set[tuple[str, ...]] = set()
+    for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE):
+        for clause in gap.with_verdict(verdict):
+            shown.append(_clause(clause, scorecard))
+            # What a part wrote before it failed explains several clauses, and stands below the first.
+            tail = clause_tail(clause)
+            if tail and tail not in quoted:
+                quoted.add(tail)
+                lines = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
+                shown += _indented(lines)
     return Padding(Group(*shown), (0, 0, 0, 6), expand=False) if shown else None
 
 

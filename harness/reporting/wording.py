@@ -9,6 +9,9 @@ from harness.verdicts.evidence import Finding
 from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, LoadScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
+# Lines of a failed part's log that stand below a clause.
+TAIL_SHOWN = 12
+
 
 def seconds(duration_s: float) -> str:
     """`9.4 s`, `2 min 05 s`."""
@@ -135,3 +138,10 @@ def clause_reason(clause: ClauseScore) -> str:
     if clause.verdict is Verdict.CLOSED:
         return exercised(clause.evidence)
     return clause.reason.splitlines()[0] if clause.reason else ""
+
+
+def clause_tail(clause: ClauseScore) -> tuple[str, ...]:
+    """The lines below an inconclusive clause's reason: the last that a failed part wrote."""
+    if clause.verdict is not Verdict.INCONCLUSIVE:
+        return ()
+    return tuple(line.strip() for line in clause.reason.splitlines()[1:] if line.strip())[-TAIL_SHOWN:]

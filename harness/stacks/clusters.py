@@ -26,7 +26,7 @@ from harness.stacks.paths import explained
 from harness.targets.descriptor import Descriptor
 
 # Raise when the way a cluster is made changes.
-_FORMAT = 1
+_FORMAT = 2
 _KEPT = 6
 _LOCK_TIMEOUT_S = 180
 _INITDB_TIMEOUT_S = 120

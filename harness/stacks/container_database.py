@@ -69,15 +69,12 @@ class ContainerDatabase:
         version = await db.server_version(self._admin_dsn)
         async with db.connection(self._admin_dsn) as admin:
             await db.create_roles(admin, self._database, self.credentials)
-            await db.create_empty_template(admin, self._database)
-        template = self.credentials.dsn(
-            self._database.owner, self._site.in_network("postgres"), db.template_name(self._database)
-        )
+            await db.create_empty(admin, self._database)
         await self._run_once(
-            "migrate", self._database.migrate, self._database.migrate_env, {"owner_url": template}
+            "migrate", self._database.migrate, self._database.migrate_env, {"owner_url": self.owner_url}
         )
         async with db.connection(self._admin_dsn) as admin:
-            await db.seal_template(admin, self._database)
+            await db.make_template(admin, self._database)
         return version
 
     async def renew(self) -> None:

@@ -98,9 +98,11 @@ def template_name(database: Database) -> str:
 
 
 async def create_roles(admin: asyncpg.Connection, database: Database, credentials: Credentials) -> None:
-    """Create or alter the three roles; the observer reads everything, whatever migrations grant."""
+    """Create or alter the roles, of which several may be one; the observer reads everything, whatever
+    migrations grant.
+    """
     known = {row["rolname"] for row in await admin.fetch("SELECT rolname FROM pg_roles")}
-    for role in (database.owner, database.app, database.observer):
+    for role in dict.fromkeys((database.owner, database.app, database.observer)):
         verb = "ALTER" if role in known else "CREATE"
         verifier = scram_verifier(credentials.passwords[role])
         await admin.execute(f"{verb} ROLE {_name(role)} LOGIN NOSUPERUSER PASSWORD '{verifier}'")
@@ -118,27 +120,49 @@ async def renew_passwords(dsn: str, credentials: Credentials) -> None:
         )
 
 
-async def create_empty_template(admin: asyncpg.Connection, database: Database) -> None:
-    """An empty database for the owner to migrate."""
-    await admin.execute(f"DROP DATABASE IF EXISTS {_name(template_name(database))} WITH (FORCE)")
-    await admin.execute(f"CREATE DATABASE {_name(template_name(database))} OWNER {_name(database.owner)}")
+async def create_empty(admin: asyncpg.Connection, database: Database) -> None:
+    """An empty database for the owner to migrate, under the name that it has at run time."""
+    for name in (template_name(database), database.name):
+        await admin.execute(f"DROP DATABASE IF EXISTS {_name(name)} WITH (FORCE)")
+    await admin.execute(f"CREATE DATABASE {_name(database.name)} OWNER {_name(database.owner)}")
 
 
-async def seal_template(admin: asyncpg.Connection, database: Database) -> None:
-    """Let nobody into the migrated template: a clone needs it unused."""
+async def make_template(admin: asyncpg.Connection, database: Database) -> None:
+    """Make the migrated database the template, which lets no connection in: a clone needs it unused."""
     template = template_name(database)
-    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", template)
-    await admin.execute(f"ALTER DATABASE {_name(template)} ALLOW_CONNECTIONS false")
+    await admin.execute(f"ALTER DATABASE {_name(database.name)} ALLOW_CONNECTIONS false")
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database.name
+    )
+    await admin.execute(f"ALTER DATABASE {_name(database.name)} RENAME TO {_name(template)}")
+
+
+# What CREATE DATABASE ... TEMPLATE leaves behind: grants on the database itself, ALTER DATABASE ... SET.
+_GRANTS = """
+UPDATE pg_database SET datacl = template.datacl FROM pg_database template
+WHERE pg_database.datname = $1 AND template.datname = $2 AND template.datacl IS NOT NULL
+"""
+_SETTINGS = """
+INSERT INTO pg_db_role_setting SELECT clone.oid, set.setrole, set.setconfig
+FROM pg_db_role_setting set
+JOIN pg_database template ON template.oid = set.setdatabase AND template.datname = $2
+JOIN pg_database clone ON clone.datname = $1
+"""
 
 
 async def clone(dsn: str, database: Database) -> None:
-    """Replace the system's database by a fresh clone of the template; who is connected is thrown out."""
+    """Replace the system's database by a fresh clone of the template; connections to it are ended.
+
+    Grants on the database itself and its settings, which a clone lacks, are as the migrations left them.
+    """
     async with connection(dsn) as admin:
         await admin.execute(f"DROP DATABASE IF EXISTS {_name(database.name)} WITH (FORCE)")
         await admin.execute(
             f"CREATE DATABASE {_name(database.name)} TEMPLATE {_name(template_name(database))} "
             f"OWNER {_name(database.owner)}"
         )
+        for statement in (_GRANTS, _SETTINGS):
+            await admin.execute(statement, database.name, template_name(database))
 
 
 async def server_version(dsn: str) -> str:

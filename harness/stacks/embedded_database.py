@@ -140,8 +140,8 @@ class EmbeddedDatabase:
         database = self._database
         async with db.connection(self.admin_dsn) as admin:
             await db.create_roles(admin, database, self.credentials)
-            await db.create_empty_template(admin, database)
-        owner_url = self.credentials.dsn(database.owner, self.address, db.template_name(database))
+            await db.create_empty(admin, database)
+        owner_url = self.credentials.dsn(database.owner, self.address, database.name)
         values = {"python": sys.executable, "owner_url": owner_url}
         migration = LocalProcess(
             "migrate",
@@ -160,4 +160,4 @@ class EmbeddedDatabase:
                 f"the migrations of {self._descriptor.name} failed: {error}", part="migrate", log=error.log
             ) from error
         async with db.connection(self.admin_dsn) as admin:
-            await db.seal_template(admin, database)
+            await db.make_template(admin, database)

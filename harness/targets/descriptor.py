@@ -46,6 +46,7 @@ class _Table(BaseModel):
 class Database(_Table):
     """The PostgreSQL database of the system: its name, its three roles and how it is migrated.
 
+    Roles may be one and the same: a system with one role names it as `owner` and as `app`.
     `migrations` are the paths, relative to the descriptor's `root`, whose content decides whether
     a migrated template can be used again; without them it is made anew at every start.
     """
@@ -57,6 +58,13 @@ class Database(_Table):
     migrate: Command
     migrate_env: Mapping[str, str] = Field(default_factory=dict)
     migrations: tuple[str, ...] = ()
+
+    @field_validator("owner", "app", "observer")
+    @classmethod
+    def _is_not_ours(cls, role: str) -> str:
+        if role == "overbooked":
+            raise ValueError("the role overbooked is the harness's own superuser; name another")
+        return role
 
 
 class Redis(_Table):

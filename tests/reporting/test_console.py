@@ -165,3 +165,15 @@ def test_a_run_of_nothing_but_load_sums_that_up():
     card = replace(scorecard(), gaps=(), load=(LoadScore("smoke", CLOSED, summary="400 arrivals"),))
     assert printed(card).splitlines()[-1].startswith("load smoke: closed.  Gate: ")
     assert "closed          load smoke   400 arrivals" in printed(card)
+
+
+def test_the_last_lines_of_a_part_that_did_not_start_stand_below_its_first_clause():
+    reason = "StackError: app ended with exit code 1 while it was starting\n    reading\n    KeyError: SECRET"
+    gap = scorecard({"T-1.b": INCONCLUSIVE, "T-1.c": INCONCLUSIVE}).gap("T-1")
+    gap = replace(gap, clauses=tuple(replace(clause, reason=reason) for clause in gap.clauses))
+    evidence = gap_evidence(gap)
+    assert evidence is not None
+    lines = [" ".join(line.split()) for line in plain(evidence).splitlines()]
+    assert lines.count("KeyError: SECRET") == 1
+    assert "reading" in lines
+    assert lines.index("reading") < lines.index("KeyError: SECRET")
