@@ -83,6 +83,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if any(item.get_closest_marker("gap") for item in items):
+        from harness.stacks.environment import require_assertions  # noqa: PLC0415
+
+        require_assertions()
         clerk_of(config).select(items)
 
 
@@ -119,7 +122,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     if not item.get_closest_marker("gap"):
         return (yield)
-    with clerk_of(item.config).sitting(item):
+    from harness.stacks.environment import set_aside  # noqa: PLC0415
+
+    with set_aside(), clerk_of(item.config).sitting(item):
         return (yield)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.catalog import Mutant
 from harness.errors import ConfigError, UnknownGap
+from harness.stacks.environment import for_process
 from harness.targets.descriptor import Descriptor, fill_command
 
 # It only imports the system, which takes a second, and half a minute where many others want the machine.
@@ -45,7 +46,13 @@ def _listed(descriptor: Descriptor) -> list[dict[str, Any]]:
     command = fill_command(descriptor.mutants.list, {"python": sys.executable})
     try:
         done = subprocess.run(
-            command, cwd=descriptor.root, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True
+            command,
+            cwd=descriptor.root,
+            env=for_process({}, descriptor.pass_environment),
+            capture_output=True,
+            text=True,
+            timeout=LIST_TIMEOUT_S,
+            check=True,
         )
         rows = [row if isinstance(row, dict) else {"id": str(row)} for row in json.loads(done.stdout)]
         return [{**row, "id": str(row["id"])} for row in rows]

@@ -13,7 +13,8 @@ import click
 from harness.bookkeeping import interrupts
 from harness.cli.interrupted import Interrupted
 from harness.cli.lasting import lasting
-from harness.errors import ExitCode, HarnessError, StackError, SystemDied
+from harness.errors import ExitCode, HarnessError, StackError, SystemDied, UsageError
+from harness.stacks.environment import plain_interpreter, set_aside
 
 DEBUG = "OVERBOOKED_DEBUG"
 
@@ -26,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     # A reader who goes (`overbooked list | head`) decides nothing, least of all the exit code.
     sys.stdout, sys.stderr = lasting(sys.stdout), lasting(sys.stderr)
+    if arguments is None:
+        try:
+            plain_interpreter()
+        except UsageError as error:
+            sys.exit(int(_failed(error, error.exit_code)))
     sys.exit(int(perform(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -33,7 +39,7 @@ def perform(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     from harness.cli.commands import overbooked  # noqa: PLC0415 - after main is importable
 
-    with interrupts.first_one_counts(_still_cleaning):
+    with interrupts.first_one_counts(_still_cleaning), set_aside():
         try:
             # Not `overbooked.main`: it has words of its own for Ctrl-C.
             with overbooked.make_context("overbooked", list(arguments)) as context:

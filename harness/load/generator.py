@@ -60,8 +60,8 @@ class _Generator:
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
 
     async def __aenter__(self) -> _Generator:
-        here = str(Path(__file__).parents[2])
-        path = os.pathsep.join(part for part in (here, os.environ.get("PYTHONPATH")) if part)
+        # It loads the adapter from where this process would.
+        path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,

@@ -147,6 +147,7 @@ class EmbeddedDatabase:
             "migrate",
             fill_command(database.migrate, values),
             env=fill_env(database.migrate_env, values),
+            passed_on=self._descriptor.pass_environment,
             ownership=self._ownership,
             log=self._ownership.directory / "logs" / "migrate.log",
             probe=ready_at_once,

@@ -18,6 +18,7 @@ import psutil
 
 from harness.errors import StackError
 from harness.stacks import trampoline
+from harness.stacks.environment import for_process
 from harness.stacks.health import Probe, quoted, wait_until_ready
 from harness.stacks.identity import (
     descendants,
@@ -87,7 +88,8 @@ class LocalProcess:
     *thread* that started it ends (PR_SET_PDEATHSIG), be it by kill -9 of the harness.
 
     Args:
-        command, env, directory: what to run; `env` is added to ours.
+        command, env, directory: what to run; `env` goes over `harness.stacks.environment`.
+        passed_on: variables of the user's shell that it gets too, by name.
         log: file that stdout and stderr are appended to.
         probe: says when it is ready.
         account: user to run as, None for ours.
@@ -106,6 +108,7 @@ class LocalProcess:
         probe: Probe,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        passed_on: Sequence[str] = (),
         directory: Path | None = None,
         account: Account | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
@@ -115,6 +118,7 @@ class LocalProcess:
         self.name = name
         self.command = list(command)
         self.env = dict(env or {})
+        self._passed_on = tuple(passed_on)
         self._ownership = ownership
         self._log = log
         self._probe = probe
@@ -233,8 +237,7 @@ class LocalProcess:
 
     def launch(self) -> None:
         """Start it without waiting for it to be ready."""
-        # Unbuffered, so that the last words of one that dies are in its log.
-        env = {"PYTHONUNBUFFERED": "1", **os.environ, **self.env, MARKER: self._ownership.id}
+        env = {**for_process(self.env, self._passed_on), MARKER: self._ownership.id}
         with explained():
             self._log.parent.mkdir(parents=True, exist_ok=True)
             if self._launcher is not None:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.stacks.environment import for_process
 from harness.stacks.health import Probe
 from harness.stacks.ownership import Ownership
 from harness.stacks.paths import explained
@@ -91,7 +92,9 @@ async def flush(address: tuple[str, int], password: str) -> None:
 
 async def redis_version(server: Path) -> str:
     """The version of a redis-server program, e.g. `6.2.14`."""
-    asked = await asyncio.create_subprocess_exec(str(server), "--version", stdout=asyncio.subprocess.PIPE)
+    asked = await asyncio.create_subprocess_exec(
+        str(server), "--version", stdout=asyncio.subprocess.PIPE, env=for_process({})
+    )
     output, _ = await asked.communicate()
     for word in output.decode("ascii", "replace").split():
         if word.startswith("v="):

@@ -149,6 +149,9 @@ class External(_Table):
 class Descriptor(_Table):
     """One booking system. `root` is the directory its commands run in and its paths start from.
 
+    `pass_environment` names variables of the user's shell that its processes get too, beside the few
+    that every process gets (`harness/stacks/environment.py`).
+
     In the file `[adapter]` has the key `class` ("module:Class"); its other keys are the adapter's
     own settings.
     """
@@ -156,6 +159,7 @@ class Descriptor(_Table):
     name: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
     adapter: str = Field(pattern=r"^[\w.]+:\w+$")
     root: Path = Path()
+    pass_environment: tuple[str, ...] = ()
     database: Database | None = None
     redis: Redis | None = None
     services: tuple[Service, ...] = Field(default=(), alias="service")
