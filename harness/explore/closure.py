@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 
 from harness.explore.schema_graph import ForeignKey, Function, SchemaGraph
 from harness.explore.statements import Change, Kind, Statement, Write, statement
+from harness.wire.postgres import sql
 
 # Built in, volatile, and of no concern to anybody else.
 _HARMLESS = {
@@ -33,7 +34,6 @@ _UPDATE = re.compile(
 )
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _LOCKS_KEYS = re.compile(r"\bfor\s+update\b")
-_BODY_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _QUIET = re.compile(r"\bset\s+search_path\b|\bpg_catalog\b|\bpg_temp\b|\btg_\w+\b")
 _READABLE = {"sql", "plpgsql"}
 _SYSTEM = {
@@ -241,7 +241,7 @@ class _Closing:
 
     def _words(self, source: str, *, whole: bool) -> Touched:
         """What a body or an expression may touch: what it may do at all, to every table that it names."""
-        plain = _QUIET.sub(" ", _BODY_NOISE.sub(" ", source).lower())
+        plain = _QUIET.sub(" ", sql.without_comments(source).lower())
         if _OPAQUE.search(plain) and (whole or "nextval" not in plain):
             return UNKNOWN
         touched = NO_TABLE

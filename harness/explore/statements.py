@@ -15,6 +15,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from harness.wire.postgres import sql
+
 
 class Kind(Enum):
     """What a statement is to its transaction."""
@@ -90,7 +92,7 @@ UNKNOWN = Statement(Kind.UNKNOWN)
 _HARMLESS = Statement(Kind.HARMLESS)
 
 _PARAMETER = re.compile(r"\$(\d+)")
-_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_QUIET = {"comment": " ", "string": " '' "}
 _CALL = re.compile(r"([a-z_][a-z0-9_]*)\"?\s*\(")
 _ISOLATION = re.compile(r"(read\s+uncommitted|read\s+committed|repeatable\s+read|serializable)")
 _QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "table", "("}
@@ -104,7 +106,7 @@ _WRITERS: dict[type[exp.Expr], Change] = {
 @lru_cache(maxsize=4096)
 def statement(text: str) -> Statement:
     """Read one statement; parsed once for each text."""
-    plain = " ".join(_NOISE.sub(" '' ", text).lower().split()).rstrip("; ")
+    plain = " ".join(_without_noise(text).lower().split()).rstrip("; ")
     if not plain:
         return _HARMLESS
     first, _, rest = plain.partition(" ")
@@ -114,6 +116,11 @@ def statement(text: str) -> Statement:
     if first.strip("(") in _QUERIES or plain[0] == "(":
         return _query(text, plain)
     return UNKNOWN
+
+
+def _without_noise(text: str) -> str:
+    """`text` without comments, and with empty strings."""
+    return "".join(_QUIET.get(token.kind, token.text) for token in sql.tokens(text))
 
 
 def _control(first: str, rest: str, plain: str, text: str) -> Statement | None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.wire.postgres import sql
+from tests.wire.postgres_server import PostgresServer
+
+ATOMIC = (
+    "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END"
+)
 
 
 @pytest.mark.parametrize(
     ("text", "verb"),
     [
         ("select 1", "SELECT"),
-        ("  -- why\n /* and /* how */ (SELECT 1)", "SELECT"),
+        ("  -- why\n /* and /* how */ so */ (SELECT 1)", "SELECT"),
+        ("/* a /* b */ ; COMMIT */ SELECT 1", "SELECT"),
+        ("/* it has no end /* of */ COMMIT", ""),
+        ("--/*\nDELETE FROM a --*/", "DELETE"),
         ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE", "BEGIN"),
         ("END", "COMMIT"),
         ("abort", "ROLLBACK"),
@@ -74,6 +86,30 @@ def test_other_code_has_another_shape(one: str, other: str) -> None:
         ("BEGIN; SELECT ';' ; COMMIT", ("BEGIN", "SELECT ';'", "COMMIT")),
         ("SELECT $$a;b$$; /* ; */ SELECT 2", ("SELECT $$a;b$$", "/* ; */ SELECT 2")),
         (" ; -- nothing; really\n;", ()),
+        ("/* a /* b */ ; COMMIT */ SELECT 1; SELECT 2", ("/* a /* b */ ; COMMIT */ SELECT 1", "SELECT 2")),
+        (
+            "SELECT 'a'';' ; SELECT E'\\';' ; SELECT U&'\\0041;'",
+            ("SELECT 'a'';'", "SELECT E'\\';'", "SELECT U&'\\0041;'"),
+        ),
+        ('SELECT "a;""b;" ; SELECT 2', ('SELECT "a;""b;"', "SELECT 2")),
+        (
+            "SELECT $a$ $b$ ; $b$ ; $a$; SELECT a$b$; SELECT 1",
+            ("SELECT $a$ $b$ ; $b$ ; $a$", "SELECT a$b$", "SELECT 1"),
+        ),
+        ("SELECT 'no end'' ; COMMIT", ("SELECT 'no end'' ; COMMIT",)),
+        (
+            "CREATE RULE r AS ON INSERT TO a DO (DELETE FROM b; DELETE FROM c); SELECT 1",
+            ("CREATE RULE r AS ON INSERT TO a DO (DELETE FROM b; DELETE FROM c)", "SELECT 1"),
+        ),
+        (
+            ATOMIC + "; SELECT 3",
+            (
+                ATOMIC,
+                "SELECT 3",
+            ),
+        ),
+        ("SELECT 1 AS create; BEGIN; COMMIT", ("SELECT 1 AS create", "BEGIN", "COMMIT")),
+        ("SELECT 5 */*;*/ 6; SELECT 1", ("SELECT 5 */*;*/ 6", "SELECT 1")),
         ("", ()),
     ],
 )
@@ -99,6 +135,7 @@ def test_any_text_has_a_verb_a_shape_and_parts(text: str) -> None:
         ("DEALLOCATE a", [b"a"]),
         ("deallocate prepare Abc", [b"abc"]),
         ('SELECT 1; DEALLOCATE "A""b"', [b'A"b']),
+        ("DEALLOCATE /* not DEALLOCATE b */ a", [b"a"]),
         ("SELECT 1", []),
     ],
 )
@@ -109,3 +146,45 @@ def test_what_is_deallocated_is_read_as_the_server_does(text: str, names: list[b
 def test_an_sql_prepare_names_its_statement() -> None:
     assert sql.prepared("PREPARE Get (int) AS SELECT $1") == (b"get", "SELECT $1")
     assert sql.prepared("SELECT 1") is None
+
+
+STATEMENTS = (
+    "SELECT 1",
+    "SELECT 'a'",
+    "(SELECT 3)",
+    "SELECT $a$;$$;$a$",
+    "SELECT E'\\';'",
+    "SELECT 1 AS a$b$",
+)
+BETWEEN = (
+    *(";", ";", ";", "\n", "\r", " ", "--", "/*", "*/", "-- ;\n", "-- ;\r", "/* a /* ; */ ; */", "--/*\n"),
+    *("'", "''", '"', "$a$", "$$", " U&'\\0041;'", ' AS "a;"', "/*;*/"),
+)
+
+
+async def test_statements_are_parted_as_the_server_parts_them(postgres: PostgresServer) -> None:
+    """Texts put together at random: where the server runs them, it runs as many as we say."""
+    chance = random.Random(9)
+    texts = []
+    for _ in range(3000):
+        pieces: list[str] = []
+        for _ in range(chance.randint(1, 4)):
+            pieces += [chance.choice(STATEMENTS), *chance.choices(BETWEEN, k=chance.randint(1, 2))]
+        texts.append("".join(pieces))
+
+    def run() -> int:
+        ran = 0
+        with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+            pgconn = connection.pgconn
+            for text in texts:
+                pgconn.send_query(text.encode())
+                results = []
+                while result := pgconn.get_result():
+                    results.append(result.status)
+                if psycopg.pq.ExecStatus.FATAL_ERROR not in results:
+                    done = [one for one in results if one != psycopg.pq.ExecStatus.EMPTY_QUERY]
+                    assert len(sql.split(text)) == len(done), text
+                    ran += bool(done)
+        return ran
+
+    assert await asyncio.to_thread(run) > 200

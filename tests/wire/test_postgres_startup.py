@@ -15,7 +15,7 @@ from harness.wire.postgres.session import PostgresSession
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.postgres_talk import READY, STARTUP, WELCOME, m, query
 from tests.wire.sansio import Keeper, Wires
-from tests.wire.watching import engage
+from tests.wire.watching import DEADLINE_S, engage
 
 SSL_REQUEST = struct.pack(">II", 8, 80877103)
 GSSENC_REQUEST = struct.pack(">II", 8, 80877104)
@@ -80,6 +80,38 @@ def test_without_a_keeper_tls_passes_and_the_next_keeper_is_told() -> None:
     assert wires.happened == ["reset"]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        struct.pack(">II", 8, 4 << 16),
+        struct.pack(">II", 18, 2 << 16) + b"user\0ana\0\0",
+        struct.pack(">II", 8, 80877102),
+        struct.pack(">II", 7, 3 << 16),
+        struct.pack(">II", 20_000, 3 << 16) + b"user\0ana\0\0",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_without_a_keeper_a_beginning_that_is_none_reaches_the_server(first: bytes) -> None:
+    session, wires = fresh()
+    for byte in first:
+        session.from_client(bytes([byte]))
+    session.from_server(m("E", b"SFATAL\0\0"))
+    assert wires.taken_up() == first
+    assert wires.taken_down() == m("E", b"SFATAL\0\0")
+
+
+@pytest.mark.parametrize("first", [struct.pack(">II", 8, 4 << 16), struct.pack(">II", 8, 80877102)])
+async def test_observed_the_server_itself_refuses_what_it_does_not_know(
+    gated: RelayLink, first: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(*gated.address)
+    writer.write(first)
+    async with asyncio.timeout(DEADLINE_S):
+        said = await reader.read()
+    assert said == b"" or said[:1] == b"E"  # a FATAL, or just the end
+    writer.close()
+
+
 def test_a_password_bound_to_a_channel_is_refused_in_one_line() -> None:
     keeper = Keeper()
     session, _ = fresh(keeper)
@@ -95,7 +127,18 @@ def test_a_client_that_leaves_when_asked_for_its_password_is_told() -> None:
     session.from_client(STARTUP)
     session.from_server(m("R", b"\0\0\0\x0aSCRAM-SHA-256\0\0"))
     session.client_ended()
-    assert "channel_binding=require needs TLS" in keeper.troubles[0]
+    assert "either it has none" in keeper.troubles[0]
+    assert "channel_binding=require, which needs TLS" in keeper.troubles[0]
+
+
+@pytest.mark.parametrize("asks", [b"\0\0\0\3", b"\0\0\0\5salt", b"\0\0\0\x0aSCRAM-SHA-256\0\0"])
+def test_a_client_without_a_password_is_told_whatever_kind_is_asked_for(asks: bytes) -> None:
+    keeper = Keeper()
+    session, _ = fresh(keeper)
+    session.from_client(STARTUP)
+    session.from_server(m("R", asks))
+    session.client_ended()
+    assert "asked for its password" in keeper.troubles[0]
 
 
 @pytest.mark.parametrize("minor", [0, 2, 9999])

@@ -11,7 +11,8 @@ from harness.wire.postgres.conversation import Conversation
 from harness.wire.postgres.framing import Framer
 from harness.wire.session import Outlet
 
-_SASL = b"\0\0\0\x0a"
+# In clear, by md5, by SASL's first message.
+_PASSWORDS = frozenset({b"\0\0\0\x03", b"\0\0\0\x05", b"\0\0\0\x0a"})
 
 
 class Answering:
@@ -23,7 +24,7 @@ class Answering:
         answers: where the client's bytes go while they are not simply passed on.
     """
 
-    __slots__ = ("_answers", "_framer", "_outlet", "_rewritten", "_short", "_state", "offers_sasl")
+    __slots__ = ("_answers", "_framer", "_outlet", "_rewritten", "_short", "_state", "asks_password")
 
     def __init__(self, outlet: Outlet, state: Conversation, answers: Answers) -> None:
         self._outlet = outlet
@@ -32,7 +33,7 @@ class Answering:
         self._framer = Framer("server", known=m.SERVER_KNOWN, kept=m.SERVER_KEPT, skipped=m.SERVER_ROWS)
         self._short: list[bytes] = []  # of a message that is not whole and has not gone on
         self._rewritten: tuple[str, str] | None = None
-        self.offers_sasl = False  # it did, and the client has not answered yet
+        self.asks_password = False  # it did, and the client has not answered yet
 
     @property
     def plain(self) -> bool:
@@ -95,5 +96,5 @@ class Answering:
 
     def _received(self, kind: int, body: bytes | None) -> bool:
         if kind == m.AUTHENTICATION:
-            self.offers_sasl = (body or b"")[:4] == _SASL
+            self.asks_password = (body or b"")[:4] in _PASSWORDS
         return self._state.received(kind, body)

@@ -90,7 +90,7 @@ class GatedSession:
         """See `Session`."""
         self._client_over = True
         self._wait_for_rest(False)
-        if self._server.offers_sasl:
+        if self._server.asks_password:
             self._outlet.break_off(GAVE_UP_LINE)
         elif self._dealings.turn not in {None, *_AT_THE_SERVER}:
             self._outlet.close()
@@ -206,7 +206,7 @@ class GatedSession:
         return len(data)
 
     def _password(self, body: bytes) -> None:
-        self._server.offers_sasl = False
+        self._server.asks_password = False
         if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
             raise Violation(BINDING_LINE)
 

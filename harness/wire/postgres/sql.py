@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
+# As PostgreSQL's lexer cuts it. A quantifier with a `+` behind it gives nothing back: a string that has no
+# end is not cut at one of the doubled quotes in it.
 _TOKEN = re.compile(
     r"""
-    (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
-  | (?P<string>[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'
-              |(?:[uU]&|[bBxXnN])?'[^']*(?:''[^']*)*'
-              |(?P<tag>\$(?:[A-Za-z_\x80-\uffff][\w]*)?\$).*?(?P=tag))
-  | (?P<quoted>"[^"]*(?:""[^"]*)*")
+    (?P<line>--[^\n\r]*)
+  | (?P<block>/\*)
+  | (?P<string>[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'
+              |(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+'
+              |(?P<tag>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$).*?(?P=tag))
+  | (?P<quoted>"[^"]*+(?:""[^"]*+)*+")
+  | (?P<unended>(?:[eEbBxXnN]|[uU]&)?'.*|".*|\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$.*)
   | (?P<parameter>\$\d+)
   | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
   | (?P<word>[^\W\d][\w$]*)
@@ -21,34 +27,113 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BLOCK_EDGE = re.compile(r"/\*|\*/")
 _ONE = r"(?:\?|\$\d+(?:::\w+(?: \w+)*(?:\[\])?)?)"
 _MANY_IN = re.compile(rf"\bIN ?\( ?{_ONE}(?: ?, ?{_ONE})+ ?\)", re.IGNORECASE)
 _MANY_ROWS = re.compile(r"(\bVALUES ?\([^()]*\))(?: ?, ?\([^()]*\))+", re.IGNORECASE)
 _SAVEPOINT = re.compile(
     r"^(SAVEPOINT|RELEASE(?: SAVEPOINT)?|ROLLBACK.* TO(?: SAVEPOINT)?) \S+$", re.IGNORECASE
 )
+_KEPT = {"string": "?", "number": "?", "comment": " ", "space": " "}  # of other kinds, the text
 _ALIASES = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
 # What a shape is made of, at most: a statement of megabytes is one of many literals.
 _SHAPED = 16 * 1024
 
 
+class Token(NamedTuple):
+    """A piece of SQL: `comment`, `space`, `string`, `quoted`, `word`, `number` ..., from `begin` to `end`."""
+
+    kind: str
+    text: str
+    begin: int
+    end: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The pieces of `text` as PostgreSQL's lexer sees them: comments nest, what has no end reaches to it."""
+    at = 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        assert found is not None, "any character is a piece"
+        kind, end = found.lastgroup or "other", found.end()
+        if kind == "block":
+            kind, end = "comment", _end_of_block(text, end)
+        elif kind == "line":
+            kind = "comment"
+        elif kind in {"tag", "unended"}:
+            kind = "string"
+        yield Token(kind, text[at:end], at, end)
+        at = end
+
+
+def _end_of_block(text: str, at: int) -> int:
+    depth = 1
+    for edge in _BLOCK_EDGE.finditer(text, at):
+        depth += 1 if edge.group() == "/*" else -1
+        if not depth:
+            return edge.end()
+    return len(text)
+
+
 def split(text: str) -> tuple[str, ...]:
-    """The statements in `text`, without what separates them; none where there are only comments."""
+    """The statements in `text`, without what separates them; none where there are only comments.
+
+    Semicolons in parentheses (the actions of a rule) and in a function's BEGIN ATOMIC ... END separate
+    nothing.
+    """
     bare = text.strip().rstrip("; \t\r\n")
     if ";" not in bare:
         return (bare,) if _first_words(bare) else ()
     parts: list[str] = []
-    begin, empty = 0, True
-    for token in _TOKEN.finditer(text):
-        if token.lastgroup == "semicolon":
+    begin, empty, nesting = 0, True, _Nesting()
+    for token in tokens(text):
+        if token.kind == "semicolon" and not nesting.deep:
             if not empty:
-                parts.append(text[begin : token.start()].strip())
-            begin, empty = token.end(), True
-        elif token.lastgroup not in {"space", "comment"}:
-            empty = False
+                parts.append(text[begin : token.begin].strip())
+            begin, empty, nesting = token.end, True, _Nesting()
+        elif token.kind not in {"space", "comment"}:
+            empty = empty and token.kind == "semicolon"
+            nesting.take(token)
     if not empty:
         parts.append(text[begin:].strip())
     return tuple(parts)
+
+
+class _Nesting:
+    """How deep in parentheses and in the body of a routine a statement is, as psql counts it."""
+
+    __slots__ = ("_bodies", "_parentheses", "_words")
+
+    def __init__(self) -> None:
+        self._words: list[str] = []  # the first four
+        self._parentheses = self._bodies = 0
+
+    @property
+    def deep(self) -> bool:
+        return self._parentheses > 0 or self._bodies > 0
+
+    def take(self, token: Token) -> None:
+        if token.text == "(":
+            self._parentheses += 1
+        elif token.text == ")":
+            self._parentheses = max(0, self._parentheses - 1)
+        elif token.kind == "word":
+            word = token.text.upper()
+            if len(self._words) < 4:
+                self._words.append(word)
+            if self._parentheses or not self._makes_routine:
+                return
+            if word == "BEGIN" or (word == "CASE" and self._bodies):
+                self._bodies += 1
+            elif word == "END":
+                self._bodies = max(0, self._bodies - 1)
+
+    @property
+    def _makes_routine(self) -> bool:
+        words = self._words
+        if words[1:3] == ["OR", "REPLACE"]:
+            words = [words[0], *words[3:]]
+        return words[:1] == ["CREATE"] and words[1:2] in (["FUNCTION"], ["PROCEDURE"])
 
 
 def verb(statement: str) -> str:
@@ -79,13 +164,8 @@ def shape(statement: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _shape(statement: str) -> str:
-    def kept(token: re.Match[str]) -> str:
-        kind = token.lastgroup
-        if kind in {"string", "tag", "number"}:
-            return "?"
-        return " " if kind in {"comment", "space"} else token.group()
-
-    text = " ".join(_TOKEN.sub(kept, statement).split())
+    kept = [_KEPT.get(token.kind, token.text) for token in tokens(statement)]
+    text = " ".join("".join(kept).split())
     text = _MANY_IN.sub("IN (?)", text)
     text = _MANY_ROWS.sub(r"\1, ...", text)
     return _SAVEPOINT.sub(r"\1 ?", text)
@@ -99,13 +179,18 @@ _PREPARE = re.compile(
 
 def deallocated(text: str) -> list[bytes]:
     """The names in the DEALLOCATE statements of `text`."""
-    return [_folded(found) for found in _DEALLOCATE.findall(text)]
+    return [_folded(found) for found in _DEALLOCATE.findall(without_comments(text))]
 
 
 def prepared(text: str) -> tuple[bytes, str] | None:
     """Name and statement of an SQL-level PREPARE."""
-    found = _PREPARE.search(text)
+    found = _PREPARE.search(without_comments(text))
     return (_folded(found[1]), found[2]) if found else None
+
+
+def without_comments(text: str) -> str:
+    """`text` with a blank for each comment in it."""
+    return "".join(" " if token.kind == "comment" else token.text for token in tokens(text))
 
 
 def _folded(identifier: str) -> bytes:
@@ -117,14 +202,13 @@ def _first_words(statement: str) -> list[str]:
     """Up to four leading words, in capitals; comments and parentheses before them do not count.
     A statement that begins with something else has that as its one word."""
     words: list[str] = []
-    for token in _TOKEN.finditer(statement):
-        kind = token.lastgroup
-        if kind == "word":
-            words.append(token.group().upper())
+    for token in tokens(statement):
+        if token.kind == "word":
+            words.append(token.text.upper())
             if len(words) == 4:
                 break
-        elif kind in {"space", "comment"} or (not words and token.group() in {"(", ";"}):
+        elif token.kind in {"space", "comment"} or (not words and token.text in {"(", ";"}):
             continue
         else:
-            return words or [token.group()]
+            return words or [token.text]
     return words

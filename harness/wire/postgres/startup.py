@@ -21,8 +21,9 @@ BINDING_LINE = (
     "set channel_binding=disable in the service's database URL"
 )
 GAVE_UP_LINE = (
-    "the client gave up when asked for its password: channel_binding=require needs TLS, "
-    "which the gate cannot read: set channel_binding=disable or leave it out"
+    "the client closed its connection when the server asked for its password: either it has none (set it in "
+    "the database URL or PGPASSWORD), or it wants channel_binding=require, which needs TLS that the gate "
+    "cannot read (set channel_binding=disable)"
 )
 
 
@@ -81,18 +82,23 @@ class StartupReader:
             raise Violation(f"the client's first message says that it has {length} bytes")
         if len(read) < length:
             return None
-        message, self._read = read[:length], read[length:]
-        if code in {SSL_REQUEST, GSSENC_REQUEST}:
-            return Encryption()
-        if code == CANCEL_REQUEST:
-            if length < 12:
-                raise Violation("the client's CancelRequest names no process")
-            return Cancel(int.from_bytes(message[8:12], "big"), message[12:], message)
-        if code >> 16 != _ANY_MINOR:
-            raise Violation(
-                f"the client asks for protocol {code >> 16}.{code & 0xFFFF}; the gate knows version 3"
-            )
-        return Startup(message, _replicates(message))
+        first = _first(code, read[:length])
+        self._read = read[length:]  # only now: a message that is refused may still be passed on
+        return first
+
+
+def _first(code: int, message: bytes) -> Encryption | Cancel | Startup:
+    if code in {SSL_REQUEST, GSSENC_REQUEST}:
+        return Encryption()
+    if code == CANCEL_REQUEST:
+        if len(message) < 12:
+            raise Violation("the client's CancelRequest names no process")
+        return Cancel(int.from_bytes(message[8:12], "big"), message[12:], message)
+    if code >> 16 != _ANY_MINOR:
+        raise Violation(
+            f"the client asks for protocol {code >> 16}.{code & 0xFFFF}; the gate knows version 3"
+        )
+    return Startup(message, _replicates(message))
 
 
 def _replicates(message: bytes) -> bool:

@@ -1,12 +1,15 @@
 """A pytest plugin for asyncpg's own suite: its managed clusters are reached over TCP, through the gate
-when `CONFORMANCE_GATE` is `observe` or `hold` (every boundary held, let go and delivered at once).
+when `CONFORMANCE_GATE` is `observe`, `hold` (every boundary held, let go and delivered at once) or `late`
+(let go after 3 ms, delivered after 3 more).
 
 A cluster that does not come up (a build without TLS) fails at once instead of after a minute.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 from asyncpg import cluster as pg
@@ -19,19 +22,39 @@ _MODE = os.environ.get("CONFORMANCE_GATE", "none")
 _PROTOCOL = WireProtocol.RAW if _MODE == "raw" else WireProtocol.POSTGRES
 
 
+LATE_S = 0.003
+
+
 class PassAll:
-    """Holds everything for no time."""
+    """Holds everything and lets it go; counts, so that nobody takes a bypass for a pass.
+
+    Args:
+        delay_s: how long it holds a boundary, and its answer.
+    """
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.held = 0
+        self.troubles: list[str] = []
+        self._delay_s = delay_s
 
     def asks(self, held: Held) -> None:
-        held.go()
+        self.held += 1
+        self._later(held.go)
 
     def answers(self, held: Held) -> None:
-        held.deliver()
+        self._later(held.deliver)
+
+    def _later(self, decide: Callable[[], None]) -> None:
+        if self._delay_s:
+            asyncio.get_running_loop().call_later(self._delay_s, decide)
+        else:
+            decide()
 
     def closed(self, link: str, connection: int, held: Held | None) -> None:
         pass
 
     def broken(self, link: str, connection: int, why: str) -> None:
+        self.troubles.append(why)
         print(f"BROKEN {link}: {why}", flush=True)  # noqa: T201 - read by whoever looks for the cause
 
 
@@ -49,8 +72,8 @@ class _Led:
     def port(self, real: int) -> int:
         if real not in self._ports:
             link = self._relays.open(f"port {real}", upstream=("127.0.0.1", real), protocol=_PROTOCOL)
-            if _MODE == "hold":
-                link.gate(PassAll())
+            if _MODE in {"hold", "late"}:
+                link.gate(PassAll(LATE_S if _MODE == "late" else 0.0))
             self._ports[real] = link.address[1]
         return self._ports[real]
 

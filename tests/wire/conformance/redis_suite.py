@@ -4,8 +4,8 @@
 
 The suite comes from redis-py's source distribution of the installed version (by pip, or `--sdist`); what it
 needs beyond this project is installed into the folder that it runs in. It runs `--runs` times without the
-gate, so that tests whose outcome varies on their own are named, then once through the gate that observes
-and once through the gate that holds and releases every command. A test that differs is run alone, `--again`
+gate, so that tests whose outcome varies on their own are named, then through the gate: once observing, once
+holding and releasing every command at once, once 3 ms late. A test that differs is run alone, `--again`
 times without the gate and as often through it. Exits with 1 when any other test differs.
 Tests of a cluster, sentinels, Redis' modules, TLS and cloud logins are left out: there is none here; so are
 files whose every connection is a mock or goes to a server of their own.
@@ -24,13 +24,14 @@ from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.wire.boundary import Held, WireProtocol
+from harness.wire.boundary import WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.relay import Relays
+from tests.wire.conformance.led import LATE_S, PassAll
 from tests.wire.redis_server import redis_server
 
 RUN_TIMEOUT_S = 1800
-MODES = ("observe", "hold")
+MODES = ("observe", "hold", "late")
 LEFT_OUT = "not onlycluster and not redismod and not ssl and not cp_integration and not multidb_integration"
 NO_SERVER = (
     "maint_notifications",
@@ -57,27 +58,6 @@ timeout = 30
 filterwarnings = ignore
 """
 Outcomes = dict[str, str]
-
-
-class PassAll:
-    """Holds everything for no time; counts, so that nobody takes a bypass for a pass."""
-
-    def __init__(self) -> None:
-        self.held = 0
-        self.troubles: list[str] = []
-
-    def asks(self, held: Held) -> None:
-        self.held += 1
-        held.go()
-
-    def answers(self, held: Held) -> None:
-        held.deliver()
-
-    def closed(self, link: str, connection: int, held: Held | None) -> None:
-        pass
-
-    def broken(self, link: str, connection: int, why: str) -> None:
-        self.troubles.append(why)
 
 
 def say(line: str) -> None:
@@ -111,11 +91,11 @@ def led(
     relays: Relays, mode: str, server: tuple[str, int]
 ) -> tuple[tuple[str, int], RelayLink | None, PassAll]:
     """Where the suite connects in this mode."""
-    keeper = PassAll()
+    keeper = PassAll(LATE_S if mode == "late" else 0.0)
     if mode == "none":
         return server, None, keeper
     link = relays.open("app->redis", upstream=server, protocol=WireProtocol.REDIS)
-    if mode == "hold":
+    if mode in {"hold", "late"}:
         link.gate(keeper)
     return link.address, link, keeper
 
