@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
+from harness.plain_text import bounded, clean
+
+# What an exception says as a whole; its attributes keep everything.
+_SAID = 20_000
+
 
 class ExitCode(IntEnum):
     """Exit codes of `overbooked`; where several hold, 2, then 1, 3, 4."""
@@ -28,6 +33,9 @@ class HarnessError(Exception):
     """
 
     exit_code: ExitCode = ExitCode.INCONCLUSIVE
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(clean(each) if isinstance(each, str) else each for each in args))
 
 
 # -- the user is wrong -------------------------------------------------------------------------
@@ -60,7 +68,7 @@ class StackError(HarnessError):
     def __init__(self, message: str, *, part: str = "", log: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.part = part
-        self.log = tuple(log)
+        self.log = tuple(map(clean, log))
 
 
 class PartDied(StackError):
@@ -106,17 +114,16 @@ class GapFound(AssertionError):
         operations: Sequence[str] = (),
         details: Mapping[str, object] | None = None,
     ) -> None:
-        lines = [what]
+        self.what = clean(what)
+        self.expected = clean(expected)
+        self.observed = clean(observed)
+        self.operations = tuple(map(clean, operations))
+        lines = [self.what]
         if expected:
-            lines.append(f"expected  {expected}")
+            lines.append(f"expected  {self.expected}")
         if observed:
-            lines.append(f"observed  {observed}")
-        lines.extend(operations)
-        super().__init__("\n".join(lines))
-        self.what = what
-        self.expected = expected
-        self.observed = observed
-        self.operations = tuple(operations)
+            lines.append(f"observed  {self.observed}")
+        super().__init__(bounded("\n".join([*lines, *self.operations]), _SAID))
         self.details = dict(details or {})
 
 

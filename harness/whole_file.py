@@ -22,12 +22,15 @@ def write_whole(path: Path, text: str) -> Path:
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
+        # A text that no encoder takes loses nothing: what cannot be encoded is written as an escape.
+        scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
         scratch.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
     return path
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping import collection, docket, interrupts, lending
+from harness.bookkeeping.attachments import bounded_result
 from harness.bookkeeping.bundling import Bundling
 from harness.bookkeeping.deadlines import Limit, SuspensionMark, limited
 from harness.bookkeeping.docket import ENTRY
@@ -23,6 +24,7 @@ from harness.bookkeeping.sitting import Sitting
 from harness.bookkeeping.stacking import descriptor_of
 from harness.config import Settings
 from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
+from harness.plain_text import bounded, clean
 from harness.profiles import Budget, load_profile
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
@@ -35,6 +37,8 @@ SITTING = pytest.StashKey[Sitting]()
 # Starting a stack for the first time unpacks binaries and migrates a template.
 SETUP_LIMIT_S = 240.0
 TEARDOWN_LIMIT_S = 60.0
+# What a report of pytest says at most, of a traceback and of each section of output.
+REPORT_CHARACTERS = 50_000
 
 
 class Clerk:
@@ -120,13 +124,15 @@ class Clerk:
 
     def enter(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Take what a phase raised; after the last one the result travels with the report."""
+        _make_plain(report)
         sitting = item.stash[SITTING]
         if call.excinfo is not None:
             sitting.raised(
                 _meaning(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
             )
         if call.when == "teardown":
-            result = self._bundling.kept(sitting.conclude(), self.seed(item))
+            concluded = bounded_result(sitting.conclude(), self.plan)
+            result = self._bundling.kept(concluded, self.seed(item))
             self._opened[result.trial].update(
                 ruled.clause for ruled in result.results if ruled.verdict is Verdict.OPEN
             )
@@ -199,6 +205,21 @@ def _entry(item: pytest.Item) -> docket.Entry:
             'say which clause it judges: @gap("SYS-03.c")'
         )
     return entry
+
+
+def _make_plain(report: pytest.TestReport) -> None:
+    """Have the report hold nothing that cannot be sent on, and no more of it than can be read."""
+
+    def plain(text: str) -> str:
+        return bounded(clean(text), REPORT_CHARACTERS)
+
+    said = report.longrepr
+    if isinstance(said, tuple):
+        path, line, reason = said
+        report.longrepr = (path, line, plain(reason))
+    elif said is not None and plain(text := report.longreprtext) != text:
+        report.longrepr = plain(text)
+    report.sections = [(name, plain(text)) for name, text in report.sections]
 
 
 def _meaning(error: BaseException, phase: str) -> BaseException:

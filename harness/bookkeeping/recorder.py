@@ -17,9 +17,11 @@ from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.result import PROPERTY, TrialResult
 from harness.bookkeeping.scheduling import ByVariant
 from harness.errors import HarnessError
+from harness.plain_text import bounded, clean
 
 # A worker that was told to end closes its stack first.
 WORKER_END_S = 30.0
+LINE_CHARACTERS = 1_000  # of a line that is told outside any trial
 
 
 class Listener(Protocol):
@@ -153,7 +155,7 @@ def _running(pid: int) -> bool:
 
 def last_line(text: str) -> str:
     """The line of a pytest report that says what went wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [bounded(clean(line.strip()), LINE_CHARACTERS) for line in text.splitlines() if line.strip()]
     if not lines:
         return "no reason given"
     errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")]

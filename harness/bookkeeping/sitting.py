@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,11 +20,13 @@ from harness.errors import (
     SystemDied,
     UsageError,
 )
+from harness.plain_text import bounded, clean
 from harness.verdicts.evidence import ClauseResult
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict, worst
 
 LOG_LINES = 12
+LOG_CHARACTERS = 500  # of one line of a log
 
 
 class NotConclusive(HarnessError):
@@ -96,16 +99,20 @@ class Sitting:
             results=tuple(results),
             started_at=self.started_at,
             duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
-            logs=dict(self.logs),
+            logs=_explaining(self.logs) if unhappy else {},
             stack=dict(self.stack),
             refusal=_words(self._raised) if isinstance(self._raised, UsageError | NoStack) else "",
             refusal_code=int(getattr(self._raised, "exit_code", ExitCode.INCONCLUSIVE)),
-            trace=self._trace[-8000:] if unhappy and not isinstance(self._raised, GapFound) else "",
+            trace=clean(self._trace[-8000:]) if unhappy and not isinstance(self._raised, GapFound) else "",
         )
 
     def _results(self, raised: BaseException | None) -> list[ClauseResult]:
         wanted = set(self.asked)
         return [result for result in self.judge.conclude(raised) if result.clause in wanted]
+
+
+def _explaining(logs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {part: [bounded(clean(line), LOG_CHARACTERS) for line in lines] for part, lines in logs.items()}
 
 
 def _loudness(error: BaseException) -> int:

@@ -132,7 +132,10 @@ def run(
             display=display,
             progress=Progress(workers, plan.weights),
         )
-        ended = hold(plan, settings.scenarios, workers=workers, listener=book)
+        try:
+            ended = hold(plan, settings.scenarios, workers=workers, listener=book)
+        finally:
+            book.write_when_due(now=True)
         scorecard = _concluded(book, ended)
         if book.refusal:
             folder.publish(scorecard)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,16 +17,20 @@ from harness.catalog.selection import Selection
 from harness.cli.display import Display
 from harness.cli.interrupted import Refused
 from harness.cli.progress import Progress
+from harness.plain_text import clean
 from harness.reporting.console import canary_text, gap_evidence, gap_line, heading_line
 from harness.reporting.folder import RunFolder
 from harness.verdicts.assembly import ScenarioRun, assemble
 from harness.verdicts.scorecard import Canary, GapScore, Run, Scorecard
 from harness.verdicts.verdict import Verdict
 
+# A scorecard is written whole: after every trial, a run would write the square of what it has to say.
+WRITE_EVERY_S = 3.0
+
 
 @dataclass
 class RunBook:
-    """Hears what a session reports; after each scenario the scorecard is written anew.
+    """Hears what a session reports and keeps the scorecard on disk up to date, to a few seconds.
 
     Args:
         run: what the run is; stack and versions are filled in from the first result.
@@ -47,6 +53,8 @@ class RunBook:
     _shown: set[str] = field(default_factory=set)
     _theme: str = ""
     _headed: bool = False
+    _unwritten: bool = False
+    _written_at: float = -math.inf
     refusal: Refused | None = None
 
     # -- events --------------------------------------------------------------------------------
@@ -59,6 +67,7 @@ class RunBook:
     def started(self, trial: Collected) -> None:
         self.progress.start(trial)
         self.display.status(self.progress.sentence())
+        self.write_when_due()
 
     def ended(self, result: TrialResult) -> None:
         if result.provisional and result.key in self._results:
@@ -68,9 +77,9 @@ class RunBook:
             self.refusal = Refused(result.refusal, result.refusal_code)
         self._note_stack(result)
         self.progress.end(result)
-        scorecard = self.scorecard()
-        self.folder.write(scorecard)
-        self._show(result, scorecard)
+        self._unwritten = True
+        self.write_when_due()
+        self._show(result, self.scorecard())
         self.display.status(self.progress.sentence())
 
     def close(self) -> None:
@@ -83,7 +92,17 @@ class RunBook:
     def troubled(self, message: str) -> None:
         if message not in self._errors:
             self._errors.append(message)
-            self.display.line(Text(f"error  {message}", style="yellow"))
+            self.display.line(Text(f"error  {clean(message)}", style="yellow"))
+
+    def write_when_due(self, *, now: bool = False) -> None:
+        """Write the scorecard if something has changed, at most every `WRITE_EVERY_S` seconds.
+
+        Args:
+            now: write what has changed whenever the last time was.
+        """
+        if self._unwritten and (now or time.monotonic() - self._written_at >= WRITE_EVERY_S):
+            self.folder.write(self.scorecard())
+            self._unwritten, self._written_at = False, time.monotonic()
 
     # -- what it knows -------------------------------------------------------------------------
 

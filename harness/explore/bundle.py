@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.explore.fault_points import FaultPlan, FaultPoint
 from harness.explore.trace import Trace, TraceActor, TraceStep
+from harness.plain_text import clean, cleaned
 from harness.wire.boundary import FaultKind
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -171,9 +172,12 @@ def recorded_schedule(race: str, trace: Trace, *, anomaly: str = "") -> Recordin
 def parts_of(trace: Trace) -> tuple[tuple[Actor, ...], tuple[Step, ...]]:
     """Actors and steps of a trace as a bundle holds them."""
     actors = tuple(
-        Actor(name=one.name, verb=one.verb, replica=one.replica, answer=one.answer) for one in trace.actors
+        Actor(name=clean(one.name), verb=one.verb, replica=one.replica, answer=clean(one.answer))
+        for one in trace.actors
     )
-    steps = tuple(Step(**{name: getattr(step, name) for name in Step.model_fields}) for step in trace.steps)
+    steps = tuple(
+        Step(**{name: cleaned(getattr(step, name)) for name in Step.model_fields}) for step in trace.steps
+    )
     return actors, steps
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.errors import GapFound, NotSupported, PartDied, SystemDied
+from harness.plain_text import clean, cleaned
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
 from harness.verdicts.verdict import SEVERITY, Verdict
 
@@ -93,9 +94,9 @@ class Judge:
                     clause=clause,
                     verdict=verdict,
                     scenario=self.scenario,
-                    reason=reason,
+                    reason=clean(reason),
                     counts=dict(self._counts),
-                    notes=dict(self._notes),
+                    notes=cleaned(self._notes),
                     receipts=tuple(self._receipts),
                     finding=finding,
                     duration_s=duration,
@@ -139,4 +140,4 @@ class Judge:
 
 
 def _finding(gap: GapFound) -> Finding:
-    return Finding(gap.what, gap.expected, gap.observed, gap.operations, gap.details)
+    return Finding(gap.what, gap.expected, gap.observed, gap.operations, cleaned(gap.details))

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from harness.errors import UsageError
+from harness.plain_text import cleaned
 from harness.verdicts.evidence import Finding, Receipt
 from harness.verdicts.scorecard import (
     NOT_ASKED,
@@ -27,6 +28,7 @@ from harness.verdicts.scorecard import (
     Scorecard,
     Shard,
 )
+from harness.verdicts.shortening import shortened
 from harness.verdicts.verdict import Verdict
 
 
@@ -79,7 +81,7 @@ def scorecard_of(data: Any, where: str = "scorecard") -> Scorecard:
     wrong = best_match(_validator().iter_errors(data))
     if wrong is not None:
         raise BadScorecard(f"{where}: a damaged scorecard: {wrong.json_path}: {wrong.message[:200]}")
-    return _scorecard(data)
+    return _scorecard(cleaned(data))
 
 
 def _scorecard(data: Mapping[str, Any]) -> Scorecard:
@@ -147,14 +149,17 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
         notes=data["notes"],
         injected=data["faults"]["injected"],
         bit=data["faults"]["bit"],
-        finding=Finding.from_dict(data["finding"]) if data["finding"] else None,
+        finding=_finding(data["finding"]),
         duration_s=data["duration_s"],
     )
 
 
 def _load(data: Mapping[str, Any]) -> LoadScore:
-    finding = Finding.from_dict(data["finding"]) if data["finding"] else None
-    return LoadScore(**{**data, "verdict": Verdict(data["verdict"]), "finding": finding})
+    return LoadScore(**{**data, "verdict": Verdict(data["verdict"]), "finding": _finding(data["finding"])})
+
+
+def _finding(data: Mapping[str, Any] | None) -> Finding | None:
+    return shortened(Finding.from_dict(data)) if data else None
 
 
 def _scenario(data: Mapping[str, Any], receipts: Mapping[tuple[str, int], list[Receipt]]) -> ScenarioScore:
