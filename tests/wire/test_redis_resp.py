@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import socket
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.wire.redis.resp import CommandScanner, ValueScanner, Violation, split_inline, words
+from tests.wire.redis_server import redis_server
 
 
 def cut(scanner: CommandScanner | ValueScanner, stream: bytes, sizes: list[int]) -> list[object]:
@@ -124,5 +130,39 @@ def test_the_first_words_of_a_push() -> None:
     assert words(b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n", 3) == [b"unsubscribe", b"", b"0"]
 
 
-def test_escapes_of_an_inline_command() -> None:
-    assert split_inline(b"a  'it\\'s'  ") == [b"a", b"it's"]
+@pytest.mark.parametrize(
+    ("line", "args"),
+    [
+        (b"a  'it\\'s'  ", [b"a", b"it's"]),
+        (b"SUBSCRIBE one'two three'", [b"SUBSCRIBE", b"onetwo three"]),
+        (b'a b"\\x41\\n\\q\\""', [b"a", b'bA\nq"']),
+        (b"a '\\n' \"\" ''", [b"a", b"\\n", b"", b""]),
+        (b"a b\x0bc \x0b d", [b"a", b"b\x0bc", b"d"]),
+        (b"a b\0 c", [b"a", b"b"]),
+    ],
+)
+def test_an_inline_command_is_cut_as_the_server_cuts_it(line: bytes, args: list[bytes]) -> None:
+    assert split_inline(line) == args
+
+
+def test_any_inline_command_is_cut_as_a_real_server_cuts_it(tmp_path: Path) -> None:
+    """SUBSCRIBE answers once for each of its arguments, PING once behind them all."""
+    chance = random.Random(8)
+    pieces = [b"a", b"b", b" ", b" ", b"'", b"'", b'"', b'"', b"\\", b"\\x41", b"\\n", b"\x0b", b"\t"]
+    counted: Counter[int] = Counter()
+    with redis_server(tmp_path) as address:
+        for _ in range(400):
+            line = b"SUBSCRIBE c" + b"".join(chance.choices(pieces, k=chance.randint(1, 12)))
+            try:
+                wanted = split_inline(line)[1:]
+            except Violation:
+                wanted = []
+            with socket.create_connection(address, timeout=10) as connection:
+                connection.sendall(line + b"\r\nPING\r\n")
+                scanner, heard = ValueScanner(), list[bytes]()
+                while not heard or not (heard[-1].startswith(b"-") or b"pong" in heard[-1]):
+                    heard += scanner.feed(connection.recv(4096))
+            assert [words(value, 2)[1] for value in heard[:-1]] == wanted, line
+            counted[len(wanted)] += 1
+    assert counted[0] > 50
+    assert counted[2] > 10

@@ -18,7 +18,8 @@ class Exchange:
 
     `parts` are of the request and not sent yet, `answer` of the answer and not delivered yet; `whole`
     and `answer_whole` say that no more will come. `continued`: the gate asked for the body, so the
-    server's own 100 is one too many. `streams`: the answer goes on to the client as it comes.
+    server's own 100 is one too many. `endless`: only the end of the connection ends the answer, and the
+    server did not say that it is near. `streams`: the answer goes on to the client as it comes.
     """
 
     __slots__ = (
@@ -26,6 +27,7 @@ class Exchange:
         "answer_size",
         "answer_whole",
         "continued",
+        "endless",
         "head",
         "hurry",
         "parts",
@@ -45,7 +47,7 @@ class Exchange:
         self.response: Head | None = None  # the final one
         self.answer: list[bytes] = []
         self.answer_size = 0
-        self.answer_whole = self.shown = self.streams = False
+        self.answer_whole = self.shown = self.streams = self.endless = False
         self.hurry: Callable[[], None] | None = None  # ends a trickle at once
 
     @property
@@ -69,8 +71,8 @@ class Exchange:
         if self.response is None:
             return False
         kind = self.response.framing.get(b"content-type", b"").lower()
-        events = kind.startswith(b"text/event-stream") and bool(self.answer)
-        return self.answer_whole or events or self.answer_size > KEPT_BYTES
+        lasts = (kind.startswith(b"text/event-stream") or self.endless) and bool(self.answer)
+        return self.answer_whole or lasts or self.answer_size > KEPT_BYTES
 
     def kept(self) -> int:
         """Bytes of the request that wait here."""

@@ -72,6 +72,18 @@ class Head:
         """Whether a list-valued framing field carries this token."""
         return token in (part.strip() for part in self.framing.get(name, b"").lower().split(b","))
 
+    @property
+    def chunked(self) -> bool:
+        """Whether chunked is the last of its transfer codings, as it has to be."""
+        return self.framing.get(b"transfer-encoding", b"").lower().split(b",")[-1].strip() == b"chunked"
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends with this response: it says so, or is one of HTTP/1.0."""
+        if self.start[0] == b"0":
+            return not self.has(b"connection", b"keep-alive")
+        return self.has(b"connection", b"close")
+
     def headers(self) -> dict[str, str]:
         """All fields, names in lower case, repeated ones joined by commas."""
         found: dict[str, str] = {}
@@ -104,7 +116,7 @@ def request_body(head: Head) -> tuple[Body, int]:
         Violation: it cannot be told.
     """
     if b"transfer-encoding" in head.framing:
-        if not head.framing[b"transfer-encoding"].lower().endswith(b"chunked"):
+        if not head.chunked:
             raise Violation(f"a request's transfer encoding of {head.framing[b'transfer-encoding'][:60]!r}")
         return Body.CHUNKED, 0
     length = head.length()
@@ -123,8 +135,7 @@ def response_body(head: Head, method: str) -> tuple[Body, int]:
     if method == "HEAD" or status < 200 or status in (204, 304):
         return Body.NONE, 0
     if b"transfer-encoding" in head.framing:
-        chunked = head.framing[b"transfer-encoding"].lower().endswith(b"chunked")
-        return (Body.CHUNKED if chunked else Body.TO_THE_END), 0
+        return (Body.CHUNKED if head.chunked else Body.TO_THE_END), 0
     length = head.length()
     if length is None:
         return Body.TO_THE_END, 0
@@ -145,6 +156,7 @@ class Scanner:
         self.pending = bytearray()  # what has come of a piece that is not whole yet
         self._looked = 0  # no end of the head before here
         self._body: Body | None = None  # None: a head comes next
+        self._closes = False  # the head said that the connection ends with this message
         self._left = 0  # bytes of the body or of the chunk still to come
         self._in_chunk = self._in_trailer = self._chunks_over = False
 
@@ -152,6 +164,11 @@ class Scanner:
     def tunnels(self) -> bool:
         """Whether what follows is no HTTP any more."""
         return self._body is Body.TUNNEL
+
+    @property
+    def lasts_to_the_end(self) -> bool:
+        """Whether only the connection's end ends this message, though its head did not announce that."""
+        return self._body is Body.TO_THE_END and not self._closes
 
     def feed(self, data: bytes) -> Iterator[tuple[Piece, bytes, Head | None]]:
         """The pieces that `data` completes; after a message that opens a tunnel nothing more.
@@ -166,6 +183,7 @@ class Scanner:
                 if head is None:
                     return
                 self._body, self._left = self._body_of(head)
+                self._closes = head.closes
                 self._in_chunk = self._in_trailer = self._chunks_over = False
                 yield Piece.HEAD, head.raw, head
                 if self._body is Body.TUNNEL:

@@ -22,6 +22,11 @@ from harness.wire.session import Outlet
 # uvicorn drops a connection that was idle for five seconds, others sooner: what was held longer than
 # this goes to the server on a new one.
 _IDLE_S = 1.0
+_ENDLESS_LINE = (
+    "the server's answer has no length (a Transfer-Encoding that does not end in chunked), so it lasts until "
+    "the server closes the connection, and the client sends another request behind it: have the server send "
+    "Content-Length or chunked"
+)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -92,6 +97,8 @@ class HttpSession:
             self._coming = Exchange(head)
             if not passing and not begun:
                 self._line.queue.append(self._coming)
+                if self._awaited and self._awaited[0].endless:
+                    self._dealings.lose(_ENDLESS_LINE, harmless=False)
                 return
             self._coming.take()
             self._awaited.append(self._coming)
@@ -113,6 +120,10 @@ class HttpSession:
             return
         if self._dealings.is_lost():
             self._outlet.to_client(data)
+            return
+        if not (self._awaited or self._line.empty):
+            # It gives up an idle connection (408): that answers nothing, least of all what is held.
+            self._line.server_over = True
             return
         passing = self._passing
         if passing:
@@ -142,6 +153,7 @@ class HttpSession:
                 return
             if exchange is not None and not self._informational:
                 exchange.response = head
+                exchange.endless = self._responses.scanner.lasts_to_the_end
         if not passing:
             self._give(exchange, raw)
         if piece is Piece.END and not self._informational:

@@ -6,6 +6,7 @@ server's own `sdssplitargs`. A scanner remembers where it stopped, so a large va
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,16 @@ _LINES = frozenset(b"+-:_,#(")
 # How many values make one: as many as its length says, times this and plus that. After the pairs of an
 # attribute comes the value that it stands before.
 _AGGREGATES = {ord("*"): (1, 0), ord("~"): (1, 0), ord(">"): (1, 0), ord("%"): (2, 0), ord("|"): (2, 1)}
+# Of inline commands: what is skipped between arguments, what ends an unquoted one, what is escaped in which
+# quotes.
+_SPACES = frozenset(b" \t\n\v\f\r")
+_ENDS_ARGUMENT = frozenset(b" \t\n\r")
+_QUOTES = frozenset(b"'\"")
+_ESCAPES = {
+    ord('"'): re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL),
+    ord("'"): re.compile(rb"\\(')"),
+}
+_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 _ARRAY = ord("*")
 _BULK = ord("$")
 _TLS_HANDSHAKE = 0x16
@@ -191,43 +202,52 @@ def _number(buffer: bytearray, start: int, end: int, limit: int) -> int:
 
 
 def split_inline(line: bytes) -> list[bytes]:
-    """The arguments of an inline command, quotes as in redis-cli.
+    """The arguments of an inline command, as the server's `sdssplitargs` cuts them.
+
+    Quotes also begin in the middle of an argument (`one'two three'` is one), and a closing quote ends it.
 
     Raises:
-        Violation: its quotes are not balanced.
+        Violation: its quotes are not balanced, or something stands directly behind a closing one.
     """
+    line = line.partition(b"\0")[0]  # it is a string of C's
     args: list[bytes] = []
-    at, size = 0, len(line)
+    at = 0
     while True:
-        while at < size and line[at : at + 1].isspace():
+        while at < len(line) and line[at] in _SPACES:
             at += 1
-        if at >= size:
+        if at == len(line):
             return args
-        quote = line[at : at + 1]
-        if quote in {b'"', b"'"}:
-            word, at = _quoted(line, at + 1, quote)
-        else:
-            start = at
-            while at < size and not line[at : at + 1].isspace():
-                at += 1
-            word = line[start:at]
+        word, at = _argument(line, at)
         args.append(word)
 
 
-def _quoted(line: bytes, at: int, quote: bytes) -> tuple[bytes, int]:
+def _argument(line: bytes, at: int) -> tuple[bytes, int]:
+    """The argument that begins at `at`, and where it ends."""
     word = bytearray()
+    quote = 0
     while at < len(line):
-        char = line[at : at + 1]
-        if char == quote:
-            if at + 1 < len(line) and not line[at + 1 : at + 2].isspace():
-                break
+        char = line[at]
+        if not quote and char in _QUOTES:
+            quote, at = char, at + 1
+        elif not quote and char in _ENDS_ARGUMENT:
+            break
+        elif char == quote:
+            if at + 1 < len(line) and line[at + 1] not in _SPACES:
+                raise Violation("something stands directly behind a quoted argument of an inline command")
             return bytes(word), at + 1
-        if char == b"\\" and at + 1 < len(line):
+        elif quote and (escape := _ESCAPES[quote].match(line, at)):
+            word += _unescaped(escape[1])
+            at = escape.end()
+        else:
+            word.append(char)
             at += 1
-            char = line[at : at + 1]
-        word += char
-        at += 1
-    raise Violation("an inline command's quotes are not balanced")
+    if quote:
+        raise Violation("an inline command's quotes are not balanced")
+    return bytes(word), at
+
+
+def _unescaped(said: bytes) -> bytes:
+    return bytes([int(said[1:], 16)]) if len(said) == 3 else _CONTROLS.get(said, said)
 
 
 def words(value: bytes, most: int) -> list[bytes]:
