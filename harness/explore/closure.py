@@ -23,6 +23,9 @@ _HARMLESS = {
     "now", "jsonb_build_object", "json_build_object", "json_agg", "jsonb_agg", "array_agg", "string_agg",
     "statement_timestamp", "transaction_timestamp", "sum", "min", "max", "count", "bool_or", "bool_and",
 }  # fmt: skip
+# Locks on numbers that the service gives a meaning to; those of a session outlast its transactions.
+ADVISORY = "pg_advisory"
+_ADVISORY = re.compile(r"pg_(?:try_)?advisory_(?:xact_)?(?:un)?lock(?:_all)?(?:_shared)?")
 # Words in a function's body after which nothing is known of it.
 _OPAQUE = re.compile(
     r"\b(execute|nextval|setval|currval|lastval|pg_\w+|dblink\w*|lo_\w+|set_config|notify|listen|copy|create|"
@@ -226,6 +229,8 @@ class _Closing:
     def _call(self, name: str, *, known: bool) -> Touched:
         if name in self._schema.functions:
             return self._function(name)
+        if _ADVISORY.fullmatch(name):
+            return Touched(locks=frozenset({ADVISORY}))
         if known or name in _HARMLESS or name in self._schema.harmless:
             return NO_TABLE
         return UNKNOWN

@@ -55,6 +55,8 @@ class Controller:
         harmless: whether a boundary that no actor owns changes nothing.
         learning: actors begin one after another, each when the one before is over: whatever comes is
             then his, and teaches whether he gathers.
+        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
+            the end of a session is no step either.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Controller:
         experience: Experience | None = None,
         harmless: Callable[[Boundary], bool] = lambda _: False,
         learning: bool = False,
+        splits: Callable[[Boundary], bool] | None = None,
     ) -> None:
         self._lanes = [Lane(n, part) for n, part in enumerate(parts)]
         self._choose = choose
@@ -85,6 +88,7 @@ class Controller:
             deadlocks_at_once=blocking is not None and blocking.finds_deadlocks_at_once,
             harmless=harmless,
             learning=learning,
+            splits=splits,
         )
         self._waiting = Waiting(
             self._lanes, self._whose, self._holding, blocking, self._limits, self._experience
@@ -122,6 +126,8 @@ class Controller:
             notes["strays"] = sorted(set(holding.strays))
         if yielded := sum(step.yields for step in holding.steps):
             notes["yielded"] = yielded
+        if holding.unsplit:
+            notes["unsplit"] = sorted(holding.unsplit)
         trace = trace_of(self._lanes, holding.steps, holding.disturbed, notes)
         return Scheduled(trace, tuple(holding.steps), seconds)
 

@@ -41,6 +41,10 @@ class Footprinting:
         touched = self._known.of(boundary)
         return not (touched.everything or touched.writes)
 
+    def splits(self, boundary: Boundary) -> bool:
+        """Whether an autocommit statement changes or locks what others see, so that its commit counts."""
+        return self._known.splits(boundary)
+
     def of(self, steps: Sequence[Stepping]) -> list[Footprint]:
         """What each step by itself reads and writes, by tables, keys and hosts."""
         return [self._known.of(step.boundary) for step in steps]

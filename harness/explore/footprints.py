@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.explore.closure import NO_TABLE, UNKNOWN, Closure, Touched
+from harness.explore.closure import ADVISORY, NO_TABLE, UNKNOWN, Closure, Touched
 from harness.explore.redis_footprints import redis_footprint
 from harness.explore.resources import EVERYTHING, NOTHING, Footprint, dependent, touching
 from harness.explore.schema_graph import SchemaGraph, read_schema
@@ -33,6 +33,7 @@ __all__ = [
 # Whoever takes a snapshot writes this, whoever commits reads it: so they depend on each other, and
 # neither commits nor independent changes do.
 _SNAPSHOT = "commits"
+_ALL_FREED = Touched(locks=frozenset({ADVISORY}))
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _CALLS_OUT = "app->"
 NO_NAMES: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -80,6 +81,15 @@ class Footprints:
                 writes={"table": touched.writes | touched.locks},
             )
         return whole
+
+    def splits(self, boundary: Boundary) -> bool:
+        """Whether a statement leaves anything to its commit: rows changed or locked, or nobody knows."""
+        return any(self._left_to_commit(one) for one in statements_of(boundary))
+
+    def _left_to_commit(self, one: Statement) -> bool:
+        touched = self.touched(one)
+        # A session's own locks are there, or gone, once the statement is answered.
+        return touched.everything or bool(touched.writes or touched.locks - {ADVISORY})
 
     def touched(self, one: Statement) -> Touched:
         """The sets of a statement, closed over the schema."""
@@ -144,6 +154,7 @@ class _Session:
     default: Isolation = field(init=False)
     isolation: Isolation = field(init=False)
     looked: bool = False
+    kept: bool = False  # it did what nobody knows of, such as locking for the session's time
 
     def __post_init__(self) -> None:
         self.default = self.isolation = self.footprints.schema.isolation
@@ -153,7 +164,11 @@ class _Session:
             self.open, self.held = True, UNKNOWN
         elif self.open and not boundary.in_transaction:
             self.open = False
+        if boundary.verb == "TERMINATE":
+            return self._ended()
         holds = _locks(self.held) if self.open else NOTHING
+        if boundary.commits_apart and not self.open:
+            self._begin(None)
         texts = boundary.statements or (boundary.text,)
         whole = NOTHING
         for text in texts:
@@ -166,12 +181,22 @@ class _Session:
             self.open = False
         return freed
 
+    def _begin(self, isolation: Isolation | None) -> None:
+        self.open, self.held, self.looked = True, NO_TABLE, False
+        self.isolation = isolation or self.default
+
+    def _ended(self) -> Told:
+        """The end of the session rolls its transaction back, and frees what it has locked for itself."""
+        held, self.held = self.held if self.open else NO_TABLE, NO_TABLE
+        freed = EVERYTHING if self.kept else _locks(held)
+        self.open = self.kept = False
+        return Told(freed, freed)
+
     def _one(self, one: Statement, text: str) -> Footprint:
         serializable = self.isolation is Isolation.SERIALIZABLE
         if one.kind is Kind.BEGIN:
             if not self.open:
-                self.open, self.held, self.looked = True, NO_TABLE, False
-                self.isolation = one.isolation or self.default
+                self._begin(one.isolation)
             return NOTHING
         if one.kind is Kind.SETTING:
             self.isolation = one.isolation or self.isolation
@@ -191,6 +216,9 @@ class _Session:
         touched = self.footprints.touched(one)
         # Without a transaction it commits by itself, or at a Sync that comes as a COMMIT of its own.
         self.held |= touched
+        if touched == _ALL_FREED and "pg_advisory_unlock_all" in one.calls and not self.kept:
+            return NOTHING  # a pool tidies up a connection that has locked nothing
+        self.kept |= touched.everything or ADVISORY in touched.locks
         if serializable:
             return EVERYTHING
         seen = _looked_at(touched) | _locks(touched)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from harness.explore.lane import Flight, Lane, Stepping, said, wire_of
+from harness.explore.lane import ENDS, Flight, Lane, Stepping, said, wire_of
 from harness.explore.limits import Experience
 from harness.explore.news import News
 from harness.explore.ownership import Ownership
@@ -46,6 +46,8 @@ class Holding:
         deadlocks_at_once: a deadlock always kills the transaction that closes it.
         harmless: whether a boundary that no actor owns changes nothing.
         learning: whatever comes teaches whether its actor gathers.
+        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
+            the end of a session is no step either.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class Holding:
         deadlocks_at_once: bool,
         harmless: Callable[[Boundary], bool],
         learning: bool,
+        splits: Callable[[Boundary], bool] | None = None,
     ) -> None:
         self.steps: list[Stepping] = []
         self.disturbed = ""
         self.strays: list[str] = []
+        self.unsplit: set[str] = set()
         self._lanes = lanes
         self._whose = whose
         self._experience = experience
@@ -69,6 +73,7 @@ class Holding:
         self._deadlocks_at_once = deadlocks_at_once
         self._harmless = harmless
         self._learning = learning
+        self._splits = splits
         self._flights: dict[int, tuple[Lane, Flight]] = {}
         self._free = False
         self._news = News()
@@ -123,6 +128,15 @@ class Holding:
 
     # -- what is said --------------------------------------------------------------------------
 
+    @property
+    def holds_ends(self) -> bool:
+        """See `CommitKeeper`."""
+        return self._splits is not None and not self._free
+
+    def holds_commit_of(self, boundary: Boundary) -> bool:
+        """See `CommitKeeper`."""
+        return self._splits is not None and not self._free and self._splits(boundary)
+
     def responded(self, lane: Lane) -> None:
         """An actor has his response, or his work has ended."""
         lane.answered = True
@@ -138,9 +152,11 @@ class Holding:
             self._stray(held)
             return
         self._whose.take(held.boundary, lane)
+        if held.boundary.unsplit:
+            self.unsplit.add(f"{said(held.boundary)}: {held.boundary.unsplit}")
         if self._learning or not any(other.parked for other in self._lanes if other is not lane):
             self._experience.follows.add((lane.index, lane.last_shape, held.boundary.shape))
-        if self._learning and (lane.pending or lane.flights):
+        if self._learning and _several(lane, held):
             lane.gathers = True
             self._experience.gathers.add(lane.index)
         if lane.answered:
@@ -208,7 +224,13 @@ class Holding:
     def _stray(self, held: Held) -> None:
         boundary = held.boundary
         self.strays.append(said(boundary))
-        if not self._harmless(boundary):
+        if boundary.verb != ENDS and not self._harmless(boundary):
             self.disturbed = self.disturbed or f"a write that no actor owns: {said(boundary)}"
             self._news.tell()
         held.go()
+
+
+def _several(lane: Lane, held: Held) -> bool:
+    """Whether an actor sends this while something of his is on its way already."""
+    under_way = [*lane.pending, *(flight.held for flight in lane.flights)]
+    return held.boundary.verb != ENDS and any(one.boundary.verb != ENDS for one in under_way)

@@ -8,6 +8,8 @@ from harness.explore.actors import Part
 from harness.wire.boundary import Boundary, Held, Reply
 
 Wire = tuple[str, int]
+ENDS = "TERMINATE"
+"""The verb of the end of a database session."""
 
 
 def wire_of(boundary: Boundary) -> Wire:
@@ -69,13 +71,17 @@ class Lane:
     latest: Stepping | None = None
 
     def take(self) -> Held:
-        """The boundary that goes next: of several the first by link and shape, whichever came first."""
+        """The boundary that goes next: of several the first by link and shape, whichever came first.
+
+        The end of a session goes before all others. Nobody waits for its answer, so that what its actor
+        does next may be here already or not.
+        """
         chosen = min(range(len(self.pending)), key=lambda n: self._rank(self.pending[n], n))
         return self.pending.pop(chosen)
 
     @staticmethod
-    def _rank(held: Held, came: int) -> tuple[str, str, int]:
-        return held.boundary.link, held.boundary.shape, came
+    def _rank(held: Held, came: int) -> tuple[bool, str, str, int]:
+        return held.boundary.verb != ENDS, held.boundary.link, held.boundary.shape, came
 
     @property
     def last_shape(self) -> str:

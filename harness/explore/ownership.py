@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.explore.lane import Lane, Wire, wire_of
+from harness.explore.lane import ENDS, Lane, Wire, wire_of
 from harness.explore.limits import Experience
 from harness.wire.boundary import Boundary, Reply
 
@@ -61,7 +61,7 @@ class Ownership:
 
     def owner(self, boundary: Boundary) -> Lane | None:
         """Whose a boundary is that has just come; None: no actor's."""
-        if boundary.in_transaction:
+        if boundary.in_transaction or boundary.verb == ENDS:
             return self._last_on.get(wire_of(boundary))
         moving = self.moving
         if self._learning:

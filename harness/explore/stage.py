@@ -42,6 +42,8 @@ class Stage:
         dsn: a database URL for asking who waits for whom; None: there is no database.
         limits: how long to wait for what.
         harmless: whether a boundary that no actor owns changes nothing.
+        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
+            the end of a session is no step either, as in schedules of bundles of schema version 1.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Stage:
         *,
         limits: Limits | None = None,
         harmless: Callable[[Boundary], bool] = lambda _: False,
+        splits: Callable[[Boundary], bool] | None = None,
     ) -> None:
         self._system = system
         self._links = {name: link for name, link in links.items() if name.startswith(_OUTWARD)}
@@ -62,6 +65,7 @@ class Stage:
         self._callers = Callers(self._doors)
         self.limits = limits or Limits()
         self.harmless = harmless
+        self.splits = splits
         self._open = False
 
     @property
@@ -140,6 +144,7 @@ class Stage:
             experience=experience,
             harmless=self.harmless,
             learning=learning,
+            splits=self.splits,
         )
         return await controller.run()
 

@@ -138,7 +138,7 @@ def _control(first: str, rest: str, plain: str, text: str) -> Statement | None:
         return UNKNOWN if wanted is None else Statement(Kind.SETTING, isolation=wanted)
     if first == "set" and "snapshot" in plain:
         return UNKNOWN
-    if first in {"set", "reset", "show", "savepoint", "release", "deallocate"}:
+    if first in {"set", "reset", "show", "savepoint", "release", "deallocate", "close", "unlisten"}:
         return _HARMLESS
     return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class WireProtocol(StrEnum):
@@ -59,6 +59,8 @@ class Boundary:
     in_transaction: bool = False  # PostgreSQL: before it; Redis: within MULTI
     backend_pid: int | None = None  # PostgreSQL: BackendKeyData's, for pg_blocking_pids
     size_bytes: int = 0
+    commits_apart: bool = False  # PostgreSQL: outside BEGIN, and its commit is a boundary of its own
+    unsplit: str = ""  # why its commit comes with it although the keeper orders commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +133,21 @@ class Gatekeeper(Protocol):
     def broken(self, link: str, connection: int, why: str) -> None:
         """The gate cannot follow this connection (TLS, no such protocol): it was reset, and nothing
         may be concluded from this run. `connection` is 0 where it had no boundary yet."""
+
+
+@runtime_checkable
+class CommitKeeper(Gatekeeper, Protocol):
+    """A keeper that also orders PostgreSQL's autocommits and the ends of its sessions.
+
+    The commit of a statement outside BEGIN then asks as a boundary of its own, verb `COMMIT`, once the
+    statement was answered and delivered; the client gets both answers together, after the commit. So
+    does the end of a session, verb `TERMINATE`, a closed socket included; its answer is whole when the
+    server has closed the connection, and so freed what the session held.
+    """
+
+    @property
+    def holds_ends(self) -> bool:
+        """Whether the end of a session is a boundary."""
+
+    def holds_commit_of(self, boundary: Boundary) -> bool:
+        """Whether the commit of this group, which has just come, is to be a boundary of its own."""

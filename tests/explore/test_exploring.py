@@ -123,7 +123,7 @@ async def hall(
 
         town.reply = reply
         footprinting = Footprinting(database.dsn())
-        stage = Stage(system, {link.name: link}, database.dsn(), limits=LIMITS)
+        stage = Stage(system, {link.name: link}, database.dsn(), limits=LIMITS, splits=footprinting.splits)
         explore = Explore(system, judge, budget, stage, footprinting, script=script)
         try:
             yield Hall(town, system, explore, judge, side)

@@ -51,8 +51,7 @@ def test_a_statement_touches_its_tables(text: str, wanted: Footprint) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT pg_advisory_xact_lock($1)",
-        "SELECT pg_try_advisory_lock(1)",
+        "SELECT pg_notify($1, $2)",
         "SELECT nextval('numbers')",
         "SELECT elsewhere.f(1)",
         "SELECT 1 FROM slots WHERE compiled(id)",
@@ -126,6 +125,14 @@ def test_an_update_of_other_columns_asks_no_foreign_key() -> None:
     assert "table:bookings" in alone("UPDATE slots SET id = $1").reads
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT pg_advisory_xact_lock($1)", "SELECT pg_try_advisory_lock(1)", "SELECT pg_advisory_unlock(1)"],
+)
+def test_locks_on_numbers_depend_on_each_other_and_on_nothing_else(text: str) -> None:
+    assert alone(text) == touching(writes=["table:pg_advisory"])
+
+
 def test_a_view_is_its_tables() -> None:
     assert alone("SELECT * FROM free") == touching(reads=["table:slots", "table:bookings"])
 
@@ -136,7 +143,7 @@ def test_what_is_locked_or_changed_through_a_view_is_its_tables() -> None:
 
 
 def test_a_view_that_calls_what_nobody_knows_touches_everything() -> None:
-    schema = replace(SCHEMA, views={"free": "SELECT pg_try_advisory_lock(id) FROM slots"})
+    schema = replace(SCHEMA, views={"free": "SELECT pg_export_snapshot(), id FROM slots"})
     assert footprint(sql("SELECT * FROM free"), schema) == EVERYTHING
 
 

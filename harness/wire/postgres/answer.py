@@ -19,12 +19,13 @@ class Answers:
         delivered: called when an answer has been written whole.
     """
 
-    __slots__ = ("_collected", "_delivered", "_hurry", "_outlet", "size_bytes")
+    __slots__ = ("_collected", "_delivered", "_hurry", "_kept", "_outlet", "size_bytes")
 
     def __init__(self, outlet: Outlet, delivered: Callable[[], None]) -> None:
         self._outlet = outlet
         self._delivered = delivered
         self._collected: list[bytes] | None = None
+        self._kept: list[bytes] = []
         self._hurry: Callable[[], None] | None = None
         self.size_bytes = 0
 
@@ -33,21 +34,33 @@ class Answers:
         """Bytes do not go straight to the client now."""
         return self._collected is not None
 
+    @property
+    def kept(self) -> bool:
+        """The answer to a statement is here until its commit is answered too."""
+        return bool(self._kept)
+
     def collect(self) -> None:
         """Keep what comes from here on."""
         self._collected, self.size_bytes = [], 0
 
     def put(self, data: bytes | memoryview) -> None:
         """These bytes are the client's."""
-        if self._collected is None:
-            self._outlet.to_client(data)
-        else:
+        if self._collected is not None:
             self._collected.append(bytes(data))
             self.size_bytes += len(data)
+        elif self._kept:
+            self._outlet.to_client(b"".join([*self._take_kept(), bytes(data)]))
+        else:
+            self._outlet.to_client(data)
+
+    def keep(self) -> None:
+        """What was collected waits on, in front of the next answer; it may be collected anew."""
+        self._kept += self._collected or []
+        self._collected = None
 
     def deliver(self, pieces: int = 1, pause_s: float = 0.0) -> None:
-        """Write what was kept; more than one piece with pauses between."""
-        data = b"".join(self._collected or [])
+        """Write what was collected; more than one piece with pauses between."""
+        data = b"".join([*self._take_kept(), *(self._collected or [])])
         if pieces == 1:
             self._collected = None
             self._outlet.to_client(data)
@@ -62,9 +75,14 @@ class Answers:
         """Write everything at once, and pass from here on; `delivered` is called for a trickle only."""
         if self._hurry is not None:
             self._hurry()
-        elif self._collected is not None:
-            data, self._collected = b"".join(self._collected), None
+        elif self._collected is not None or self._kept:
+            data = b"".join([*self._take_kept(), *(self._collected or [])])
+            self._collected = None
             self._outlet.to_client(data)
+
+    def _take_kept(self) -> list[bytes]:
+        kept, self._kept = self._kept, []
+        return kept
 
     def _trickled(self) -> None:
         self._hurry = None

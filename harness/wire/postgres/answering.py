@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from harness.wire.postgres import messages as m
 from harness.wire.postgres.answer import Answers
+from harness.wire.postgres.autocommit import Wrapped
 from harness.wire.postgres.conversation import Conversation
-from harness.wire.postgres.framing import Framer
+from harness.wire.postgres.framing import Framed, Framer
 from harness.wire.session import Outlet
 
 # In clear, by md5, by SASL's first message.
@@ -24,7 +25,16 @@ class Answering:
         answers: where the client's bytes go while they are not simply passed on.
     """
 
-    __slots__ = ("_answers", "_framer", "_outlet", "_rewritten", "_short", "_state", "asks_password")
+    __slots__ = (
+        "_answers",
+        "_framer",
+        "_outlet",
+        "_rewritten",
+        "_short",
+        "_state",
+        "asks_password",
+        "wrapped",
+    )
 
     def __init__(self, outlet: Outlet, state: Conversation, answers: Answers) -> None:
         self._outlet = outlet
@@ -34,11 +44,20 @@ class Answering:
         self._short: list[bytes] = []  # of a message that is not whole and has not gone on
         self._rewritten: tuple[str, str] | None = None
         self.asks_password = False  # it did, and the client has not answered yet
+        self.wrapped: Wrapped | None = None  # the Query whose commit is sent apart
 
     @property
     def plain(self) -> bool:
         """Everything that was read has gone on as it came, and so may what comes."""
-        return not (self._answers.waiting or self._state.ours or self._short or self._rewritten)
+        answers = self._answers
+        return not (
+            answers.waiting
+            or answers.kept
+            or self._state.ours
+            or self._short
+            or self._rewritten
+            or self.wrapped
+        )
 
     def rewrite(self, error: tuple[str, str] | None) -> None:
         """The next error gets this SQLSTATE and text; None: none does."""
@@ -67,6 +86,10 @@ class Answering:
         run = at = 0  # where the bytes begin that are the client's and not put yet; the next message
         for kind, end, body in self._framer.feed(data):
             ours = self._received(kind, body)
+            if self.wrapped is not None:
+                run = self._heard(self.wrapped, data, run, at, (kind, end, body))
+                at = end
+                continue
             instead = self._rewritten if kind == m.ERROR else None
             if ours or instead:
                 if at:
@@ -81,6 +104,27 @@ class Answering:
             self._put(data, run, at)
         if at < len(data):
             self._short.append(data[at:])
+
+    def _heard(self, wrapped: Wrapped, data: bytes, run: int, at: int, framed: Framed) -> int:
+        """A message of a Query that was sent in parts; returns where what has not been put begins."""
+        kind, end, body = framed
+        heard = wrapped.heard(kind, body)
+        if wrapped.over:
+            self.wrapped = None
+        if not heard.dropped and not heard.before:
+            return run
+        # Rows may stand directly before it, which the framer does not tell of.
+        begins = at if body is None else end - m.HEAD_BYTES - len(body)
+        if begins > 0:
+            self._put(data, run, begins)
+            run = begins
+        if heard.before:
+            self._answers.put(heard.before)
+        if heard.dropped:
+            if begins <= 0:
+                self._short.clear()
+            run = end
+        return run
 
     def _put(self, data: bytes, run: int, end: int) -> None:
         if self._short:

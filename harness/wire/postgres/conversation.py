@@ -98,8 +98,9 @@ class Conversation:
 
     @property
     def in_transaction(self) -> bool:
-        """Something done may still be undone: within BEGIN, before Sync, in a COPY."""
-        return self.status != _IDLE or self.implicit or self.copying_in
+        """Something done may still be undone: within BEGIN, before Sync, in a COPY. An error before Sync
+        has undone it."""
+        return self.status != _IDLE or (self.implicit and not self.skipping) or self.copying_in
 
     @property
     def in_failed_transaction(self) -> bool:
@@ -309,7 +310,7 @@ class Conversation:
     def _completed(self, body: bytes, head: Due) -> None:
         self.strays = 0
         tag = body[:-1]
-        if len(self.tags) < 1000:
+        if len(self.tags) < 1000 and not head.ours:
             self.tags.append(tag)
         if not tag.startswith((b"DEALLOCATE", b"DISCARD ALL", b"PREPARE")):
             return

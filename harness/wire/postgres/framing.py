@@ -52,6 +52,8 @@ class Framer:
         at, size = 0, len(data)
         if self._left or self._head:
             at = self._resume(data, found)
+            if self.open:
+                return found  # still not whole: it began before these bytes
         table, head = self._table, _HEAD.unpack_from
         last = size - _HEAD_BYTES
         while at <= last:

@@ -8,15 +8,18 @@ collected until it is whole. What is under way when the keeper changes goes on a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.errors import NotSupported
+from harness.wire.boundary import CommitKeeper, Reply
 from harness.wire.holding import Dealings, HeldBoundary, Turn
 from harness.wire.postgres import messages as m
 from harness.wire.postgres.answer import Answers, reply_of
 from harness.wire.postgres.answering import Answering
+from harness.wire.postgres.autocommit import ROLLBACK, TERMINATE, Wrapped, parted_by
 from harness.wire.postgres.conversation import Conversation
 from harness.wire.postgres.framing import Framed, Framer
-from harness.wire.postgres.grouping import Meaning, Message, Queue, boundary, meaning
+from harness.wire.postgres.grouping import Meaning, Message, Queue, Where, boundary, ending, meaning
 from harness.wire.postgres.injection import Step, close, inject
 from harness.wire.postgres.messages import Violation
 from harness.wire.postgres.startup import BINDING_LINE, GAVE_UP_LINE
@@ -60,6 +63,9 @@ class GatedSession:
         self._meaning: Meaning | None = None
         self._injections = 0
         self._to_close: list[bytes] = []
+        self._part_follows = False  # and the end of its transaction is the next boundary
+        self._failed: Reply | None = None  # what it was answered, while its transaction is rolled back
+        self._ending = False  # it is the end of the session
 
     # -- what is read ---------------------------------------------------------------------------
 
@@ -92,9 +98,12 @@ class GatedSession:
         self._wait_for_rest(False)
         if self._server.asks_password:
             self._outlet.break_off(GAVE_UP_LINE)
+        elif self._ending:
+            if self._server_over and self._dealings.held is None:
+                self._outlet.end_to_server()
         elif self._dealings.turn not in {None, *_AT_THE_SERVER}:
             self._outlet.close()
-        else:
+        elif not self._asks_for_end():
             # What waits here never reaches the server: its session ends now, and with it its locks.
             for message in self._queue.drop():
                 self._outlet.to_server(message.raw)
@@ -103,7 +112,9 @@ class GatedSession:
     def server_ended(self) -> None:
         """See `Session`."""
         self._server_over = True
-        if self._dealings.turn in _AT_THE_SERVER | _NOT_SENT:
+        if self._ending and self._dealings.turn is Turn.SENT:
+            self._dealings.answered(Reply(""))
+        elif self._dealings.turn in _AT_THE_SERVER | _NOT_SENT:
             self._answers.flush()  # as much as there is: no more will come
             self._outlet.end_to_client()
         elif not self._answers.waiting:
@@ -141,6 +152,8 @@ class GatedSession:
         if self.state.pid != pid or self.state.key != key:
             return False
         held = self._dealings.held
+        if self._answers.kept or self._ending:
+            return True  # what the client would have ended has been done
         if held is None:
             # Ours must not be hit; what the client asked has been answered by then.
             return self.state.ours > 0
@@ -240,10 +253,28 @@ class GatedSession:
             if not group:
                 break
             means = meaning(group, state)
-            if means is None:
-                self._send(group)
-            else:
+            if means is not None:
                 self._hold(group, means)
+            elif group[0].kind == m.TERMINATE and self._orders_ends:
+                self._ending = True
+                self._hold(group, ending())
+            else:
+                self._send(group)
+
+    @property
+    def _orders_ends(self) -> bool:
+        keeper = self._outlet.keeper
+        return not self._over and isinstance(keeper, CommitKeeper) and keeper.holds_ends
+
+    def _asks_for_end(self) -> bool:
+        """The client has gone without a word: its end is the end of the session, where that is held."""
+        state = self.state
+        if not self._orders_ends or self._ending or self._busy or state.due or state.copying_in:
+            return False
+        self._queue.drop()  # what has no end is never run
+        self._ending = True
+        self._hold([TERMINATE], ending())
+        return True
 
     def _wait_for_rest(self, waits: bool) -> None:
         """Whether a group is begun and the client has to go on with it; each call waits anew."""
@@ -265,7 +296,7 @@ class GatedSession:
 
     def _send(self, group: Sequence[Message]) -> None:
         for message in group:
-            self.state.sent(message.kind, message.body)
+            self.state.sent(message.kind, message.body, ours=message.ours)
         self._outlet.to_server(b"".join([message.raw for message in group]))
 
     def _send_steps(self, steps: Sequence[Step]) -> None:
@@ -283,23 +314,24 @@ class GatedSession:
             self._send_steps(close(names))
 
     def _hold(self, group: list[Message], means: Meaning) -> None:
-        if self._outlet.keeper is None:
+        keeper = self._outlet.keeper
+        if keeper is None:
             self._send(group)
             return
+        outlet = self._outlet
+        where = Where(outlet.link, outlet.connection, outlet.next_ordinal())
+        asked = boundary(means, group, self.state, where)
+        if isinstance(keeper, CommitKeeper):
+            parted = parted_by(keeper, group, means, asked, self.state)
+            group, means, asked = parted.group, parted.means, parted.asked
+            if parted.rest:
+                self._queue.put_back(parted.rest)
+                self._server.wrapped, self._part_follows = parted.wrapped, True
         self._group, self._meaning = group, means
         if group[0].kind in _ENDS_COPY:
             # The server may fail the COPY before it hears of its end: that error is the answer.
             self._answers.collect()
-        self._dealings.ask(
-            boundary(
-                means,
-                group,
-                self.state,
-                link=self._outlet.link,
-                connection=self._outlet.connection,
-                ordinal=self._outlet.next_ordinal(),
-            )
-        )
+        self._dealings.ask(asked)
 
     def _pass_queue(self) -> None:
         """Send everything that waits, whole groups or not, and what there is of the open message."""
@@ -317,16 +349,29 @@ class GatedSession:
 
     def _look_whether_answered(self) -> None:
         """Whether the answer that is kept has become whole."""
-        whole = not self.state.due or self.state.copying_in
+        whole = (not self.state.due or self.state.copying_in) and not self._ending
         if self._dealings.turn not in _AT_THE_SERVER or not whole:
             return
-        if not self._dealings.answered(reply_of(self.state, self._answers.size_bytes)):
+        reply = reply_of(self.state, self._answers.size_bytes)
+        wrapped = self._server.wrapped
+        if wrapped is not None and wrapped.needs_rollback and self._failed is None:
+            self._unpart(wrapped)
+            self._failed = reply
+            self._send([ROLLBACK])
+            return
+        if self._failed is not None:
+            reply, self._failed = replace(self._failed, in_transaction=self.state.in_transaction), None
+        elif wrapped is None and reply.error:
+            self._unpart(None)
+        if not self._dealings.answered(reply):
             self._dealings.held = None
             self._answers.deliver()
 
     def _delivered(self) -> None:
         if self._server_over:
             self._outlet.end_to_client()
+            if self._ending and self._client_over:
+                self._outlet.end_to_server()
         elif not self._over and (not self.state.due or self.state.copying_in):
             self._pump()
 
@@ -337,7 +382,10 @@ class GatedSession:
         if not self._answers.waiting:
             self._answers.collect()
         self._send(self._group)
-        if not self.state.due:
+        if self._ending:
+            if self._server_over:
+                self._dealings.answered(Reply(""))  # it has ended by itself
+        elif not self.state.due:
             self._look_whether_answered()  # a COPY that has failed: the server ignores its end
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
@@ -345,6 +393,9 @@ class GatedSession:
         assert self._meaning is not None
         if self._group[0].kind in _ENDS_COPY and not self.state.copying_in:
             raise NotSupported("the COPY has failed by itself: let the end of its data go")
+        if self._ending or (self._server.wrapped is not None and self._server.wrapped.at_commit):
+            raise NotSupported("the end of a session, or of a transaction of the gate's own, does not fail")
+        self._unpart(None)
         self._injections += 1
         injection = inject(
             self._group, self._meaning, self.state, code=code, text=message, number=self._injections
@@ -358,11 +409,16 @@ class GatedSession:
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
         """See `Holder`."""
         self._dealings.held = None
+        follows, self._part_follows = self._part_follows, False
+        if follows and self._queue and not self.state.copying_in:
+            self._answers.keep()
+            self._pump()
+            return
         self._answers.deliver(1 if self._client_over else pieces, pause_s)
 
     def lose(self, held: HeldBoundary) -> None:
         """See `Holder`."""
-        if self.state.implicit:
+        if self.state.implicit or self._server.wrapped is not None:
             raise NotSupported(
                 "its effect is complete at the Sync that follows, not yet here: lose that one's answer"
             )
@@ -374,9 +430,16 @@ class GatedSession:
         self._dealings.held = None
         self._outlet.reset()
 
+    def _unpart(self, wrapped: Wrapped | None) -> None:
+        """The group has failed as a whole: a COMMIT of the gate's own is not needed any more."""
+        self._server.wrapped = wrapped
+        if self._queue.drop_ours():
+            self._part_follows = False
+
     def _let_go(self) -> None:
         """The keeper has gone: what it held goes on, what it had answered is delivered."""
         stood = self._dealings.dismissed()
+        self._ending = self._part_follows = False
         if stood in _NOT_SENT:
             self._send(self._group)
         self._answers.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,11 +21,12 @@ _UNKNOWN = Portal(UNKNOWN, b"")
 
 
 class Message(NamedTuple):
-    """One message of the client; `body` where the framer keeps it."""
+    """One message of the client, or `ours` in its name; `body` where the framer keeps it."""
 
     kind: int
     body: bytes | None
     raw: bytes
+    ours: bool = False
 
 
 class Queue:
@@ -74,6 +75,22 @@ class Queue:
         """Forget everything; returns the message that ends the session in order, if that came."""
         return [message for message in self.take_all() if message.kind == m.TERMINATE]
 
+    def put_back(self, messages: Sequence[Message]) -> None:
+        """These are the next again, before everything that waits."""
+        self._taken -= len(messages)
+        for at in range(len(messages) - 1, -1, -1):
+            if messages[at].kind not in _SERIES:
+                self._ends.appendleft(self._taken + at)
+        self._messages.extendleft(reversed(messages))
+        self.size_bytes += sum(len(message.raw) for message in messages)
+
+    def drop_ours(self) -> bool:
+        """Take out what the gate has put in front; whether there was anything."""
+        if not self._messages or not self._messages[0].ours:
+            return False
+        self._cut(1)
+        return True
+
     def _cut(self, count: int) -> list[Message]:
         taken = [self._messages.popleft() for _ in range(count)]
         self._taken += count
@@ -107,11 +124,11 @@ def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
             return Meaning((state.broken_copy.text,), ending=_END_OF_DATA)
     if state.skipping:
         return None  # the server discards it up to Sync
-    if first in _COPY or first in {m.TERMINATE, m.PASSWORD}:
+    if first in _COPY or first in {m.TERMINATE, m.PASSWORD} or state.copying_in:
         return None
     statements, values = _executed(group, state)
     if statements:
-        return Meaning(tuple(statements), values)
+        return Meaning(tuple(statements), values, ending=" (Query)" if group[0].ours else "")
     if group[-1].kind == m.CALL:
         return Meaning(("function call",), verb="CALL")
     if group[-1].kind == m.SYNC and state.implicit and state.status == ord("I"):
@@ -119,43 +136,64 @@ def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
     return None
 
 
+def ending() -> Meaning:
+    """The end of a session, which frees what the session holds."""
+    return Meaning(("TERMINATE",), verb="TERMINATE")
+
+
 def _executed(group: Sequence[Message], state: Conversation) -> tuple[list[str], tuple[str | None, ...]]:
     """The statements that are run, empty ones left out, and the first one's parameters."""
     statements: list[str] = []
     values: tuple[str | None, ...] = ()
+    portals = dict(_portals(group, state))
+    for at, message in enumerate(group):
+        if message.kind == m.QUERY:
+            statements.extend(sql.split(word(message.body or b"")[0].decode("utf-8", "replace")))
+        elif at in portals and sql.verb(portals[at].text):
+            if not statements and portals[at].bind:
+                values = m.bound_values(portals[at].bind)
+            statements.append(portals[at].text.strip())
+    return statements, values
+
+
+def executed_by(group: Sequence[Message], state: Conversation) -> list[tuple[int, str]]:
+    """Of each Execute in a group its place and the SQL that it runs."""
+    return [(at, portal.text) for at, portal in _portals(group, state)]
+
+
+def _portals(group: Sequence[Message], state: Conversation) -> Iterator[tuple[int, Portal]]:
     parsed: dict[bytes, str] = {}
     bound: dict[bytes, Portal] = {}
-    for message in group:
+    for at, message in enumerate(group):
         kind, body = message.kind, message.body or b""
         if kind == m.PARSE:
-            name, at = word(body)
-            parsed[name] = word(body, at)[0].decode("utf-8", "replace")
+            name, behind = word(body)
+            parsed[name] = word(body, behind)[0].decode("utf-8", "replace")
         elif kind == m.BIND:
-            name, at = word(body)
-            statement = word(body, at)[0]
+            name, behind = word(body)
+            statement = word(body, behind)[0]
             text = parsed.get(statement, state.statements.get(statement, UNKNOWN))
             bound[name] = Portal(text, body)
         elif kind == m.EXECUTE:
             name, _ = word(body)
-            portal = bound.get(name) or state.portals.get(name) or _UNKNOWN
-            if sql.verb(portal.text):
-                if not statements and portal.bind:
-                    values = m.bound_values(portal.bind)
-                statements.append(portal.text.strip())
-        elif kind == m.QUERY:
-            statements.extend(sql.split(word(body)[0].decode("utf-8", "replace")))
-    return statements, values
+            yield at, bound.get(name) or state.portals.get(name) or _UNKNOWN
 
 
-def boundary(
-    means: Meaning, group: Sequence[Message], state: Conversation, *, link: str, connection: int, ordinal: int
-) -> Boundary:
+class Where(NamedTuple):
+    """Where a boundary crosses: see `Boundary`."""
+
+    link: str
+    connection: int
+    ordinal: int
+
+
+def boundary(means: Meaning, group: Sequence[Message], state: Conversation, where: Where) -> Boundary:
     """The group as a boundary."""
     return Boundary(
-        link=link,
+        link=where.link,
         protocol=WireProtocol.POSTGRES,
-        connection=connection,
-        ordinal=ordinal,
+        connection=where.connection,
+        ordinal=where.ordinal,
         verb=means.verb or sql.verb(means.statements[0]),
         text="; ".join(_once(means.statements)),
         shape="; ".join(_once([sql.shape(statement) for statement in means.statements])) + means.ending,

@@ -1,0 +1,1 @@
+"""A tiny booking service whose booking is one autocommit statement that checks and inserts."""

@@ -1,0 +1,78 @@
+"""Adopts the service: booking, cancelling and looking at its rows."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+
+from harness.targets.port import (
+    Action,
+    Answer,
+    Capability,
+    Customer,
+    HttpRequest,
+    HttpResponse,
+    Money,
+    Outcome,
+    Slot,
+    Surroundings,
+)
+from harness.targets.records import BookingRow, DurableState
+
+_BOOKINGS = """
+SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS NULL OR slot = ANY($1)
+"""
+
+
+class Probe:
+    """Satisfies `harness.targets.port.Target`."""
+
+    capabilities = frozenset({Capability.BOOKING, Capability.DURABLE_STATE})
+
+    async def connect(self, surroundings: Surroundings) -> None:
+        self._send = surroundings.send
+        self._db = await asyncpg.create_pool(surroundings.dsns["observer"], min_size=1, max_size=2)
+
+    async def close(self) -> None:
+        await self._db.close()
+
+    async def state(self, *, slots: Any = None, checkouts: Any = None) -> DurableState:
+        wanted = None if slots is None else [uuid.UUID(getattr(one, "id", one)) for one in slots]
+        rows = await self._db.fetch(_BOOKINGS, wanted)
+        bookings = tuple(BookingRow(r["id"], r["slot"], r["customer"], r["status"]) for r in rows)
+        return DurableState(bookings=bookings, holds=(), charges=(), payments=(), ledger=(), dead_letters=())
+
+    async def open_slot(self, *, capacity: int, price: Money, private_venue: bool = False) -> Slot:
+        response = await self._send(HttpRequest("POST", f"/slots?capacity={capacity}"))
+        return Slot(json.loads(response.body)["id"], capacity, price)
+
+    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
+        return [Customer(name, email, session=email) for name, email in names]
+
+    def book(self, who: Customer, slot: Slot, *, key: str | None = None) -> Action:
+        request = HttpRequest("POST", f"/slots/{slot.id}/bookings", {"X-Customer": who.session})
+        return Action("book", who.lane, request, _booked, {"slot": slot.id})
+
+    def cancel(self, who: Customer, booking: str) -> Action:
+        request = HttpRequest("DELETE", f"/bookings/{booking}", {"X-Customer": who.session})
+        return Action("cancel", who.lane, request, _read, {"booking": booking})
+
+    async def places(self, slot: Slot) -> tuple[int, int]:
+        found = json.loads((await self._send(HttpRequest("GET", f"/slots/{slot.id}"))).body)
+        return found["capacity"], found["booked"]
+
+
+def _read(response: HttpResponse) -> Answer:
+    if response.status == 200:
+        return Answer(Outcome.OK, response.status)
+    return Answer(Outcome.REFUSED, response.status, problem=response.body.decode())
+
+
+def _booked(response: HttpResponse) -> Answer:
+    answer = _read(response)
+    return replace(answer, facts={"booking": json.loads(response.body)["booking"]}) if answer.ok else answer
