@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from harness.faults.server.collection import Collection
+from harness.faults.server.collection import Collection, without_toxics
 from harness.faults.server.decoding import parse
 from harness.faults.server.http import Request, Response
 from harness.faults.server.metrics import CONTENT_TYPE
@@ -120,13 +120,16 @@ class Api:
         done: list[Proxy] = []
         answer: dict[str, Any] = {}
         status = 201
+        warned = _JSON
         try:
-            await self._collection.populate(parse(request.body), done)
+            body = parse(request.body)
+            warned = _warned(body)
+            await self._collection.populate(body, done)
         except ApiError as error:
             answer = {"error": error.message, "status": error.status}
             status = error.status
         answer["proxies"] = [proxy.as_dict() for proxy in done] or None
-        return Response(status, _written(answer), _JSON)
+        return Response(status, _written(answer), warned)
 
     # -- proxies -------------------------------------------------------------------------------
 
@@ -134,8 +137,9 @@ class Api:
         return _json(self._collection.as_dict())
 
     async def _create(self, request: Request, _names: list[str]) -> Response:
-        proxy = await self._collection.create(parse(request.body))
-        return Response(201, _written(proxy.as_dict()), _JSON)
+        body = parse(request.body)
+        proxy = await self._collection.create(body)
+        return Response(201, _written(proxy.as_dict()), _warned(body))
 
     async def _show(self, _request: Request, names: list[str]) -> Response:
         return _json(self._collection.get(names[0]).as_dict())
@@ -170,6 +174,12 @@ class Api:
         proxy = self._collection.get(names[0])
         proxy.remove_toxic(proxy.toxic(names[1]))
         return Response(204)
+
+
+def _warned(body: Any) -> dict[str, str]:
+    """The headers of an answer to what makes proxies: JSON, and a warning of toxics that come with them."""
+    warning = without_toxics(body).encode("ascii", "backslashreplace").decode()
+    return {**_JSON, "X-Overbooked-Warning": warning} if warning else _JSON
 
 
 def _written(value: Any) -> bytes:

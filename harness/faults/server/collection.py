@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from harness.faults.server.decoding import Shape, fields, kind_of
+from harness.faults.server.decoding import Pairs, Shape, fields, kind_of
 from harness.faults.server.draws import Draws
 from harness.faults.server.metrics import Metrics
 from harness.faults.server.problems import bad_body, missing, proxy_exists, proxy_not_found
 from harness.faults.server.proxy import Proxy, Surroundings
+
+log = logging.getLogger(__name__)
 
 _FIELDS: dict[str, str | Shape] = {
     "name": "string",
@@ -48,6 +51,7 @@ class Collection:
         Raises:
             ApiError: the body is bad, the name taken, or the address cannot be listened on.
         """
+        warn_of_toxics([body])
         given = fields(body, _PROXY)
         for field in ("name", "upstream"):
             if not given.get(field):
@@ -94,6 +98,7 @@ class Collection:
         Raises:
             ApiError: the body is bad (nothing was done), or an address is (the earlier ones were).
         """
+        warn_of_toxics(body)
         for given in _populated(body):
             proxy = self._made(given)
             existing = self.proxies.get(proxy.name)
@@ -121,6 +126,35 @@ class Collection:
         name = given["name"]
         surroundings = Surroundings(Draws(self.seed, name), self.metrics)
         return Proxy(name, given.get("listen", ""), given["upstream"], surroundings)
+
+
+def without_toxics(body: Any) -> str:
+    """Says whose toxics are not added, where proxies to be made come with some; "" where none do.
+
+    The original ignores them as well, and says nothing.
+    """
+    items = body if isinstance(body, list) else [body]
+    named = [_name(item) for item in items if isinstance(item, Pairs) and _has_toxics(item)]
+    if not named:
+        return ""
+    return (
+        f"no toxic was added to {', '.join(named)}: a proxy is made without toxics, in a -config file, by "
+        "/populate and by /proxies alike; add each with POST /proxies/NAME/toxics"
+    )
+
+
+def _has_toxics(item: Pairs) -> bool:
+    return any(key.lower() == "toxics" and value for key, value in item.pairs)
+
+
+def _name(item: Pairs) -> str:
+    return next((str(value) for key, value in item.pairs if key.lower() == "name"), "?")
+
+
+def warn_of_toxics(body: Any) -> None:
+    """Log what `without_toxics` says."""
+    if warning := without_toxics(body):
+        log.warning("%s", warning)
 
 
 def _populated(body: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +87,32 @@ def test_it_stops_at_an_address_that_cannot_be_had_and_keeps_what_it_made(api: A
     assert (answer.status, answer.error) == (500, "listen tcp: address nowhere: missing port in address")
     assert [one["name"] for one in answer.json["proxies"]] == ["a"]
     assert list(api.get("/proxies").json) == ["a"]
+
+
+@pytest.mark.parametrize("path", ["/populate", "/proxies"])
+def test_toxics_that_come_with_a_proxy_are_ignored_and_ours_warns(api: Api, path: str) -> None:
+    toxic = {"name": "slow", "type": "latency", "attributes": {"latency": 1000}}
+    given = _wanted("late", toxics=[toxic])
+    answer = api.post(path, [given, _wanted("plain")] if path == "/populate" else given)
+    assert answer.status == 201
+    assert api.get("/proxies/late").json["toxics"] == []
+    if api.kind == "ours":
+        assert answer.headers["X-Overbooked-Warning"].startswith("no toxic was added to late: ")
+    assert "X-Overbooked-Warning" not in api.post("/populate", [_wanted("q", toxics=[])]).headers
+
+
+def test_toxics_in_a_config_file_are_warned_of(tmp_path: Path) -> None:
+    config = tmp_path / "proxies.json"
+    config.write_text(json.dumps([_wanted("late", toxics=[{"type": "latency"}])]))
+    command = [sys.executable, "-m", "harness.faults.server", "-host", "127.0.0.1", "-port", "0", "-config"]
+    server = subprocess.Popen([*command, str(config)], stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        said = []
+        while not (said and said[-1].startswith("listening on")):
+            said.append(server.stderr.readline())
+            assert said[-1], said
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert "no toxic was added to late" in said[0]
