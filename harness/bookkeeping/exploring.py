@@ -54,7 +54,8 @@ def explorer(
     # The administrator may also have deadlocks found at once; an observer can only ask.
     dsn = stack.dsns.get("admin") or stack.dsns.get("observer")
     footprinting = Footprinting(stack.dsns.get("observer") or dsn)
-    stage = Stage(system, links, dsn, harmless=footprinting.harmless, splits=footprinting.splits)
+    splits = footprinting.splits if orders is None or orders.orders_commits else None
+    stage = Stage(system, links, dsn, harmless=footprinting.harmless, splits=splits)
     if orders is not None and orders.preemptions is not None:
         bound = orders.preemptions
         budget = replace(budget, preemptions_two=bound, preemptions_three=bound)

@@ -27,6 +27,7 @@ class Orders:
         step: a person chooses who goes next; the watcher asks.
         shard: (i, n), from 1: explore only the i-th of n disjoint parts of every race.
         preemptions: the bound; None: as the profile says.
+        orders_commits: the commit of an autocommit statement and the end of a session are steps.
         bundles: whether what is found leaves a bundle.
         scenario_seed: the scenario's seed the first time it runs; None: derived from the run's.
     """
@@ -40,6 +41,7 @@ class Orders:
     preemptions: int | None = None
     scenario_seed: int | None = None
     bundles: bool = True
+    orders_commits: bool = True
 
     @property
     def one(self) -> bool:

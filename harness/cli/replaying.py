@@ -55,6 +55,7 @@ def replayed_schedule(
                 schedule=recording.schedule,
                 scenario_seed=bundle.made.scenario_seed,
                 bundles=False,
+                orders_commits=bundle.orders_commits,
             ),
         )
         display.line(Text(why, style="dim"))

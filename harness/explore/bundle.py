@@ -18,7 +18,10 @@ from harness.explore.trace import Trace, TraceActor, TraceStep
 from harness.plain_text import clean, cleaned
 from harness.wire.boundary import FaultKind
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""The version that is written. In schedules of version 1 a statement outside BEGIN and its commit are one
+step, and the end of a session is none."""
+READABLE = (1, 2)
 VERSION_KEY = "overbooked_bundle"
 # No string of JSON holds a line end, so that this is a list wherever it matches.
 _NUMBERS = re.compile(r"\[\n\s+\d+(?:,\n\s+\d+)*\n\s+\]")
@@ -233,7 +236,7 @@ class Bundle(_Part):
         command: what replays it.
     """
 
-    overbooked_bundle: Literal[1] = SCHEMA_VERSION
+    overbooked_bundle: Literal[1, 2] = SCHEMA_VERSION
     clause: str
     scenario: str
     command: str
@@ -241,6 +244,11 @@ class Bundle(_Part):
     fits: Fits
     expected: Expected
     recording: Recording
+
+    @property
+    def orders_commits(self) -> bool:
+        """Whether commits of autocommit statements and ends of sessions are steps of its schedule."""
+        return self.overbooked_bundle > 1
 
     @property
     def trace(self) -> Trace:

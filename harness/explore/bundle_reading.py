@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.explore.bundle import SCHEMA_VERSION, VERSION_KEY, Bundle
+from harness.explore.bundle import READABLE, SCHEMA_VERSION, VERSION_KEY, Bundle
 
 # Far above any limit that is set on writing: what is larger is no bundle of ours.
 _LARGEST = 64 * 2**20
@@ -55,7 +55,7 @@ def parse_bundle(text: str, where: str) -> Bundle:
     if not isinstance(data, dict) or VERSION_KEY not in data:
         raise BadBundle(f"{where} is no bundle: it has no {VERSION_KEY!r}; `overbooked race` writes bundles")
     version = data[VERSION_KEY]
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if isinstance(version, bool) or not isinstance(version, int) or version not in READABLE:
         raise BadBundle(_other_version(data, where, version))
     try:
         bundle = Bundle.model_validate(data)
@@ -84,7 +84,7 @@ def _other_version(data: Mapping[str, Any], where: str, version: object) -> str:
     )
     age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "another"
     return (
-        f"{where} is a bundle of schema version {version!r}, and this Overbooked reads {SCHEMA_VERSION}: "
+        f"{where} is a bundle of schema version {version!r}, and this Overbooked reads {' and '.join(map(str, READABLE))}: "
         f"{'update Overbooked, or ' if age == 'a newer' else ''}{again}"
     )
 

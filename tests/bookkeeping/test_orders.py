@@ -19,7 +19,7 @@ from harness.bookkeeping.plan import HEALTHY, Plan, Variant
             "a.py::test_it[2]", race="book and book", schedule=(0, 1, 0), scenario_seed=2**63, bundles=False
         ),
         Orders(match="it", step=True, preemptions=1),
-        Orders(schedule=()),
+        Orders(schedule=(), orders_commits=False),
         Orders(shard=(2, 8)),
     ],
 )

@@ -207,7 +207,7 @@ def test_a_race_that_is_gone_is_inconclusive(racing: Project, bundle: Path) -> N
         ('{"gaps": []}', "is no bundle"),
         ("[1, 2]", "is no bundle"),
         ('{"overbooked_bundle": 0, "clause": "SYS-03.a"}', "`overbooked race SYS-03.a` makes a new one"),
-        ('{"overbooked_bundle": 2}', "update Overbooked"),
+        ('{"overbooked_bundle": 3}', "update Overbooked"),
         ('{"overbooked_bundle": 1}', "is a damaged bundle: clause: field required"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_fault_plan_comes_back_as_it_was() -> None:
 
 
 def test_the_version_is_what_a_bundle_begins_with() -> None:
-    assert bundle().dumped().lstrip("{\n ").startswith('"overbooked_bundle": 1')
+    assert bundle().dumped().lstrip("{\n ").startswith('"overbooked_bundle": 2')
 
 
 def test_a_schedule_is_one_line_to_read_and_to_paste() -> None:
@@ -139,10 +139,10 @@ def test_what_is_no_bundle_is_refused(text: str, said: str) -> None:
         parse_bundle(text, "x")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.5])
+@pytest.mark.parametrize("version", [0, 3, "1", None, True, 1.5])
 def test_another_version_is_refused_and_named(version: object) -> None:
     text = changed(lambda data: data.update(overbooked_bundle=version))
-    with pytest.raises(BadBundle, match=f"schema version {version!r}, and this Overbooked reads 1"):
+    with pytest.raises(BadBundle, match=f"schema version {version!r}, and this Overbooked reads 1 and 2"):
         parse_bundle(text, "x")
 
 
@@ -190,3 +190,10 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "y.json").write_bytes(b"\xff\xfe")
     with pytest.raises(BadBundle, match="no UTF-8 text"):
         read_bundle(tmp_path / "y.json")
+
+
+def test_a_bundle_of_version_1_is_read_and_knows_no_commits_of_their_own() -> None:
+    old = parse_bundle(changed(lambda data: data.update(overbooked_bundle=1)), "x")
+    assert not old.orders_commits
+    assert bundle().orders_commits
+    assert old.dumped().lstrip("{\n ").startswith('"overbooked_bundle": 1')
