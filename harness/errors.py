@@ -26,6 +26,12 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def gravest(*codes: ExitCode) -> ExitCode:
+    """Of several exit codes the one that counts: 2, then 1, 3, 4, 0."""
+    order = (ExitCode.USAGE, ExitCode.OPEN, ExitCode.INCONCLUSIVE, ExitCode.TOO_FEW, ExitCode.SATISFIED)
+    return min(codes, key=order.index)
+
+
 class HarnessError(Exception):
     """The harness, not the booking system, failed: the verdict is inconclusive.
 

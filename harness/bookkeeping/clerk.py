@@ -81,7 +81,11 @@ class Clerk:
         """Open the book for an item before its setup."""
         entry = item.stash[ENTRY]
         item.stash[SITTING] = Sitting(
-            entry.scenario, entry.trial, Judge(entry.bound, entry.scenario), entry.asked
+            entry.scenario,
+            entry.trial,
+            Judge(entry.bound, entry.scenario),
+            entry.asked,
+            self._broken_by(self.plan.variant(entry.trial.variant).mutant),
         )
         yield
 
@@ -169,6 +173,17 @@ class Clerk:
         """The system that is judged."""
         return descriptor_of(self.settings)
 
+    @property
+    def _receipt_path(self) -> str:
+        if self.settings.target.descriptor is None or self.descriptor.mutants is None:
+            return ""
+        return self.descriptor.mutants.receipt
+
+    def _broken_by(self, mutant: str | None) -> tuple[str, ...]:
+        if mutant is None or mutant not in self.catalog.mutants:
+            return ()
+        return self.catalog.mutant(mutant).breaks
+
     @cached_property
     def patience(self) -> Patience:
         """How long clients wait for an answer."""
@@ -190,7 +205,9 @@ class Clerk:
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""
         with interrupts.unwinding():
-            return await lending.lend(item.stash[SITTING], keeper, self.variant(item))
+            return await lending.lend(
+                item.stash[SITTING], keeper, self.variant(item), receipt=self._receipt_path
+            )
 
     async def take_back(self, item: pytest.Item, keeper: StackKeeper, stack: Stack) -> None:
         """Check and heal the stack, and keep what it logged."""

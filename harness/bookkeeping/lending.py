@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.bookkeeping.keeper import StackKeeper
+from harness.bookkeeping.mutant_receipts import between, read
 from harness.bookkeeping.plan import Variant
 from harness.bookkeeping.sitting import Sitting
 from harness.stacks.protocol import Stack
@@ -11,8 +12,11 @@ TAIL_LINES = 200
 KEPT_LINES = 60
 
 
-async def lend(sitting: Sitting, keeper: StackKeeper, variant: Variant) -> Stack:
+async def lend(sitting: Sitting, keeper: StackKeeper, variant: Variant, *, receipt: str = "") -> Stack:
     """A running stack of the variant; the book keeps what it is made of.
+
+    Args:
+        receipt: the path at which a mutant says what of it has run; "": there is none.
 
     Raises:
         StackError: it did not start.
@@ -25,6 +29,9 @@ async def lend(sitting: Sitting, keeper: StackKeeper, variant: Variant) -> Stack
         "mutant": stack.mutant,
         "replicas": len(stack.replicas),
     }
+    if stack.mutant is not None:
+        sitting.receipt_path = receipt
+        sitting.counts = await read(stack, receipt)
     sitting.log_marks = {name: _last(stack.log_tail(name, 1)) for name in stack.processes}
     return stack
 
@@ -46,6 +53,8 @@ async def take_back(sitting: Sitting, keeper: StackKeeper, stack: Stack) -> None
     except BaseException:
         await keeper.discard()
         raise
+    if sitting.counts is not None:
+        sitting.receipt = between(sitting.counts, await read(stack, sitting.receipt_path))
     if sitting.timed_out:
         # What was cancelled half way may still be at work inside.
         await keeper.discard()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.bookkeeping.keeper import NoStack
+from harness.bookkeeping.mutant_receipts import Counts, MutantReceipt
 from harness.bookkeeping.plan import Trial
 from harness.bookkeeping.result import TrialResult
 from harness.errors import (
@@ -46,16 +47,21 @@ class Sitting:
         trial: which variant, and for which time.
         judge: rules on all clauses that the scenario is bound to.
         asked: the clauses the plan asks for; only these get a result.
+        breaks: the clauses that the variant's mutant must open.
     """
 
     scenario: str
     trial: Trial
     judge: Judge
     asked: tuple[str, ...]
+    breaks: tuple[str, ...] = ()
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     logs: dict[str, list[str]] = field(default_factory=dict)
     log_marks: dict[str, str | None] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
+    receipt_path: str = ""
+    counts: Counts | None = None  # of the mutant, when the stack was lent
+    receipt: MutantReceipt | None = None
     _raised: BaseException | None = None
     _trace: str = ""
 
@@ -91,7 +97,8 @@ class Sitting:
 
     def conclude(self) -> TrialResult:
         """One result for every asked clause, with the logs where something is to be explained."""
-        results = self._results(self._raised)
+        results = [self._of_a_mutant_at_work(result) for result in self._results(self._raised)]
+        receipt = {"receipt": self.receipt.as_dict()} if self.receipt else {}
         unhappy = worst(result.verdict for result in results) is not Verdict.CLOSED
         return TrialResult(
             scenario=self.scenario,
@@ -100,11 +107,21 @@ class Sitting:
             started_at=self.started_at,
             duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
             logs=_explaining(self.logs) if unhappy else {},
-            stack=dict(self.stack),
+            stack={**self.stack, **receipt},
             refusal=_words(self._raised) if isinstance(self._raised, UsageError | NoStack) else "",
             refusal_code=int(getattr(self._raised, "exit_code", ExitCode.INCONCLUSIVE)),
             trace=clean(self._trace[-8000:]) if unhappy and not isinstance(self._raised, GapFound) else "",
         )
+
+    def _of_a_mutant_at_work(self, result: ClauseResult) -> ClauseResult:
+        """A mutant that was not there is not judged by what did not show it."""
+        if self.receipt is None:
+            return result
+        result = replace(result, notes={**result.notes, "mutant": self.receipt.as_dict()})
+        idle = self.receipt.idle
+        if not idle or result.verdict is not Verdict.CLOSED or result.clause not in self.breaks:
+            return result
+        return replace(result, verdict=Verdict.INCONCLUSIVE, reason=idle)
 
     def _results(self, raised: BaseException | None) -> list[ClauseResult]:
         wanted = set(self.asked)

@@ -18,6 +18,7 @@ from harness.catalog import Catalog
 from harness.cli.display import Display
 from harness.cli.interrupted import Refused
 from harness.cli.progress import Progress
+from harness.cli.seeded import receipts_of, without_effect
 from harness.errors import UsageError
 from harness.reporting.wording import seconds
 from harness.verdicts.matrix import Observation
@@ -134,12 +135,15 @@ class ProofBook:
         for result in self._results.values():
             variant = self.plan.variant(result.trial.variant)
             for each in result.results:
+                verdict, reason = each.verdict, each.reason
+                if verdict is Verdict.OPEN and without_effect(result):
+                    verdict, reason = Verdict.INCONCLUSIVE, "open, but the mutant's code never ran"
                 yield Observation(
                     mutant=variant.mutant,
                     clause=each.clause,
                     repetition=result.trial.repetition,
-                    verdict=each.verdict,
-                    reason=each.reason,
+                    verdict=verdict,
+                    reason=reason,
                     duration_s=each.duration_s,
                 )
 
@@ -171,12 +175,15 @@ class ProofBook:
             (result.trial.repetition, each.clause)
             for result in results
             for each in result.results
-            if each.verdict is Verdict.OPEN
+            if each.verdict is Verdict.OPEN and not without_effect(result)
         }
         repeats = self.plan.variant(variant).repeats
         expected = [clause for clause in mutant.breaks if clause in asked]
         survived = [clause for clause in expected if any((n, clause) not in opened for n in range(repeats))]
         letters = ", ".join(clause.rpartition(".")[2] for clause in expected)
+        idle = [receipt.idle for receipt in receipts_of(results)]
+        if survived and idle and all(idle):
+            return "NEVER RAN", "bold red", f"{', '.join(survived)}: {idle[0].partition(';')[0]}"
         if survived:
             return "SURVIVED", "bold red", f"{', '.join(survived)}: {mutant.text}"
         return "killed", "green", f"{letters}: {mutant.text}"

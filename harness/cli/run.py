@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.session import Ended, hold
 from harness.bookkeeping.stacking import descriptor_of, settled, workers_for
 from harness.bookkeeping.weights import known_weights, remember_weights
+from harness.cli import seeded as seeding
 from harness.cli.display import displayed
 from harness.cli.interrupted import Interrupted
 from harness.cli.options import (
@@ -31,6 +33,7 @@ from harness.cli.options import (
 )
 from harness.cli.progress import Progress
 from harness.cli.running import RunBook
+from harness.errors import ExitCode, gravest
 from harness.reporting.console import closing
 from harness.reporting.folder import RunFolder
 from harness.reporting.reports import write_reports
@@ -145,6 +148,13 @@ def run(
             raise Interrupted(folder.path)
         book.show_rest(scorecard)
         decision = decide(scorecard, policy)
+        code = ExitCode(decision.exit_code)
+        if seeded:
+            came_to = seeding.concluded(seeded, selection.clauses, book.own_results())
+            display.line(Text(came_to.sentence, style="" if came_to.found else "bold red"))
+            code = gravest(code, came_to.code)
+            if not came_to.found:
+                scorecard = replace(scorecard, errors=(*scorecard.errors, came_to.sentence))
         write_reports(folder, scorecard, decision, assets=settings.root / "reports")
         if seeded is None:
             remember_weights(settings.reports, book.spent())
@@ -152,7 +162,7 @@ def run(
     if as_json:
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
-    return decision.exit_code
+    return code
 
 
 def _concluded(book: RunBook, ended: Ended) -> Scorecard:

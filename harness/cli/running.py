@@ -17,6 +17,7 @@ from harness.catalog.selection import Selection
 from harness.cli.display import Display
 from harness.cli.interrupted import Refused
 from harness.cli.progress import Progress
+from harness.cli.seeded import without_effect
 from harness.plain_text import clean
 from harness.reporting.console import canary_text, gap_evidence, gap_line, heading_line
 from harness.reporting.folder import RunFolder
@@ -108,7 +109,7 @@ class RunBook:
 
     def scorecard(self, *, complete: bool = False, aborted: str = "") -> Scorecard:
         """The scorecard so far."""
-        own = [result for result in self._results.values() if result.trial.variant != CANARY]
+        own = self.own_results()
         bound = {
             clause
             for trial in self._trials.values()
@@ -134,6 +135,9 @@ class RunBook:
                 opened = tuple(r.clause for r in result.results if r.verdict is Verdict.OPEN)
                 reasons = dict.fromkeys(r.reason for r in result.results if r.reason)
                 verdict, reason = (Verdict.OPEN, "") if opened else (result.verdict, "; ".join(reasons))
+                if opened and without_effect(result):
+                    # What sings has to be the mutant.
+                    verdict, reason = Verdict.INCONCLUSIVE, f"{', '.join(opened)} open without it"
                 return Canary(self.canary, verdict, opened, reason, result.duration_s)
         if not complete:
             return None
@@ -144,6 +148,10 @@ class RunBook:
             self.run = replace(
                 self.run, stack=str(result.stack["kind"]), versions=dict(result.stack["versions"])
             )
+
+    def own_results(self) -> list[TrialResult]:
+        """What came of the trials so far, the canary's left out."""
+        return [result for result in self._results.values() if result.trial.variant != CANARY]
 
     def spent(self) -> Mapping[str, float]:
         """Seconds by scenario, on the run's own variant."""

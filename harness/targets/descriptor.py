@@ -104,13 +104,15 @@ class Mutants(_Table):
     """Commands by which the system's own seeded defects are listed, prepared and served.
 
     `list` prints JSON, `serve` replaces the command of `app`, `prepare` (optional) is run once by
-    the owner on a fresh database before the mutant is served.
+    the owner on a fresh database before the mutant is served. `receipt` (optional) is a path of `app`
+    at which a process with a mutant says how often the mutant's code has run.
     """
 
     list: Command
     serve: Command
     prepare: tuple[str, ...] = ()
     prepare_env: Mapping[str, str] = Field(default_factory=dict)
+    receipt: str = Field("", pattern="^(/.*)?$")
 
 
 class ExternalLink(_Table):

@@ -11,6 +11,7 @@ import sys
 import psycopg
 
 from reference_system.mutants.registry import mutant
+from reference_system.mutants.schema import FINGERPRINT, mark
 
 
 def main(argv: list[str]) -> None:
@@ -26,8 +27,19 @@ def main(argv: list[str]) -> None:
     if not statements:
         return
     with psycopg.connect(url.replace("postgresql+asyncpg://", "postgresql://")) as connection:
+        before = _fingerprint(connection)
         for statement in statements:
             connection.execute(statement.encode())
+        after = _fingerprint(connection)
+        if after == before:
+            sys.exit(f"mutant {argv[0]}: its schema change leaves the schema as it was; bring it up to date")
+        connection.execute(f"COMMENT ON TABLE alembic_version IS '{mark(argv[0], after)}'".encode())
+
+
+def _fingerprint(connection: psycopg.Connection[tuple[str]]) -> str:
+    row = connection.execute(FINGERPRINT.encode()).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 if __name__ == "__main__":

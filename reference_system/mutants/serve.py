@@ -19,10 +19,13 @@ def main(argv: list[str]) -> None:
         )
     gc.disable()  # as where the healthy service is started
     try:
-        mutant(argv[0]).apply()
+        receipts = mutant(argv[0]).apply()
     except (LookupError, MutantStale) as error:
         sys.exit(f"mutant {argv[0]}: {error}")
-    from reference_system.booking.serving import serve  # noqa: PLC0415 - after the substitution
+    from reference_system.booking.control.routes import router  # noqa: PLC0415 - after the substitution
+    from reference_system.booking.serving import serve  # noqa: PLC0415
+
+    router.add_api_route("/mutant", receipts.read, methods=["GET"])
 
     serve(argv[1:])
 
