@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row
 
@@ -68,6 +68,30 @@ async def _book_by_an_early_version(
             )
 
 
+_BOOK_AT_ONCE = """
+INSERT INTO bookings (id, slot_id, customer_id, status, created_at)
+SELECT :id, :slot_id, :customer_id, 'confirmed', :now FROM slots WHERE id = :slot_id AND taken < capacity
+RETURNING id, slot_id, customer_id, checkout_id, status, created_at, cancelled_at, version
+"""
+
+
+async def _book_in_one_statement(
+    uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, now: datetime
+) -> Row[Any]:
+    slot = await store.read_slot(uow.database, slot_id)
+    if slot is None:
+        raise Problem(NOT_FOUND, "There is no such slot.")
+    if places.has_started(slot, now):
+        raise Problem(places.SLOT_STARTED)
+    # It looks and writes at once, so it needs no transaction.
+    booked = await uow.database.first(
+        _BOOK_AT_ONCE, id=uuid4(), slot_id=slot_id, customer_id=customer_id, now=now
+    )
+    if booked is None:
+        raise Problem(places.SOLD_OUT)
+    return booked
+
+
 # A cancelled booking that is cancelled once more gives its place back once more.
 _FREED_WHENEVER_CANCELLED = """
 CREATE OR REPLACE FUNCTION public.bookings_take_place() RETURNS trigger
@@ -126,5 +150,12 @@ MUTANTS = (
             Edit(f"{_BOOKINGS}:CANCEL_BOOKING", " AND status = 'confirmed'", ""),
         ),
         schema=(_FREED_WHENEVER_CANCELLED,),
+    ),
+    Mutant(
+        id="SYS-03.6",
+        harm="A statement that counts the places and books one does not see who books in the same moment: "
+        "two get the last place.",
+        substitutions=(Replace("reference_system.booking.bookings.service:book", _book_in_one_statement),),
+        schema=(_NO_CONSTRAINT,),
     ),
 )
