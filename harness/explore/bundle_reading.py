@@ -84,7 +84,8 @@ def _other_version(data: Mapping[str, Any], where: str, version: object) -> str:
     )
     age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "another"
     return (
-        f"{where} is a bundle of schema version {version!r}, and this Overbooked reads {' and '.join(map(str, READABLE))}: "
+        f"{where} is a bundle of schema version {version!r}, and this Overbooked reads "
+        f"{' and '.join(map(str, READABLE))}: "
         f"{'update Overbooked, or ' if age == 'a newer' else ''}{again}"
     )
 

@@ -1,0 +1,1 @@
+"""Tiny services that book by single statements, and what exploring says of them."""

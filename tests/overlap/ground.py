@@ -1,0 +1,128 @@
+"""One tiny service over real PostgreSQL behind the gate, with what explores it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from harness.errors import GapFound
+from harness.explore.exploring import Explore
+from harness.explore.footprinting import Footprinting
+from harness.explore.race import Race, Ran
+from harness.explore.stage import Stage
+from harness.oracles.answers import losers_are_told
+from harness.oracles.places import sold_at_most
+from harness.profiles import load_profile
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+from harness.verdicts.verdict import Verdict
+from harness.wire.boundary import WireProtocol
+from harness.wire.relay import Relays
+from tests.overlap.defects import TABLES, Variant
+from tests.overlap.drivers import REFUSED
+from tests.targets.town import Call, Reply, Town, at
+from tests.wire.postgres_server import PostgresServer
+
+CLAUSE = "SYS-03.a"
+
+
+@dataclass
+class Ground:
+    """A service that runs, and an explorer of it; `seed` of each exploration."""
+
+    system: System
+    stage: Stage
+    footprinting: Footprinting
+    side: asyncpg.Connection[Any]
+    variant: Variant
+
+    async def race(self) -> Race:
+        """Two customers come for the last place of a fresh slot."""
+        slot = replace(await self.system.open_slot(capacity=1), id=str(uuid4()))
+        await self.side.execute("INSERT INTO slots VALUES ($1, 1)", slot.id)
+        people = await self.system.customers(2)
+        return Race([who.books(slot) for who in people], always=[self.one_wins], slots=[slot])
+
+    async def one_wins(self, ran: Ran) -> None:
+        sold_at_most(1, ran.told)
+        losers_are_told(ran.told, 409)
+        if not self.variant.counts_rows:
+            return
+        rows = await self.side.fetchval("SELECT count(*) FROM bookings WHERE slot = $1", ran.slots[0].id)
+        if rows != sum(answer.ok for answer in ran.told):
+            raise GapFound("bookings and answers differ", expected="one row each", observed=f"{rows} rows")
+
+    def explore(self, seed: int = 0) -> tuple[Explore, Judge]:
+        """A fresh explorer with its judge."""
+        judge = Judge((CLAUSE,), "single statement")
+        budget = load_profile("quick").budget
+        return Explore(self.system, judge, budget, self.stage, self.footprinting, seed=seed), judge
+
+
+def verdict_of(judge: Judge) -> Verdict:
+    """What became of the clause."""
+    (result,) = judge.conclude(None)
+    return result.verdict
+
+
+async def prepared(server: PostgresServer, name: str, schema: str) -> PostgresServer:
+    """A database of its own; made once."""
+    name = re.sub(r"\W+", "_", name.lower())
+    admin = await asyncpg.connect(server.dsn(), ssl=False)
+    try:
+        if not await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name):
+            await admin.execute(f'CREATE DATABASE "{name}"')
+            own = await asyncpg.connect(replace(server, database=name).dsn(), ssl=False)
+            await own.execute(schema)
+            await own.close()
+    finally:
+        await admin.close()
+    return replace(server, database=name)
+
+
+@asynccontextmanager
+async def ground(server: PostgresServer, name: str, variant: Variant, driver: Any) -> AsyncIterator[Ground]:
+    """The service of a variant.
+
+    Args:
+        name: of its database.
+        driver: speaks to it.
+    """
+    database = await prepared(server, name, TABLES + variant.schema)
+    relays = Relays()
+    async with Town() as town, at(town) as system:
+        link = relays.open("app->postgres", upstream=database.address, protocol=WireProtocol.POSTGRES)
+        await driver.open(database.dsn(link.address), 4)
+        side = await asyncpg.connect(database.dsn(), ssl=False)
+
+        async def reply(call: Call) -> Reply:
+            if not call.path.startswith("/book/"):
+                return 200, {}
+            try:
+                booked = await driver.book(variant, call.path.removeprefix("/book/"), str(uuid4()))
+            except REFUSED:
+                booked = False
+            return (201, {"id": "b"}) if booked else (409, {"type": "full"})
+
+        town.reply = reply
+        footprinting = Footprinting(database.dsn())
+        stage = Stage(
+            system,
+            {link.name: link},
+            database.dsn(),
+            harmless=footprinting.harmless,
+            splits=footprinting.splits,
+        )
+        try:
+            yield Ground(system, stage, footprinting, side, variant)
+        finally:
+            await stage.close()
+            driver.close()
+            await side.close()
+            relays.close()
