@@ -18,15 +18,16 @@ _TOKEN = re.compile(
               |(?P<tag>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$).*?(?P=tag))
   | (?P<quoted>"[^"]*+(?:""[^"]*+)*+")
   | (?P<unended>(?:[eEbBxXnN]|[uU]&)?'.*|".*|\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$.*)
-  | (?P<parameter>\$\d+)
-  | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
-  | (?P<word>[^\W\d][\w$]*)
-  | (?P<space>\s+)
+  | (?P<parameter>\$[0-9]+)
+  | (?P<number>[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
+  | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
+  | (?P<space>[ \t\n\r\f\v]+)
   | (?P<semicolon>;)
   | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
+SPACES = " \t\n\r\f\v"
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 _ONE = r"(?:\?|\$\d+(?:::\w+(?: \w+)*(?:\[\])?)?)"
 _MANY_IN = re.compile(rf"\bIN ?\( ?{_ONE}(?: ?, ?{_ONE})+ ?\)", re.IGNORECASE)
@@ -81,7 +82,7 @@ def split(text: str) -> tuple[str, ...]:
     Semicolons in parentheses (the actions of a rule) and in a function's BEGIN ATOMIC ... END separate
     nothing.
     """
-    bare = text.strip().rstrip("; \t\r\n")
+    bare = text.strip(SPACES).rstrip(";" + SPACES)
     if ";" not in bare:
         return (bare,) if _first_words(bare) else ()
     parts: list[str] = []
@@ -89,13 +90,13 @@ def split(text: str) -> tuple[str, ...]:
     for token in tokens(text):
         if token.kind == "semicolon" and not nesting.deep:
             if not empty:
-                parts.append(text[begin : token.begin].strip())
+                parts.append(text[begin : token.begin].strip(SPACES))
             begin, empty, nesting = token.end, True, _Nesting()
         elif token.kind not in {"space", "comment"}:
             empty = empty and token.kind == "semicolon"
             nesting.take(token)
     if not empty:
-        parts.append(text[begin:].strip())
+        parts.append(text[begin:].strip(SPACES))
     return tuple(parts)
 
 
