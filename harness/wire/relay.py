@@ -87,6 +87,10 @@ class Relays:
         link.upstream = upstream
         self._loop.call_soon_threadsafe(self._doors[link.name].lead, upstream)
 
+    def connections(self) -> int:
+        """How many connections of all links are open; only in the relay's thread."""
+        return sum(len(door.pairs) for door in self._doors.values())
+
     async def _listen(self, door: Door, host: str, port: int) -> tuple[str, int]:
         door.server = await self._loop.create_server(door.accept, host, port, backlog=_BACKLOG)
         found = door.server.sockets[0].getsockname()

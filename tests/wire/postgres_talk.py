@@ -16,6 +16,7 @@ READY, IN, FAILED = (m("Z", letter) for letter in (b"I", b"T", b"E"))
 SYNC, FLUSH = m("S"), m("H")
 EXECUTE = m("E", b"\0" + b"\0" * 4)
 BOUND, PARSED = m("2"), m("1")
+SSL_REQUEST = struct.pack(">II", 8, 80877103)
 STARTUP = struct.pack(">II", 18, 3 << 16) + b"user\0ana\0\0"
 WELCOME = m("R", b"\0" * 4) + m("S", b"TimeZone\0UTC\0") + m("K", struct.pack(">I", 4711) + b"key!") + READY
 

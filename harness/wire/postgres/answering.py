@@ -49,15 +49,19 @@ class Answering:
     @property
     def plain(self) -> bool:
         """Everything that was read has gone on as it came, and so may what comes."""
+        return not (self._short or self._keeps)
+
+    @property
+    def _keeps(self) -> bool:
+        """Something is kept, dropped or rewritten of what comes."""
         answers = self._answers
-        return not (
-            answers.waiting
-            or answers.kept
-            or self._state.ours
-            or self._short
-            or self._rewritten
-            or self.wrapped
-        )
+        return bool(answers.waiting or answers.kept or self._state.ours or self._rewritten or self.wrapped)
+
+    def catch_up(self) -> None:
+        """The beginning of a message goes on where nothing is kept any more; the rest follows as it comes."""
+        if self._short and not self._keeps:
+            self._outlet.to_client(b"".join(self._short))
+            self._short.clear()
 
     def rewrite(self, error: tuple[str, str] | None) -> None:
         """The next error gets this SQLSTATE and text; None: none does."""
@@ -104,6 +108,7 @@ class Answering:
             self._put(data, run, at)
         if at < len(data):
             self._short.append(data[at:])
+            self.catch_up()
 
     def _heard(self, wrapped: Wrapped, data: bytes, run: int, at: int, framed: Framed) -> int:
         """A message of a Query that was sent in parts; returns where what has not been put begins."""

@@ -17,7 +17,7 @@ from harness.wire.postgres import messages as m
 from harness.wire.postgres.answer import Answers, reply_of
 from harness.wire.postgres.answering import Answering
 from harness.wire.postgres.autocommit import ROLLBACK, TERMINATE, Wrapped, parted_by
-from harness.wire.postgres.conversation import Conversation
+from harness.wire.postgres.conversation import STARTUP, Conversation
 from harness.wire.postgres.framing import Framed, Framer
 from harness.wire.postgres.grouping import Meaning, Message, Queue, Where, boundary, ending, meaning
 from harness.wire.postgres.injection import Step, close, inject
@@ -116,6 +116,7 @@ class GatedSession:
             self._dealings.answered(Reply(""))
         elif self._dealings.turn in _AT_THE_SERVER | _NOT_SENT:
             self._answers.flush()  # as much as there is: no more will come
+            self._server.catch_up()
             self._outlet.end_to_client()
         elif not self._answers.waiting:
             self._outlet.end_to_client()
@@ -219,6 +220,8 @@ class GatedSession:
         return len(data)
 
     def _password(self, body: bytes) -> None:
+        if self._queue or not self.state.due or self.state.due[0].kind != STARTUP:
+            raise Violation("the client sent a password behind its handshake")
         self._server.asks_password = False
         if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
             raise Violation(BINDING_LINE)
@@ -368,6 +371,7 @@ class GatedSession:
             self._answers.deliver()
 
     def _delivered(self) -> None:
+        self._server.catch_up()
         if self._server_over:
             self._outlet.end_to_client()
             if self._ending and self._client_over:
@@ -443,5 +447,6 @@ class GatedSession:
         if stood in _NOT_SENT:
             self._send(self._group)
         self._answers.flush()
+        self._server.catch_up()
         if self._server_over:
             self._outlet.end_to_client()

@@ -38,6 +38,11 @@ class PostgresSession:
         assert self._gated is not None
         return self._gated.state
 
+    @property
+    def begins(self) -> bool:
+        """The first message has not come whole yet."""
+        return self._startup is not None
+
     def from_client(self, data: bytes) -> None:
         """See `Session`."""
         if self._gated is not None:
