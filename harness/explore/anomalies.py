@@ -1,54 +1,47 @@
 """What kind of anomaly a schedule shows, from what its steps read and wrote.
 
-The names are those of the literature: lost update and write skew as in Berenson et al., "A Critique of
-ANSI SQL Isolation Levels" (SIGMOD 1995); a double claim is a check, then an insert, by two who both
-passed the check; a dirty effect is one outside the database by somebody whose transaction came to nothing.
+The names are those of the literature. Lost update and write skew: Berenson et al., "A Critique of ANSI SQL
+Isolation Levels" (SIGMOD 1995). Read skew (G-single), predicate-many-preceders (PMP) and the classes G2-item
+and G2: Adya, "Weak Consistency" (1999), and Bailis et al., "Highly Available Transactions" (VLDB 2014). A
+double claim is a check, then an insert, by two who both passed the check: a G2 by inserts. A dirty effect is
+one outside the database by somebody whose transaction came to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
 
+from harness.explore.accesses import Access, Touched, accesses_of
 from harness.explore.trace import TraceStep
+
+_DEADLOCK = "40P01"
+_TIMED_OUT = frozenset({"57014", "55P03", "25P03", "25P04", "57P05"})
 
 
 class Anomaly(StrEnum):
     """Names for what went wrong; RACE where none of the others fits."""
 
+    NO_RACE = "no race needed"
     DOUBLE_CLAIM = "double claim"
     LOST_UPDATE = "lost update"
     WRITE_SKEW = "write skew"
+    READ_SKEW = "read skew"
+    PREDICATE_MANY_PRECEDERS = "predicate-many-preceders"
     DIRTY_EFFECT = "dirty effect"
+    DEADLOCK = "deadlock"
+    TIMEOUT = "timeout"
     RACE = "race"
 
 
-class Touched(Protocol):
-    """What one step read and wrote; `harness.explore.footprints.Footprint` is one."""
+class Phenomenon(StrEnum):
+    """Adya's and Bailis' classes that PostgreSQL lets happen at some isolation level."""
 
-    @property
-    def reads(self) -> Collection[str]: ...
-
-    @property
-    def writes(self) -> Collection[str]: ...
-
-
-_CONTROL = {"BEGIN", "COMMIT", "ROLLBACK"}
-_LOOKS = {"SELECT", "WITH", "VALUES", "TABLE", "GET"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """What a step read when it was let go, and what it wrote, which others see from `seen_at` on."""
-
-    at: int
-    seen_at: int
-    actor: int
-    step: TraceStep
-    reads: frozenset[str]
-    writes: frozenset[str]
+    PMP = "PMP: predicate-many-preceders"
+    P4 = "P4: lost update"
+    G_SINGLE = "G-single: read skew"
+    G2_ITEM = "G2-item: write skew"
+    G2 = "G2: anti-dependency cycle"
 
 
 def name_anomaly(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Anomaly:
@@ -58,81 +51,98 @@ def name_anomaly(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Anom
         steps: of the trace, in order.
         touched: what each of them read and wrote.
     """
-    accesses = [
-        _Access(
-            n,
-            _seen_at(steps, n),
-            step.actor,
-            step,
-            frozenset(one.reads),
-            # A lock counts as a write for the order of steps, and changes nothing.
-            frozenset() if step.verb in _LOOKS else frozenset(one.writes),
-        )
-        for n, (step, one) in enumerate(zip(steps, touched, strict=True))
-        if not step.error and step.verb not in _CONTROL
-    ]
+    if is_serial(steps):
+        return Anomaly.NO_RACE
+    accesses = accesses_of(steps, touched)
     if _effect_of_what_was_undone(steps, accesses):
         return Anomaly.DIRTY_EFFECT
     stale = _stale_reads(accesses)
-    if any(_claims_too(accesses, old.reader, old.writer) for old in stale):
+    if any(_claims_too(accesses, old.actor, new.actor) for old, new in stale):
         return Anomaly.DOUBLE_CLAIM
-    if any(old.written_too for old in stale):
-        return Anomaly.LOST_UPDATE
-    pairs = {(old.reader, old.writer) for old in stale}
-    if any((writer, reader) in pairs for reader, writer in pairs):
-        return Anomaly.WRITE_SKEW
-    return Anomaly.RACE
+    match _classified(accesses, stale):
+        case Phenomenon.P4:
+            return Anomaly.LOST_UPDATE
+        case Phenomenon.G2 | Phenomenon.G2_ITEM:
+            return Anomaly.WRITE_SKEW
+        case Phenomenon.G_SINGLE:
+            return Anomaly.READ_SKEW
+        case Phenomenon.PMP:
+            return Anomaly.PREDICATE_MANY_PRECEDERS
+    errors = {step.error for step in steps}
+    if _DEADLOCK in errors:
+        return Anomaly.DEADLOCK
+    return Anomaly.TIMEOUT if errors & _TIMED_OUT else Anomaly.RACE
 
 
-@dataclass(frozen=True, slots=True)
-class _Stale:
-    """Somebody read what another was about to change; `written_too`: and then wrote the same himself."""
-
-    reader: int
-    writer: int
-    written_too: bool
+def phenomenon_of(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Phenomenon | None:
+    """The class of a schedule that broke an invariant; None where none is seen in it."""
+    accesses = accesses_of(steps, touched)
+    return None if is_serial(steps) else _classified(accesses, _stale_reads(accesses))
 
 
-def _stale_reads(accesses: Sequence[_Access]) -> list[_Stale]:
-    found = []
-    for read in accesses:
-        for write in accesses:
-            shared = read.reads & write.writes
-            if write.actor == read.actor or not shared or write.seen_at <= read.at:
-                continue
-            acts = [
-                mine
-                for mine in accesses
-                if mine.actor == read.actor and mine.writes and mine.at > read.at and mine.seen_at > write.at
-            ]
-            if acts:
-                found.append(_Stale(read.actor, write.actor, any(mine.writes & shared for mine in acts)))
-    return found
+def is_serial(steps: Sequence[TraceStep]) -> bool:
+    """Whether each actor had ended before the next began, so that nothing overlapped."""
+    order = [step.actor for at, step in enumerate(steps) if not at or step.actor != steps[at - 1].actor]
+    return len(order) > 1 and len(order) == len(set(order))
 
 
-def _seen_at(steps: Sequence[TraceStep], number: int) -> int:
-    """The step from which on others see what this one wrote: its transaction's COMMIT, or itself."""
-    step = steps[number]
-    if step.protocol == "postgres" and step.in_transaction:
-        for later in range(number + 1, len(steps)):
-            after = steps[later]
-            if (after.link, after.connection) == (step.link, step.connection) and not after.in_transaction:
-                return later
-    return number
+_Stale = tuple[Access, Access]
 
 
-def _claims_too(accesses: Sequence[_Access], one: int, other: int) -> bool:
+def _stale_reads(accesses: Sequence[Access]) -> list[_Stale]:
+    """Anti-dependencies: a read, and another actor's write of the same that it did not see yet."""
+    return [
+        (read, write)
+        for read in accesses
+        for write in accesses
+        if write.actor != read.actor and write.seen_at > read.at and read.sees(write)
+    ]
+
+
+def _classified(accesses: Sequence[Access], stale: Sequence[_Stale]) -> Phenomenon | None:
+    if any(_overwrites(accesses, *pair) for pair in stale):
+        return Phenomenon.P4
+    for old, new in stale:
+        for read in accesses:
+            seen = [one for one in accesses if one.actor == new.actor and one.seen_at < read.at]
+            if read.actor == old.actor and any(read.sees(one) for one in seen):
+                items = not (old.items.by_predicate or read.items.by_predicate)
+                return Phenomenon.G_SINGLE if items else Phenomenon.PMP
+    for old, new in stale:
+        for other, newer in stale:
+            if other.actor == new.actor and newer.actor == old.actor:
+                items = not any(one.items.by_predicate or one.items.adds for one in (old, new, other, newer))
+                return Phenomenon.G2_ITEM if items else Phenomenon.G2
+    return None
+
+
+def _overwrites(accesses: Sequence[Access], read: Access, write: Access) -> bool:
+    """Whether the reader goes on to write what the other has written, by what it had read."""
+    if write.items.adds:
+        return False
+    return any(
+        mine.actor == read.actor
+        and not mine.items.adds
+        and (mine.at > read.at or (mine.at == read.at and mine.decides))
+        and mine.seen_at > write.at
+        and bool(mine.writes & write.writes & read.reads)
+        and mine.items.overlaps(write.items)
+        for mine in accesses
+    )
+
+
+def _claims_too(accesses: Sequence[Access], one: int, other: int) -> bool:
     def inserts(actor: int) -> set[str]:
         return {
             access.step.shape
             for access in accesses
-            if access.actor == actor and access.step.verb == "INSERT" and (access.step.rows or 0) > 0
+            if access.actor == actor and access.inserts and (access.step.rows or 0) > 0
         }
 
     return bool(inserts(one) & inserts(other))
 
 
-def _effect_of_what_was_undone(steps: Sequence[TraceStep], accesses: Sequence[_Access]) -> bool:
+def _effect_of_what_was_undone(steps: Sequence[TraceStep], accesses: Sequence[Access]) -> bool:
     for access in accesses:
         if access.step.protocol == "postgres" or not access.writes:
             continue

@@ -14,7 +14,7 @@ from functools import partial
 from inspect import isawaitable
 
 from harness.errors import GapFound
-from harness.explore.anomalies import name_anomaly
+from harness.explore.anomalies import Anomaly, name_anomaly, phenomenon_of
 from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Scheduled
 from harness.explore.explored import Explored, Violation
@@ -228,18 +228,22 @@ class Explore:
 
     def _found(self, title: str, clause: str, violation: Violation, bound: int | None) -> GapFound:
         found, trace = violation.found, violation.ran.trace
-        anomaly = name_anomaly(trace.steps, self._footprinting.of(violation.scheduled.steps))
+        touched = self._footprinting.of(violation.scheduled.steps)
+        anomaly = name_anomaly(trace.steps, touched)
+        phenomenon = phenomenon_of(trace.steps, touched)
         left = self._tell(Story(clause, title, found, trace, anomaly, violation.number, bound))
         which = f"schedule {violation.number}, " if violation.number else ""
+        needed = "" if anomaly is Anomaly.NO_RACE else f"{_times(trace.preemptions, 'preemption')}: "
         return GapFound(
             found.what,
             expected=found.expected,
-            observed=f"{found.observed}, {which}{_times(trace.preemptions, 'preemption')}: {anomaly.value}",
+            observed=f"{found.observed}, {which}{needed}{anomaly.value}",
             operations=[*left.lines, *found.operations],
             details={
                 **found.details,
                 "race": title,
                 "anomaly": anomaly.value,
+                **({"phenomenon": phenomenon.value} if phenomenon else {}),
                 "schedule": list(trace.schedule),
                 "preemptions": trace.preemptions,
                 **({"minimised": violation.minimised.as_dict()} if violation.minimised else {}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.explore.anomalies import Anomaly, name_anomaly
+from harness.explore.anomalies import Anomaly, Phenomenon, name_anomaly, phenomenon_of
 from harness.explore.resources import NOTHING, Footprint
 from harness.explore.trace import TraceStep
 
@@ -54,7 +54,7 @@ def test_what_is_not_committed_is_not_seen() -> None:
     )
 
 
-def test_one_after_the_other_is_no_anomaly_with_a_name() -> None:
+def test_one_after_the_other_needs_no_race() -> None:
     assert (
         named(
             (step(0, "SELECT"), reads("slots")),
@@ -62,7 +62,7 @@ def test_one_after_the_other_is_no_anomaly_with_a_name() -> None:
             (step(1, "SELECT"), reads("slots")),
             (step(1, "INSERT"), writes("bookings", "slots")),
         )
-        is Anomaly.RACE
+        is Anomaly.NO_RACE
     )
 
 
@@ -131,3 +131,73 @@ def test_an_insert_that_found_nothing_to_insert_claims_nothing() -> None:
         )
         is Anomaly.RACE
     )
+
+
+# -- the classes of the literature ----------------------------------------------------------------
+
+ITEMS = {"SELECT": reads("table:t"), "UPDATE": Footprint(frozenset({"table:t"}), frozenset({"table:t"}))}
+ITEMS["INSERT"] = ITEMS["DELETE"] = ITEMS["UPDATE"]
+
+
+def played(*taken: tuple[int, str], errors: dict[int, str] | None = None) -> list[TraceStep]:
+    """Transactions of a connection each: (actor, SQL)."""
+    steps = []
+    for at, (actor, text) in enumerate(taken):
+        verb, error = text.split()[0], (errors or {}).get(at, "")
+        over = verb in {"COMMIT", "ROLLBACK"}
+        one = TraceStep(actor, "link", "postgres", actor + 1, verb, text, text, rows=1, error=error)
+        steps.append(replace(one, in_transaction=not over))
+    return steps
+
+
+def classed(steps: list[TraceStep]) -> tuple[Anomaly, Phenomenon | None]:
+    touched = [ITEMS.get(one.verb, NOTHING) for one in steps]
+    return name_anomaly(steps, touched), phenomenon_of(steps, touched)
+
+
+READ_1, READ_2 = "SELECT v FROM t WHERE id = 1", "SELECT v FROM t WHERE id = 2"
+READ_BOTH = "SELECT v FROM t WHERE id IN (1, 2)"
+SET_1, SET_2 = "UPDATE t SET v = 11 WHERE id = 1", "UPDATE t SET v = 21 WHERE id = 2"
+SOME, ADDS = "SELECT v FROM t WHERE v % 3 = 0", "INSERT INTO t VALUES (3, 30)"
+COMMIT = "COMMIT"
+
+
+def test_a_row_read_and_then_written_by_both_is_a_lost_update() -> None:
+    steps = played((0, READ_1), (1, READ_1), (0, SET_1), (0, COMMIT), (1, SET_1), (1, COMMIT))
+    assert classed(steps) == (Anomaly.LOST_UPDATE, Phenomenon.P4)
+
+
+def test_two_rows_read_by_both_and_one_written_by_each_is_write_skew() -> None:
+    steps = played((0, READ_BOTH), (1, READ_BOTH), (0, SET_1), (1, SET_2), (0, COMMIT), (1, COMMIT))
+    assert classed(steps) == (Anomaly.WRITE_SKEW, Phenomenon.G2_ITEM)
+
+
+def test_two_rows_read_before_and_after_a_commit_is_read_skew() -> None:
+    steps = played((0, READ_1), (1, SET_1), (1, SET_2), (1, COMMIT), (0, READ_2), (0, COMMIT))
+    assert classed(steps) == (Anomaly.READ_SKEW, Phenomenon.G_SINGLE)
+
+
+def test_a_predicate_read_before_and_after_a_commit_is_predicate_many_preceders() -> None:
+    steps = played((0, SOME), (1, ADDS), (1, COMMIT), (0, SOME), (0, COMMIT))
+    assert classed(steps) == (Anomaly.PREDICATE_MANY_PRECEDERS, Phenomenon.PMP)
+
+
+def test_a_predicate_read_by_both_who_then_insert_is_a_double_claim() -> None:
+    steps = played((0, SOME), (1, SOME), (0, ADDS), (1, ADDS), (0, COMMIT), (1, COMMIT))
+    assert classed(steps) == (Anomaly.DOUBLE_CLAIM, Phenomenon.G2)
+
+
+def test_what_was_rolled_back_claims_nothing_and_its_deadlock_is_named() -> None:
+    taken = ((0, SET_1), (1, SET_2), (0, SET_2), (1, SET_1), (1, "ROLLBACK"), (0, COMMIT))
+    assert classed(played(*taken, errors={3: "40P01"}))[0] is Anomaly.DEADLOCK
+
+
+def test_a_time_limit_is_named() -> None:
+    taken = ((0, SET_1), (1, SET_1), (1, "ROLLBACK"), (0, COMMIT))
+    assert classed(played(*taken, errors={1: "55P03"}))[0] is Anomaly.TIMEOUT
+
+
+def test_a_single_statement_that_checks_and_inserts_is_a_double_claim() -> None:
+    claims = "INSERT INTO t SELECT 1 WHERE NOT EXISTS (SELECT FROM t)"
+    steps = played((0, claims), (1, claims), (0, COMMIT), (1, COMMIT))
+    assert classed(steps)[0] is Anomaly.DOUBLE_CLAIM

@@ -1,0 +1,98 @@
+"""Which rows a statement is about, as far as its text says: those that an equality names, or any.
+
+Good enough to tell two rows of one table apart in a trace that broke something; no search depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+_PARAMETER = re.compile(r"\$(\d+)")
+_GIVEN = "__given_"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Rows of any table: of each column that an equality restricts, the values it may have.
+
+    Args:
+        restricted: by column; empty: any row.
+        adds: rows are made, which no equality could have named before.
+    """
+
+    restricted: Mapping[str, frozenset[str]]
+    adds: bool = False
+
+    @property
+    def by_predicate(self) -> bool:
+        """No row is named: which ones it is about depends on what is in the table."""
+        return not self.restricted
+
+    def overlaps(self, other: Items) -> bool:
+        """Whether both may be about one row."""
+        shared = self.restricted.keys() & other.restricted.keys()
+        return all(self.restricted[name] & other.restricted[name] for name in shared)
+
+
+ANY = Items({})
+
+
+def items_of(text: str, values: Sequence[str | None] = ()) -> Items:
+    """The rows that a statement with these parameters is about."""
+    restricted = {
+        column: frozenset(_given(value, values) for value in found) for column, found in _restricted(text)
+    }
+    return Items(restricted, text.lstrip("( \n").lower().startswith("insert"))
+
+
+def _given(value: str, values: Sequence[str | None]) -> str:
+    if not value.startswith(_GIVEN):
+        return value
+    number = int(value.removeprefix(_GIVEN)) - 1
+    return str(values[number]) if number < len(values) else value
+
+
+@lru_cache(maxsize=1024)
+def _restricted(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    try:
+        parsed = sqlglot.parse(_PARAMETER.sub(rf"{_GIVEN}\1", text), dialect="postgres")
+    except (SqlglotError, RecursionError):
+        return ()
+    if (
+        len(parsed) != 1
+        or parsed[0] is None
+        or not isinstance(parsed[0], exp.Select | exp.Update | exp.Delete)
+    ):
+        return ()
+    where = parsed[0].args.get("where")
+    if where is None:
+        return ()
+    found: dict[str, tuple[str, ...]] = {}
+    for one in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
+        if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
+            constants = [_constant(one.expression)]
+        elif isinstance(one, exp.In) and isinstance(one.this, exp.Column) and one.expressions:
+            constants = [_constant(each) for each in one.expressions]
+        else:
+            continue
+        known = tuple(each for each in constants if each is not None)
+        if len(known) == len(constants):
+            found[one.this.name.lower()] = known
+    return tuple(found.items())
+
+
+def _constant(one: exp.Expr) -> str | None:
+    while isinstance(one, exp.Cast | exp.Paren):
+        one = one.this
+    if isinstance(one, exp.Literal):
+        return str(one.this)
+    if isinstance(one, exp.Column) and one.name.startswith(_GIVEN):
+        return one.name
+    return None

@@ -1,0 +1,204 @@
+"""Overlap inside the database: no habit of a driver and no connection that is closed hides a race."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import psycopg
+import pytest
+
+from harness.explore.anomalies import Anomaly
+from harness.explore.exploring import Explore
+from harness.verdicts.verdict import Verdict
+from tests.explore.test_exploring import hall
+from tests.overlap.defects import CASES, TABLES, Variant
+from tests.overlap.drivers import ByPsycopg
+from tests.overlap.ground import Ground, ground, prepared, verdict_of
+from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres_talk import EXECUTE, FLUSH, SYNC, bind, parse
+from tests.wire.raw_client import RawClient
+
+CHECK_AND_INSERT = CASES[0].defect
+
+
+@pytest.fixture(scope="session")
+async def database() -> AsyncIterator[PostgresServer]:
+    async with postgres_server() as running:
+        side = await asyncpg.connect(running.dsn(), ssl=False)
+        await side.execute("CREATE TABLE seats (slot text PRIMARY KEY, taken int NOT NULL)")
+        await side.execute("CREATE TABLE bookings (slot text NOT NULL, at timestamptz DEFAULT now())")
+        await side.close()
+        yield running
+
+
+class ByFlushAndSync:
+    """Sends Execute and Flush, reads the answer, and only then sends Sync."""
+
+    name = "Execute, Flush, Sync"
+    early = True
+
+    async def open(self, dsn: str, size: int) -> None:
+        host, _, rest = dsn.rpartition("@")[2].partition(":")
+        port, _, database = rest.partition("/")
+        self._idle = [await RawClient.connect((host, int(port)), database) for _ in range(size)]
+        self._all = list(self._idle)
+
+    def close(self) -> None:
+        for client in self._all:
+            client.writer.close()
+
+    async def book(self, variant: Variant, slot: str, who: str) -> bool:
+        client = self._idle.pop()
+        try:
+            group = parse(variant.sql) + bind("", slot.encode(), who.encode()) + EXECUTE
+            client.writer.write(group + (FLUSH if self.early else SYNC))
+            rows = 0
+            while (kind := (await client.message())[0]) not in "CZ":
+                rows += kind == "D"
+            await client.said(SYNC if self.early else b"")
+            return bool(rows)
+        finally:
+            self._idle.append(client)
+
+
+class BySync(ByFlushAndSync):
+    """Sends Execute and Sync at once."""
+
+    name = "Execute, Sync"
+    early = False
+
+
+@pytest.mark.parametrize("driver", [ByFlushAndSync, BySync], ids=lambda driver: driver.name)
+async def test_a_driver_that_flushes_before_it_syncs_changes_no_verdict(
+    database: PostgresServer, driver: Any
+) -> None:
+    granted = replace(CHECK_AND_INSERT, schema="GRANT ALL ON ALL TABLES IN SCHEMA public TO hashed;")
+    async with ground(database, "flushed", granted, driver()) as there:
+        explore, judge = there.explore()
+        explored = await explore.interleavings(there.race)
+    assert verdict_of(judge) is Verdict.OPEN
+    assert explored.violation is not None
+    assert explored.preempted == 1
+
+
+class ByAConnectionEach(ByPsycopg):
+    """Connects for each request, locks for the session and gives the lock back by closing."""
+
+    async def open(self, dsn: str, size: int) -> None:
+        self._dsn, self._all = dsn, []
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+    async def book(self, variant: Variant, slot: str, who: str) -> bool:
+        connection = await psycopg.AsyncConnection.connect(f"{self._dsn}?sslmode=disable", autocommit=True)
+        try:
+            await connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (slot,))
+            return await self._book(connection, variant, slot, who)
+        finally:
+            await connection.close()
+
+
+async def test_the_end_of_a_session_that_frees_a_lock_is_a_step_and_every_run_has_the_same_schedules(
+    database: PostgresServer,
+) -> None:
+    seen = []
+    async with ground(database, "locked", CHECK_AND_INSERT, ByAConnectionEach()) as there:
+        for _ in range(3):
+            explore, judge = there.explore(seed=7)
+            watched = _watch(explore)
+            explored = await explore.interleavings(there.race)
+            assert verdict_of(judge) is Verdict.CLOSED
+            assert explored.exhausted
+            seen.append(watched)
+    assert seen[0]
+    assert seen[0] == seen[1] == seen[2]
+    assert any("TERMINATE" in line for line in next(iter(seen[0])))
+
+
+def _watch(explore: Explore) -> set[tuple[str, ...]]:
+    """The shapes of every schedule that will be run."""
+    found: set[tuple[str, ...]] = set()
+    explore._watch = lambda _, trace: found.add(trace.shape)
+    return found
+
+
+async def test_a_race_that_a_closed_connection_lets_happen_is_found(database: PostgresServer) -> None:
+    """The lock is of a connection that is closed before the booking is committed elsewhere."""
+
+    class LocksElsewhere(ByAConnectionEach):
+        async def book(self, variant: Variant, slot: str, who: str) -> bool:
+            url = f"{self._dsn}?sslmode=disable"
+            holds = await psycopg.AsyncConnection.connect(url, autocommit=True)
+            await holds.execute("SELECT pg_advisory_lock(hashtext(%s))", (slot,))
+            books = await psycopg.AsyncConnection.connect(url)
+            try:
+                booked = await self._said(books, variant.sql, {"p1": slot, "p2": who})
+                await holds.close()
+                await books.commit()
+                return booked
+            finally:
+                await books.close()
+
+    async with ground(database, "elsewhere", CHECK_AND_INSERT, LocksElsewhere()) as there:
+        explore, judge = there.explore()
+        explored = await explore.interleavings(there.race)
+        assert verdict_of(judge) is Verdict.OPEN
+        assert explored.violation is not None
+        await _replays(there, explore, explored.violation.ran.trace.schedule)
+
+
+async def _replays(there: Ground, explore: Explore, schedule: tuple[int, ...]) -> None:
+    wanted = (await explore.run_schedule(there.race, schedule)).trace.shape
+    assert (await explore.run_schedule(there.race, schedule)).trace.shape == wanted
+
+
+async def test_a_schedule_without_commits_of_their_own_is_followed_as_it_was_made(
+    database: PostgresServer,
+) -> None:
+    """As bundles of schema version 1 have them."""
+    await prepared(database, "older", TABLES)
+    async with ground(database, "older", CHECK_AND_INSERT, ByPsycopg()) as there:
+        there.stage.splits = None
+        explore, _ = there.explore()
+        ran = await explore.run_schedule(there.race, (0, 1))
+        assert ran.trace.schedule == (0, 1)
+        assert [step.verb for step in ran.trace.steps] == ["INSERT", "INSERT"]
+
+
+# -- what it is called ---------------------------------------------------------------------------
+
+
+async def test_a_gap_without_any_check_needs_no_race(database: PostgresServer) -> None:
+    async def always(connection: asyncpg.Connection[Any], slot: str) -> tuple[int, dict[str, str]]:
+        await connection.execute("INSERT INTO bookings (slot) VALUES ($1)", slot)
+        return 201, {"id": "b"}
+
+    async with hall(database, always) as there:
+        await there.explore.interleavings(there.race())
+        (result,) = there.judge.conclude(None)
+    assert result.finding is not None
+    assert result.finding.observed.endswith("schedule 1, no race needed")
+    assert result.finding.details["anomaly"] == Anomaly.NO_RACE.value
+
+
+async def test_a_deadlock_is_called_one(database: PostgresServer) -> None:
+    async def shares_then_writes(
+        connection: asyncpg.Connection[Any], slot: str
+    ) -> tuple[int, dict[str, str]]:
+        async with connection.transaction():
+            if await connection.fetchval("SELECT taken FROM seats WHERE slot = $1 FOR SHARE", slot):
+                return 409, {"type": "full"}
+            await connection.execute("UPDATE seats SET taken = 1 WHERE slot = $1", slot)
+            await connection.execute("INSERT INTO bookings (slot) VALUES ($1)", slot)
+        return 201, {"id": "b"}
+
+    async with hall(database, shares_then_writes) as there:
+        await there.explore.interleavings(there.race())
+        (result,) = there.judge.conclude(None)
+    assert result.verdict is Verdict.OPEN
+    assert result.finding is not None
+    assert result.finding.details["anomaly"] == Anomaly.DEADLOCK.value
