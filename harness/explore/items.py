@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlglot.errors import SqlglotError
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _GIVEN = "__given_"
+_NUMBER_BYTES, _UUID_BYTES = frozenset({2, 4, 8}), 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,17 @@ def _given(value: str, values: Sequence[str | None]) -> str:
     if not value.startswith(_GIVEN):
         return value
     number = int(value.removeprefix(_GIVEN)) - 1
-    return str(values[number]) if number < len(values) else value
+    return _plain(str(values[number])) if number < len(values) else value
+
+
+def _plain(value: str) -> str:
+    """A number or a UUID that a driver sent in binary, as a literal would write it."""
+    if not value.startswith("\\x"):
+        return value
+    sent = bytes.fromhex(value[2:])
+    if len(sent) == _UUID_BYTES:
+        return str(UUID(bytes=sent))
+    return str(int.from_bytes(sent, "big", signed=True)) if len(sent) in _NUMBER_BYTES else value
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,133 @@
+"""Explores one isolation anomaly at one level, through the gate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from harness.errors import GapFound
+from harness.explore.actors import Actor
+from harness.explore.explored import Explored
+from harness.explore.exploring import Explore
+from harness.explore.footprinting import Footprinting
+from harness.explore.race import Race, Ran
+from harness.explore.stage import Stage
+from harness.profiles import load_profile
+from harness.targets.port import Answer, Outcome
+from harness.targets.system import System
+from harness.verdicts.judge import Judge
+from harness.wire.boundary import WireProtocol
+from harness.wire.relay import Relays
+from tests.overlap.ground import CLAUSE, prepared
+from tests.overlap.isolation import RESET, TABLE, Case, RollsBack, Seen
+from tests.targets.town import Town, at
+from tests.wire.postgres_server import PostgresServer
+
+ACTORS = 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What exploring said: whether the anomaly occurs, its class, how much was run."""
+
+    occurs: bool
+    phenomenon: str
+    anomaly: str
+    explored: Explored
+
+    @property
+    def exhausted(self) -> bool:
+        return self.explored.exhausted
+
+
+class Laboratory:
+    """A database with two rows, and a connection through the gate for each transaction."""
+
+    def __init__(
+        self,
+        system: System,
+        stage: Stage,
+        footprinting: Footprinting,
+        side: asyncpg.Connection[Any],
+        connections: list[asyncpg.Connection[Any]],
+    ) -> None:
+        self._system, self._stage, self._footprinting = system, stage, footprinting
+        self._side, self._connections = side, connections
+
+    async def explore(self, case: Case, level: str, *, seed: int = 0, reduce: bool = True) -> Cell:
+        """Every order of the case's statements with at most two preemptions.
+
+        Args:
+            reduce: leave out those that differ in nothing that matters.
+        """
+        judge = Judge((CLAUSE,), case.name)
+        budget = load_profile("quick").budget
+        explore = Explore(self._system, judge, budget, self._stage, self._footprinting, seed=seed)
+        make = partial(self._race, case, level)
+        explored = await explore.interleavings(
+            make, name=f"{case.name}, {level}", preemptions=2, reduce=reduce and case.reduce
+        )
+        (result,) = judge.conclude(None)
+        details = result.finding.details if result.finding else {}
+        return Cell(
+            explored.violation is not None,
+            str(details.get("phenomenon", "")),
+            str(details.get("anomaly", "")),
+            explored,
+        )
+
+    async def _race(self, case: Case, level: str) -> Race:
+        await self._side.execute(RESET)
+        seen = [Seen() for _ in case.programs]
+
+        async def transact(number: int, _: int) -> Answer:
+            connection = self._connections[number]
+            try:
+                async with connection.transaction(isolation=level.replace(" ", "_")):
+                    await case.programs[number](connection, seen[number])
+                seen[number].committed = True
+            except RollsBack:
+                return Answer(Outcome.REFUSED, None, problem="rolled back")
+            except asyncpg.PostgresError as error:
+                return Answer(Outcome.REFUSED, None, problem=str(error.sqlstate))
+            return Answer(Outcome.OK, None)
+
+        actors = [Actor(f"T{n + 1}", "transact", partial(transact, n)) for n in range(len(case.programs))]
+
+        async def holds(_: Ran) -> None:
+            rows = {row["id"]: row["value"] for row in await self._side.fetch("SELECT * FROM item")}
+            if case.occurred(seen, rows):
+                raise GapFound(f"{case.name} occurs", expected="a serial outcome", observed=f"{seen}, {rows}")
+
+        return Race(actors, always=[holds])
+
+
+@asynccontextmanager
+async def laboratory(server: PostgresServer) -> AsyncIterator[Laboratory]:
+    """Open one on a server."""
+    database = await prepared(server, "isolation", TABLE)
+    relays = Relays()
+    async with Town() as town, at(town) as system:
+        link = relays.open("app->postgres", upstream=database.address, protocol=WireProtocol.POSTGRES)
+        side = await asyncpg.connect(database.dsn(), ssl=False)
+        connections = [await asyncpg.connect(database.dsn(link.address), ssl=False) for _ in range(ACTORS)]
+        footprinting = Footprinting(database.dsn())
+        stage = Stage(
+            system,
+            {link.name: link},
+            database.dsn(),
+            harmless=footprinting.harmless,
+            splits=footprinting.splits,
+        )
+        try:
+            yield Laboratory(system, stage, footprinting, side, connections)
+        finally:
+            await stage.close()
+            for connection in [*connections, side]:
+                connection.terminate()
+            relays.close()
