@@ -30,6 +30,10 @@ from harness.verdicts.policy import Policy
 
 FILE = "overbooked.toml"
 PREFIX = "OVERBOOKED_"
+# They lie beside this package, in a checkout as in an environment that has Overbooked installed; a
+# folder `scenarios` of the project that is judged is something else.
+BUNDLED_SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+BUNDLED_WORD = "bundled"
 
 # Variables with our prefix that are no settings: the second file, and what the harness tells its
 # own processes (workers, mutants, the bootstrap script).
@@ -53,7 +57,16 @@ def _divided(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _bundled_named(value: object) -> object:
+    """The word `bundled` as the folder that it means; relative ones were anchored to a file's folder."""
+    said = _divided(value)
+    if not isinstance(said, list | tuple):
+        return said
+    return [BUNDLED_SCENARIOS if Path(str(one)).name == BUNDLED_WORD else one for one in said]
+
+
 _Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_divided)]
+_Scenarios = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_bundled_named)]
 
 
 class TargetSettings(BaseModel):
@@ -95,7 +108,8 @@ class Settings(BaseSettings):
         patience: how long clients wait for an answer.
         neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
             breaks none of its clauses: there it only looks for what else the mutant opens.
-        scenarios: folders or files of scenarios.
+        scenarios: folders or files of scenarios; the word `bundled` among them is the scenarios that
+            come with Overbooked, which is also the default.
         reports: where the output of runs goes, a folder a run.
         catalogs: files or folders with gaps of one's own, beside the bundled catalog.
         policy: the gate policy; None for the bundled one.
@@ -119,7 +133,7 @@ class Settings(BaseSettings):
     scenario_timeout_s: Annotated[float, Field(gt=0)] | None = None
     patience: PatienceSettings = PatienceSettings()
     neighbour_share: Annotated[float, Field(gt=0, le=1)] = 1 / 3
-    scenarios: _Paths = (Path("scenarios"),)
+    scenarios: _Scenarios = (BUNDLED_SCENARIOS,)
     reports: Path = Path("reports/out")
     catalogs: _Paths = ()
     policy: Path | None = None

@@ -10,6 +10,7 @@ from harness.config import Settings
 from harness.errors import ConfigError, StackError, UsageError
 from harness.stacks.protocol import Stack
 from harness.stacks.settings import Kind, StackSettings
+from harness.targets.claims import hold_to_claims
 from harness.targets.descriptor import Descriptor, load
 
 if TYPE_CHECKING:
@@ -27,15 +28,18 @@ def descriptor_of(settings: Settings) -> Descriptor:
             "no system to judge: set [target] descriptor in overbooked.toml, "
             'e.g. descriptor = "reference_system/target/system.toml"'
         )
-    return load(settings.target.descriptor)
+    found = load(settings.target.descriptor)
+    return found.model_copy(update={"beside": (*found.beside, settings.root.resolve())})
 
 
 def settled(settings: Settings, descriptor: Descriptor) -> Choice:
     """The kind of stack that will run, `auto` decided, before anything is started.
 
     Raises:
+        ConfigError: the adapter cannot be loaded, or claims verbs that it does not have.
         UsageError: the kind that was asked for cannot be had here.
     """
+    hold_to_claims(descriptor.load_adapter())
     from harness.stacks.choice import choose  # noqa: PLC0415 - its drivers cost a while
 
     try:
@@ -67,9 +71,10 @@ def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
         seed: the run's; what a toxic draws follows from it, where the server is ours.
 
     Raises:
-        ConfigError: the settings name no system.
+        ConfigError: the settings name no system, or its adapter cannot be used.
     """
     descriptor = descriptor_of(settings)
+    hold_to_claims(descriptor.load_adapter())
 
     def make(variant: Variant) -> Stack:
         from harness.stacks import choice  # noqa: PLC0415 - its drivers cost a while

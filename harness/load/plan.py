@@ -70,6 +70,7 @@ class Plan:
 
     adapter: str
     root: str
+    beside: tuple[str, ...]
     doors: tuple[str, ...]
     people: tuple[Customer, ...]
     slots: tuple[Slot, ...]
@@ -90,6 +91,7 @@ class Plan:
         return cls(
             adapter=descriptor.adapter,
             root=str(descriptor.root),
+            beside=tuple(map(str, descriptor.beside)),
             doors=tuple(doors),
             people=tuple(people),
             slots=tuple(slots),
@@ -100,7 +102,7 @@ class Plan:
     @property
     def descriptor(self) -> Descriptor:
         """As much of the descriptor as loads the adapter."""
-        return Descriptor(name="load", adapter=self.adapter, root=Path(self.root))
+        return _loadable(self.adapter, self.root, self.beside)
 
     def as_line(self) -> str:
         """One line of JSON.
@@ -119,6 +121,7 @@ class Plan:
             {
                 "adapter": self.adapter,
                 "root": self.root,
+                "beside": self.beside,
                 "doors": self.doors,
                 "cast": base64.b64encode(pickled).decode(),
                 "arrivals": [asdict(arrival) for arrival in self.arrivals],
@@ -131,14 +134,19 @@ class Plan:
         """Read what `as_line` wrote; the adapter's module must be importable."""
         said = json.loads(line)
         # The adapter first: it may bring the classes that were pickled, and the path to them.
-        Descriptor(name="load", adapter=said["adapter"], root=Path(said["root"])).load_adapter()
+        _loadable(said["adapter"], said["root"], said["beside"]).load_adapter()
         people, slots = pickle.loads(base64.b64decode(said["cast"]))  # noqa: S301 - from our parent
         return cls(
             adapter=said["adapter"],
             root=said["root"],
+            beside=tuple(said["beside"]),
             doors=tuple(said["doors"]),
             people=people,
             slots=slots,
             arrivals=tuple(Arrival(**arrival) for arrival in said["arrivals"]),
             patience_s=said["patience_s"],
         )
+
+
+def _loadable(adapter: str, root: str, beside: Sequence[str]) -> Descriptor:
+    return Descriptor(name="load", adapter=adapter, root=Path(root), beside=tuple(map(Path, beside)))

@@ -42,10 +42,16 @@ def hold_to_claims(adapter: Adapter) -> None:
     """Refuse an adapter that claims a capability and lacks one of its verbs.
 
     Raises:
-        ConfigError: names what is missing.
+        ConfigError: names what is missing, or a capability that there is not.
     """
+    unknown = sorted(set(adapter.capabilities) - set(Capability))
+    if unknown:
+        raise ConfigError(
+            f"the adapter {type(adapter).__name__} claims {', '.join(map(repr, unknown))}, which is no "
+            f"capability; there are {', '.join(repr(str(known)) for known in Capability)}"
+        )
     lacking = [
-        f"{verb} (of {capability.value!r})"
+        f"{verb} (of {str(capability)!r})"
         for capability in sorted(adapter.capabilities)
         for verb in PROMISES[capability]
         if not hasattr(type(adapter), verb)

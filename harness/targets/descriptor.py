@@ -7,9 +7,7 @@ environments carry `{placeholders}` that a stack fills in (`PLACEHOLDERS`).
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import ConfigError
+from harness.targets import adapters
 from harness.targets.port import Adapter
 
 PLACEHOLDERS: Mapping[str, str] = {
@@ -168,6 +167,8 @@ class Descriptor(_Table):
     mutants: Mutants | None = None
     external: External | None = None
     adapter_settings: Mapping[str, Any] = Field(default_factory=dict)
+    # Where else than in `root` the adapter's module may be; not in the file.
+    beside: tuple[Path, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -229,21 +230,13 @@ class Descriptor(_Table):
     def load_adapter(self) -> Adapter:
         """Import the adapter and make one.
 
+        It is looked for in the descriptor's `root`, beside the descriptor and beside overbooked.toml,
+        and after these wherever Python looks.
+
         Raises:
-            ConfigError: the module or class does not exist or is no adapter.
+            ConfigError: the module or class does not exist, is no adapter, or fails when it is loaded.
         """
-        module, _, name = self.adapter.partition(":")
-        if str(self.root) not in sys.path:
-            sys.path.append(str(self.root))  # an adapter lives beside the system it speaks for
-        try:
-            made = getattr(importlib.import_module(module), name)()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"adapter {self.adapter!r} of {self.name} cannot be loaded: {error}") from error
-        if not isinstance(made, Adapter):
-            raise ConfigError(
-                f"{self.adapter} is no adapter; it needs capabilities, connect, close, open_slot, customers"
-            )
-        return made
+        return adapters.load(self.adapter, self.name, tuple(dict.fromkeys((self.root, *self.beside))))
 
 
 def load(path: Path) -> Descriptor:
@@ -262,7 +255,7 @@ def load(path: Path) -> Descriptor:
         raise ConfigError(f"the descriptor {path} cannot be read: {error}") from error
     root = path.parent / str(raw.get("root", "."))
     try:
-        return Descriptor.model_validate({**raw, "root": root.resolve()})
+        return Descriptor.model_validate({**raw, "root": root.resolve(), "beside": (path.parent.resolve(),)})
     except ValidationError as error:
         raise ConfigError(f"the descriptor {path} is wrong: {_first(error)}") from error
 

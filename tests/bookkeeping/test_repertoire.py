@@ -15,7 +15,7 @@ CATALOG = Settings().catalog()
 
 
 def target(tmp_path: Path, program: str | None) -> Descriptor:
-    lines = ['name = "toy"', 'adapter = "toy:Adapter"']
+    lines = ['name = "toy"', 'adapter = "tests.bookkeeping.toy:Adapter"']
     if program is not None:
         lines += ["[mutants]", f'list = ["{{python}}", "-c", """{program}"""]', 'serve = ["true"]']
     file = tmp_path / "toy.toml"

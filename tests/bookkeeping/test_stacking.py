@@ -15,7 +15,7 @@ from harness.stacks import choice
 
 
 def settings(tmp_path: Path, **stack: Any) -> Settings:
-    (tmp_path / "toy.toml").write_text('name = "toy"\nadapter = "toy:Adapter"\n')
+    (tmp_path / "toy.toml").write_text('name = "toy"\nadapter = "tests.bookkeeping.toy:Adapter"\n')
     (tmp_path / "overbooked.toml").write_text('[target]\ndescriptor = "toy.toml"\n')
     return Settings.load({"stack": stack}, start=tmp_path)
 

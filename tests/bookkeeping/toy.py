@@ -70,3 +70,17 @@ def factory(diary: Path) -> Any:
         return ToyStack(diary, variant.mutant, variant.replicas or 2)
 
     return make
+
+
+class Adapter:
+    """Says nothing of the toy; it is loaded and validated before a stack starts, as any other."""
+
+    capabilities: frozenset[Any] = frozenset()
+
+    async def connect(self, surroundings: Any) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def open_slot(self, **_: Any) -> Any: ...
+
+    async def customers(self, names: Any) -> Any: ...

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 SETTINGS = """
 workers = 0
+scenarios = ["scenarios"]
 seed = 7
 
 [target]
@@ -31,7 +32,7 @@ means = ["bursts", "toxics", "process", "properties", "matrix", "journey", "meas
 
 DESCRIPTOR = """
 name = "toy"
-adapter = "toy:Adapter"
+adapter = "tests.bookkeeping.toy:Adapter"
 
 [mutants]
 list = ["{python}", "-c", "print('[\\"SYS-03.1\\", \\"SYS-03.2\\", \\"SYS-03.5\\"]')"]

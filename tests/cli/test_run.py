@@ -145,7 +145,7 @@ def stack_factory():
 
 def test_scenarios_that_are_not_there_are_bad_usage(project: Project) -> None:
     settings = project.root / "overbooked.toml"
-    settings.write_text('scenarios = ["nowhere"]\n' + settings.read_text())
+    settings.write_text(settings.read_text().replace('scenarios = ["scenarios"]', 'scenarios = ["nowhere"]'))
     called = project.call("run", "SYS-03")
     assert called.code == 2
     assert "no scenarios at" in called.err
