@@ -22,7 +22,7 @@ HEAD_START_S: Final = 0.3
 GRACE_S: Final = 30.0
 LINES_KEPT: Final = 8
 
-_PYTHON: Final = (sys.executable, "-m", "harness.load.runner")
+_PYTHON: Final = (sys.executable, "-P", "-m", "harness.load.runner")
 
 
 class GeneratorLost(HarnessError):

@@ -25,7 +25,7 @@ def server_command(binary: Path | None, host: str, port: int, seed: int | None =
     """The command of a real toxiproxy-server, or of ours when there is none; only ours takes a seed."""
     if binary:
         return [str(binary), "-host", host, "-port", str(port)]
-    command = [sys.executable, "-m", "harness.faults.server", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "harness.faults.server", "--host", host, "--port", str(port)]
     return command if seed is None else [*command, "--seed", str(seed)]
 
 
