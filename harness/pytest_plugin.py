@@ -303,6 +303,7 @@ async def explore(
         seed=seed,
         orders=clerk.plan.orders,
         watcher=request.config.pluginmanager.get_plugin(WATCHER),
+        ask=clerk.more_time(request.node),
     )
     try:
         yield explore

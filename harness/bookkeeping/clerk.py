@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -33,10 +33,13 @@ from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 
 SITTING = pytest.StashKey[Sitting]()
+LIMIT = pytest.StashKey[Limit]()
 
 # Starting a stack for the first time unpacks binaries and migrates a template.
 SETUP_LIMIT_S = 240.0
 TEARDOWN_LIMIT_S = 60.0
+# How many times its profile's time a scenario may take, where its race has more schedules than foreseen.
+GROWTH = 5
 # What a report of pytest says at most, of a traceback and of each section of output.
 REPORT_CHARACTERS = 50_000
 
@@ -101,7 +104,10 @@ class Clerk:
     @contextmanager
     def calling(self, item: pytest.Item) -> Iterator[None]:
         """Bound the scenario in time, and fail it for what it ruled without raising."""
-        limit = Limit(self._seconds(item), self.plan.deadline_at, self._mark)
+        seconds = self._seconds(item)
+        # A limit that somebody has set is kept; the profile's foresees races of the usual size.
+        most = seconds if self.plan.scenario_timeout_s is not None else seconds * GROWTH
+        limit = item.stash[LIMIT] = Limit(seconds, self.plan.deadline_at, self._mark, most=most)
         place = docket.coroutine_of(item)
         with self._skipping(item), limit.alarm(), pytest.MonkeyPatch.context() as patch:
             if place:
@@ -197,6 +203,14 @@ class Clerk:
         if self.plan.neighbouring(entry.trial, entry.asked, self._opened[entry.trial]):
             return budget.shared(self.settings.neighbour_share)
         return budget
+
+    def more_time(self, item: pytest.Item) -> Callable[[float], float]:
+        """Asks for more of the scenario's time, once it runs; see `Limit.ask`."""
+
+        def ask(seconds: float) -> float:
+            return item.stash[LIMIT].ask(seconds)
+
+        return ask
 
     def _seconds(self, item: pytest.Item) -> float:
         said = self.plan.scenario_timeout_s

@@ -116,14 +116,21 @@ class Limit:
 
     Args:
         seconds: its own limit.
+        most: what it may grow to where the scenario finds more to do than was foreseen; None: it does not.
         until: end of the whole run, seconds since the epoch.
         mark: where to say that a debugger suspends it.
     """
 
     def __init__(
-        self, seconds: float, until: float | None = None, mark: SuspensionMark | None = None
+        self,
+        seconds: float,
+        until: float | None = None,
+        mark: SuspensionMark | None = None,
+        *,
+        most: float | None = None,
     ) -> None:
         self.seconds = seconds
+        self._most = seconds if most is None else most
         self.until = until
         self._mark = mark
         self._started = time.monotonic()
@@ -132,6 +139,12 @@ class Limit:
         """Seconds left, of the scenario or of the run, whichever ends first."""
         own = self.seconds - (time.monotonic() - self._started)
         return own if self.until is None else min(own, self.until - time.time())
+
+    def ask(self, seconds: float) -> float:
+        """Have so many seconds left from now, as far as the limit may grow; how many there are."""
+        wanted = time.monotonic() - self._started + seconds
+        self.seconds = max(self.seconds, min(wanted, self._most))
+        return self.remaining_s()
 
     def passed(self) -> bool:
         """Whether time is up; never while a debugger is attached."""
@@ -162,7 +175,8 @@ class Limit:
         def ring(_signum: int, _frame: FrameType | None) -> None:
             if self.passed():
                 raise self.exceeded()
-            signal.setitimer(signal.ITIMER_REAL, _GRACE_S)  # a debugger is attached: look again later
+            # A debugger is attached, or the limit has grown: look again later.
+            signal.setitimer(signal.ITIMER_REAL, max(0.0, self.remaining_s()) + _GRACE_S)
 
         before = signal.signal(signal.SIGALRM, ring)
         signal.setitimer(signal.ITIMER_REAL, max(0.01, self.remaining_s()) + _GRACE_S)

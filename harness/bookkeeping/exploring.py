@@ -8,6 +8,7 @@ from typing import cast
 from harness.bookkeeping.orders import Orders, Watcher
 from harness.config import Settings
 from harness.errors import NotSupported
+from harness.explore.allowance import Ask, endless
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
 from harness.explore.gates import require_store
@@ -32,6 +33,7 @@ def explorer(
     seed: int = 0,
     orders: Orders | None = None,
     watcher: Watcher | None = None,
+    ask: Ask = endless,
 ) -> Explore:
     """What the `explore` fixture gives.
 
@@ -39,6 +41,7 @@ def explorer(
         seed: the scenario's.
         orders: explore only this.
         watcher: follows it; it must be there where a person chooses.
+        ask: for more of the scenario's time.
 
     Raises:
         HostNotAllowed: the service is neither local nor allowed.
@@ -70,6 +73,7 @@ def explorer(
         tell=telling(settings.bundles.redact),
         script=_script(orders, watcher),
         watch=watcher.ran if watcher is not None else None,
+        ask=ask,
     )
 
 

@@ -68,6 +68,8 @@ class Explored:
         again: schedules run again because one was disturbed or began in another state.
         seconds: how long the schedules took, without making races and checking them.
         left: why it is not exhausted.
+        waiting: branches that were found and not looked at.
+        out_of_time: whether it ended for want of time.
         last: the schedule that was run last and counted.
         shard: (i, n), from 1: only the i-th of n disjoint parts was explored.
         scouts: schedules that were run to find the way to that part, and that another shard judges.
@@ -88,6 +90,8 @@ class Explored:
     preempted: int = 0
     seconds: float = 0.0
     left: tuple[str, ...] = ()
+    waiting: int = 0
+    out_of_time: bool = False
     outcomes: set[tuple[str, ...]] = field(default_factory=set)
     last: Ran | None = None
     shard: tuple[int, int] = (1, 1)
@@ -120,6 +124,8 @@ class Explored:
             "outcomes": sorted(" ".join(outcome) for outcome in self.outcomes),
             "seconds": round(self.seconds, 3),
         }
+        if not self.exhausted and self.waiting:
+            note["waiting"] = self.waiting
         for name in ("again", "parked", "yielded"):
             if getattr(self, name):
                 note[name] = getattr(self, name)

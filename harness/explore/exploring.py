@@ -14,6 +14,7 @@ from functools import partial
 from inspect import isawaitable
 
 from harness.errors import GapFound
+from harness.explore.allowance import Ask, endless
 from harness.explore.anomalies import Anomaly, name_anomaly, phenomenon_of
 from harness.explore.choosing import Chooser, following
 from harness.explore.controller import Scheduled
@@ -49,6 +50,7 @@ class Explore:
         tell: draws lanes, writes a bundle; by default steps are shown as they are.
         script: run this one schedule, of the race it names, instead of exploring.
         watch: told of each schedule as it is run, with the name of its race.
+        ask: for more time, where a race has more schedules than the budget foresees.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Explore:
         tell: Tell = plain,
         script: Script | None = None,
         watch: Watch | None = None,
+        ask: Ask = endless,
     ) -> None:
         self._system = system
         self._judge = judge
@@ -75,6 +78,7 @@ class Explore:
         self._tell = tell
         self._script = script
         self._watch = watch
+        self._ask = ask
         self._notes: list[dict[str, object]] = []
         self._warm: tuple[MakeRace, Exploration] | None = None
         self._performed = False
@@ -129,6 +133,7 @@ class Explore:
             shard=self._shard,
             spare=Spare(self._budget.minimising, self._budget.minimising * SECONDS_EACH),
             told=partial(self._count, title),
+            ask=self._ask,
         )
         explored = exploration.explored
         if self._script is not None:
@@ -140,7 +145,11 @@ class Explore:
             if self._shard[0] > 1:
                 self._judge.count("scouts", explored.scouts)
         if explored.violation is None:
-            _was_enough(title, explored)
+            try:
+                _was_enough(title, explored)
+            except NothingConcluded as error:
+                self._judge.doubt(clause, str(error))
+                raise
         self._rule(title, clause, explored)
         return explored
 
@@ -276,8 +285,9 @@ def _was_enough(title: str, explored: Explored) -> None:
     """Raise NothingConcluded where nothing was found and nothing could have been."""
     if not explored.exhausted:
         raise NothingConcluded(
-            f"{title}: {explored.schedules} schedules were run, which is not every one with at most "
-            f"{explored.bound} preemptions: {'; '.join(explored.left) or '[budget] schedules is too small'}"
+            f"{title}: {_how_far(explored)} with at most {explored.bound} preemptions were run, in random "
+            "order within each number of preemptions, and no other strategy went on: "
+            f"{_why_no_further(explored)}"
         )
     if explored.shard[0] > 1:
         return
@@ -293,6 +303,24 @@ def _was_enough(title: str, explored: Explored) -> None:
         )
     if explored.boundaries == 0:
         raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
+
+
+def _how_far(explored: Explored) -> str:
+    whole = explored.schedules + explored.waiting
+    return (
+        f"{explored.schedules} of about {whole} schedules"
+        if explored.waiting
+        else f"{explored.schedules} schedules"
+    )
+
+
+def _why_no_further(explored: Explored) -> str:
+    if explored.out_of_time:
+        return (
+            "there was no time for more; raise [profiles] scenario_s or `scenario_timeout_s`, or divide the "
+            "race by --shard"
+        )
+    return "; ".join(explored.left) or "[budget] schedules is too small"
 
 
 def _times(n: int, what: str) -> str:

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from harness.errors import GapFound, HarnessError
-from harness.explore.choosing import Chooser, ScheduleGone, following
+from harness.explore.allowance import Allowance, Ask, endless
+from harness.explore.choosing import Choice, Chooser, ScheduleGone, following
 from harness.explore.controller import Scheduled
 from harness.explore.explored import Explored, Violation
 from harness.explore.lane import Stepping
 from harness.explore.limits import Experience
+from harness.explore.paths import Paths, Witness
 from harness.explore.race import Ran
 from harness.explore.schedule import Step
 from harness.explore.search import Search
 from harness.explore.simplifying import Spare, simplified
+from harness.explore.trace import Trace
 
 # How often a schedule is tried before the race is given up as not to be judged.
 TRIES = 3
@@ -60,6 +64,7 @@ class Exploration:
         shard: (i, n), from 1: explore only the i-th of n disjoint parts, which together are the whole.
         spare: what making a violation smaller may cost.
         told: called for every schedule that was run and judged.
+        ask: for more time, as the space turns out larger.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Exploration:
         shard: tuple[int, int] = (1, 1),
         spare: Spare | None = None,
         told: Callable[[Ran], None] = lambda _: None,
+        ask: Ask = endless,
     ) -> None:
         self._play = play
         self._check = check
@@ -84,6 +90,9 @@ class Exploration:
         self._seed = seed
         self._spare = spare or Spare()
         self._told = told
+        self._allowance = Allowance(ask)
+        self._paths = Paths()
+        self._departures: list[str] = []
         self._experience = Experience()
         self.explored = Explored(actors, preemptions, reduce, shard=shard)
 
@@ -102,8 +111,9 @@ class Exploration:
             )
             await self._search(search)
             explored.exhausted = search.exhausted
-            explored.left = search.notes
-            if not search.counts.skipped:
+            explored.left = (*dict.fromkeys(self._departures), *search.notes)
+            explored.waiting = search.counts.waiting
+            if explored.out_of_time or not search.counts.skipped:
                 break
         return explored
 
@@ -125,13 +135,18 @@ class Exploration:
                 continue
             if not search.learn(self._steps(scheduled.steps)):
                 explored.again += 1
+                self._departed(ran.trace)
             elif prefix.scout:
                 explored.scouts += 1  # another shard counts and judges it
                 continue
             else:
                 explored.count(ran)
                 self._told(ran)
+                self._paths.learn(ran.trace)
             found = await self._check(ran)
+            if found is None and not self._allowance.reaches(search.counts.waiting):
+                explored.out_of_time = not search.exhausted
+                return
             if found is not None:
                 # Those with fewer preemptions come first, so that none of them shows it.
                 all_before = explored.shard == (1, 1) and not search.counts.skipped
@@ -150,6 +165,13 @@ class Exploration:
             spare=self._spare,
         )
 
+    def _departed(self, trace: Trace) -> None:
+        """Name the statement by which a schedule left the ways that are known."""
+        found = {n: [step.shape for step in trace.of(n)] for n in range(len(trace.actors))}
+        if left := self._paths.departure([actor.name for actor in trace.actors], found):
+            self._departures.append(left)
+        self._paths.learn(trace)
+
     async def _once(self, choose: Chooser) -> tuple[Ran, Scheduled] | None:
         ran, scheduled = await self._play(choose, experience=self._experience)
         return None if ran.trace.disturbed else (ran, scheduled)
@@ -160,6 +182,9 @@ class Exploration:
         await self._play(following(()), experience=experience, learning=True)
         # In turns, so that as many connections are open as ever will be.
         await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
+        # Each first for once: what a service does only at a customer's first success is over then.
+        for first in range(1, self.explored.actors):
+            await self._play(partial(_led_by, first), experience=experience)
         await self._play(following(()), experience=experience, learning=True)
 
     async def only(self, choose: Chooser, schedule: Sequence[int] = ()) -> None:
@@ -187,10 +212,14 @@ class Exploration:
     async def _run(self, choose: Chooser, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
         why = ""
         for _ in range(TRIES):
+            witness = Witness(choose)
             try:
-                ran, scheduled = await self._play(choose, experience=self._experience)
+                ran, scheduled = await self._play(witness, experience=self._experience)
             except ScheduleGone as error:
-                why = str(error)
+                last = self.explored.last
+                names = [actor.name for actor in last.trace.actors] if last else ()
+                left = self._paths.departure(names, witness.paths())
+                why = f"{error}; {left}" if left else str(error)
             else:
                 if not ran.trace.disturbed:
                     self.explored.seconds += scheduled.seconds
@@ -202,6 +231,10 @@ class Exploration:
         raise NothingConcluded(
             f"schedule {list(schedule)} of this race was tried {TRIES} times and never ran undisturbed: {why}"
         )
+
+
+def _led_by(first: int, choice: Choice) -> int:
+    return first if first in choice.enabled else choice.usual
 
 
 def _in_turn(enabled: Sequence[int], running: int | None) -> int:

@@ -66,6 +66,14 @@ class Judge:
         else:
             self._rule(clause, Verdict.CLOSED, "", None)
 
+    def doubt(self, clause: str, reason: str) -> None:
+        """Rule that a clause was shown neither way.
+
+        For means that end without a result, whatever their scenario does with the error: one that is
+        caught closes nothing.
+        """
+        self._rule(clause, Verdict.INCONCLUSIVE, reason, None)
+
     def _rule(self, clause: str, verdict: Verdict, reason: str, finding: Finding | None) -> None:
         before = self._ruled.get(clause)
         if before is None or SEVERITY.index(verdict) < SEVERITY.index(before[0]):
