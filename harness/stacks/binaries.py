@@ -25,11 +25,15 @@ _LOCAL_POSTGRES = "/usr/lib/postgresql/*/bin"
 
 @dataclass(frozen=True, slots=True)
 class PostgresPrograms:
-    """A folder with `initdb` and `postgres`; `release` tells builds apart, `account` runs them."""
+    """A folder with `initdb` and `postgres`; `release` tells builds apart, `account` runs them.
+
+    Where our user id has no name, initdb runs under the name of `namesake`.
+    """
 
     folder: Path
     release: str
     account: Account | None
+    namesake: str = "nobody"
 
     @property
     def postgres(self) -> Path:
@@ -103,7 +107,7 @@ def prepare_postgres(settings: StackSettings, cache: Path) -> PostgresPrograms:
     """
     folder, release = find_postgres(settings)
     if os.geteuid() != 0:
-        return PostgresPrograms(folder, release, None)
+        return PostgresPrograms(folder, release, None, settings.postgres_user)
     try:
         user = pwd.getpwnam(settings.postgres_user)
     except KeyError:

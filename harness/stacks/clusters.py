@@ -22,6 +22,8 @@ from filelock import AsyncFileLock
 from harness.errors import ConfigError, StackError
 from harness.stacks.binaries import PostgresPrograms
 from harness.stacks.database import SUPERUSER
+from harness.stacks.environment import for_process
+from harness.stacks.nameless import run_with_name
 from harness.stacks.paths import explained
 from harness.targets.descriptor import Descriptor
 
@@ -133,6 +135,7 @@ class ClusterCache:
         os.write(writing, password.encode("ascii") + b"\n")
         os.close(writing)
         command = [
+            *run_with_name(self._programs.namesake),
             str(self._programs.initdb),
             "-D",
             str(data),
@@ -154,7 +157,7 @@ class ClusterCache:
                 pass_fds=(reading,),
                 cwd=draft,
                 timeout=_INITDB_TIMEOUT_S,
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+                env=for_process({"LC_ALL": "C"}),
                 check=False,
                 user=account.uid if account else None,
                 group=account.gid if account else None,

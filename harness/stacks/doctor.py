@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.stacks import binaries
 from harness.stacks.choice import choose, images_of
 from harness.stacks.docker_socket import find_engine
+from harness.stacks.nameless import run_with_name
 from harness.stacks.ownership import leftovers
 from harness.stacks.paths import places
 from harness.stacks.settings import StackSettings
@@ -83,7 +84,10 @@ def _platform() -> Check:
 
 def _postgres(settings: StackSettings) -> str:
     folder, release = binaries.find_postgres(settings)
+    through = run_with_name(settings.postgres_user)
     runner = f", run as {settings.postgres_user}" if os.geteuid() == 0 else ""
+    if through:
+        runner = f", its initdb in a user namespace: user id {os.geteuid()} has no passwd entry"
     return f"{release} at {folder}{runner}"
 
 

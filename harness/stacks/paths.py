@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,12 @@ def places(settings: StackSettings) -> Places:
     root = os.geteuid() == 0
     state = _place(
         settings.state_dir,
-        Path("/var/lib") / _APP if root else platformdirs.user_state_path(_APP),
+        (lambda: Path("/var/lib") / _APP) if root else lambda: platformdirs.user_state_path(_APP),
         "state_dir",
     )
     cache = _place(
         settings.cache_dir,
-        platformdirs.site_cache_path(_APP) if root else platformdirs.user_cache_path(_APP),
+        lambda: (platformdirs.site_cache_path if root else platformdirs.user_cache_path)(_APP),
         "cache_dir",
     )
     stacks = state / "stacks"
@@ -57,10 +57,15 @@ def places(settings: StackSettings) -> Places:
     return Places(stacks, cache)
 
 
-def _place(chosen: Path | None, usual: Path, setting: str) -> Path:
+def _place(chosen: Path | None, usual: Callable[[], Path], setting: str) -> Path:
     root = os.geteuid() == 0
-    candidates = [chosen] if chosen else [usual, Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"]
     reasons = []
+    candidates = [chosen] if chosen else [Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"]
+    if not chosen:
+        try:
+            candidates.insert(0, usual())
+        except RuntimeError:  # neither HOME nor a passwd entry
+            reasons.append("the home folder: HOME is not set")
     for place in candidates:
         try:
             with explained():
