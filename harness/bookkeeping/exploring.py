@@ -12,6 +12,7 @@ from harness.explore.allowance import Ask, endless
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
 from harness.explore.gates import require_store
+from harness.explore.made_names import MadeNames
 from harness.explore.stage import Stage, ThreadedLink
 from harness.explore.story import Script
 from harness.explore.telling import telling
@@ -74,6 +75,7 @@ def explorer(
         script=_script(orders, watcher),
         watch=watcher.ran if watcher is not None else None,
         ask=ask,
+        made=MadeNames(stack.dsns.get("observer") or dsn),
     )
 
 

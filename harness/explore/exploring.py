@@ -10,6 +10,7 @@ await explore.interleavings(race)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from functools import partial
 from inspect import isawaitable
 
@@ -22,6 +23,7 @@ from harness.explore.explored import Explored, Violation
 from harness.explore.footprinting import Footprinting
 from harness.explore.interleavings import Exploration, NothingConcluded
 from harness.explore.limits import Experience
+from harness.explore.made_names import MadeNames
 from harness.explore.race import MakeRace, Race, Ran
 from harness.explore.simplifying import Spare
 from harness.explore.stage import Stage
@@ -50,6 +52,7 @@ class Explore:
         tell: draws lanes, writes a bundle; by default steps are shown as they are.
         script: run this one schedule, of the race it names, instead of exploring.
         watch: told of each schedule as it is run, with the name of its race.
+        made: takes the names that a service makes in a race out of traces.
         ask: for more time, where a race has more schedules than the budget foresees.
     """
 
@@ -67,6 +70,7 @@ class Explore:
         script: Script | None = None,
         watch: Watch | None = None,
         ask: Ask = endless,
+        made: MadeNames | None = None,
     ) -> None:
         self._system = system
         self._judge = judge
@@ -79,6 +83,7 @@ class Explore:
         self._script = script
         self._watch = watch
         self._ask = ask
+        self._made = made or MadeNames(None)
         self._notes: list[dict[str, object]] = []
         self._warm: tuple[MakeRace, Exploration] | None = None
         self._performed = False
@@ -118,11 +123,12 @@ class Explore:
         clause = clause or self._only_clause()
         self._judge.count("schedules" if self._shard[0] == 1 else "scouts", 0)
         await self._footprinting.ready()
+        await self._made.ready()
         first = await make_race()
         actors = len(first.cast)
         title = name or " and ".join(actor.verb for actor in first.cast)
         exploration = Exploration(
-            _Player(self._system, self.stage, make_race, first),
+            _Player(self._system, self.stage, make_race, first, self._made),
             self._check,
             self._footprinting.steps,
             actors=actors,
@@ -194,9 +200,10 @@ class Explore:
         """
         if self._warm is None or self._warm[0] is not make_race:
             await self._footprinting.ready()
+            await self._made.ready()
             first = await make_race()
             exploration = Exploration(
-                _Player(self._system, self.stage, make_race, first),
+                _Player(self._system, self.stage, make_race, first, self._made),
                 self._check,
                 self._footprinting.steps,
                 actors=len(first.cast),
@@ -264,11 +271,14 @@ class Explore:
 class _Player:
     """Makes a fresh race and runs one schedule of it; the first race has been made already."""
 
-    def __init__(self, system: System, stage: Stage, make_race: MakeRace, first: Race) -> None:
+    def __init__(
+        self, system: System, stage: Stage, make_race: MakeRace, first: Race, made: MadeNames
+    ) -> None:
         self._system = system
         self._stage = stage
         self._make_race = make_race
         self._first: Race | None = first
+        self._made = made
 
     def __call__(
         self, choose: Chooser, *, experience: Experience, learning: bool = False
@@ -278,7 +288,11 @@ class _Player:
     async def _play(self, choose: Chooser, experience: Experience, learning: bool) -> tuple[Ran, Scheduled]:
         begun = self._system.recorder.now()
         race, self._first = self._first or await self._make_race(), None
-        return await self._stage.run(race, choose, begun=begun, experience=experience, learning=learning)
+        ran, scheduled = await self._stage.run(
+            race, choose, begun=begun, experience=experience, learning=learning
+        )
+        trace = await self._made.renumbered(ran.trace)
+        return replace(ran, trace=trace), replace(scheduled, trace=trace)
 
 
 def _was_enough(title: str, explored: Explored) -> None:
