@@ -5,8 +5,10 @@ set -euo pipefail
 if docker info >/dev/null 2>&1; then exit 0; fi
 [ "$(id -u)" = 0 ] || { echo "docker-engine: no engine answers and this is not root; start Docker and try again" >&2; exit 2; }
 if ! command -v dockerd >/dev/null || ! command -v debootstrap >/dev/null; then
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends docker.io iptables debootstrap
+  # A new machine may still be busy with its own packages, and a mirror may stumble.
+  apt=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  apt-get "${apt[@]}" update -q
+  DEBIAN_FRONTEND=noninteractive apt-get "${apt[@]}" install -yq --no-install-recommends docker.io iptables debootstrap
 fi
 log=${DOCKERD_LOG:-/var/log/dockerd.log}
 rm -f /var/run/docker.pid

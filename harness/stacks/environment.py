@@ -43,7 +43,7 @@ def for_process(own: Mapping[str, str], passed_on: Iterable[str] = ()) -> dict[s
         passed_on: further variables of the shell, by name; those that are not set are left out.
     """
     shell = {name: os.environ[name] for name in (*PASSED_ON, *passed_on) if name in os.environ}
-    return {**FIXED, **_whose(os.environ), **_own_libraries(os.environ), **shell, **own}
+    return {**FIXED, **_whose(os.environ), **_own_libraries(os.environ), **shell, **_home(os.environ), **own}
 
 
 def set_aside_names(environ: Mapping[str, str]) -> list[str]:
@@ -60,11 +60,15 @@ def set_aside_names(environ: Mapping[str, str]) -> list[str]:
 def set_aside() -> Iterator[None]:
     """Take the variables that change clients out of this process, and put them back afterwards.
 
-    The folders of PYTHONPATH remain importable, after everything that is installed: an adapter may
-    live there, and a module there must not take the place of one of ours.
+    A HOME that this user may not enter becomes `/`. The folders of PYTHONPATH remain importable,
+    after everything that is installed: an adapter may live there, and a module there must not take
+    the place of one of ours.
     """
     names = set_aside_names(os.environ)
     saved = {name: os.environ.pop(name) for name in names}
+    if home := _home(os.environ):
+        saved["HOME"] = os.environ["HOME"]
+        os.environ.update(home)
     path = list(sys.path)
     if "PYTHONPATH" in saved:
         sys.path[:] = _last(path, saved["PYTHONPATH"])
@@ -103,6 +107,16 @@ def require_assertions() -> None:
             "this Python runs with -O or PYTHONOPTIMIZE, which takes out the assertions that verdicts rest "
             "on; run it without"
         )
+
+
+def _home(environ: Mapping[str, str]) -> dict[str, str]:
+    """`/` where HOME is set and may not be entered, as in an image made for root that runs as another user.
+
+    Database clients look for certificates there and fail for want of permission; HOME=/ is what
+    container engines give a user without a home.
+    """
+    home = environ.get("HOME")
+    return {} if home is None or os.access(home, os.R_OK | os.X_OK) else {"HOME": "/"}
 
 
 def _whose(environ: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 
 from harness.bookkeeping.repertoire import repertoire
 from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.environment import set_aside
+from harness.stacks.environment import for_process, set_aside
 from harness.stacks.health import http_probe
 from harness.stacks.ownership import Ownership
 from harness.stacks.process import LocalProcess, ready_at_once
@@ -207,3 +207,18 @@ def test_minus_o_is_refused() -> None:
     assert (called.returncode, called.stdout) == (2, "")
     assert "-O" in called.stderr
     assert len(called.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("home", "passed_on"), [("/nonexistent/home", "/"), ("/", "/"), (None, None)])
+def test_a_home_that_cannot_be_entered_is_not_passed_on(
+    home: str | None, passed_on: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients look for certificates in it and fail: every booking would be answered with an error."""
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert for_process({}).get("HOME") == passed_on
+    with set_aside():
+        assert os.environ.get("HOME") == passed_on
+    assert os.environ.get("HOME") == home
