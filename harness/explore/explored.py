@@ -70,6 +70,7 @@ class Explored:
         left: why it is not exhausted.
         waiting: branches that were found and not looked at.
         out_of_time: whether it ended for want of time.
+        unsplit: autocommit statements whose commit could not be ordered apart from them, and why.
         last: the schedule that was run last and counted.
         shard: (i, n), from 1: only the i-th of n disjoint parts was explored.
         scouts: schedules that were run to find the way to that part, and that another shard judges.
@@ -93,6 +94,7 @@ class Explored:
     waiting: int = 0
     out_of_time: bool = False
     outcomes: set[tuple[str, ...]] = field(default_factory=set)
+    unsplit: set[str] = field(default_factory=set)
     last: Ran | None = None
     shard: tuple[int, int] = (1, 1)
     scouts: int = 0
@@ -108,6 +110,8 @@ class Explored:
         self.blocked += any(step.blocked_by for step in trace.steps)
         self.parked += any(step.parked for step in trace.steps)
         self.yielded += "yielded" in trace.notes
+        unsplit = trace.notes.get("unsplit", ())
+        self.unsplit.update(unsplit if isinstance(unsplit, list) else ())
         self.outcomes.add(tuple(actor.answer for actor in trace.actors))
 
     def as_note(self) -> dict[str, object]:
@@ -129,6 +133,8 @@ class Explored:
         for name in ("again", "parked", "yielded"):
             if getattr(self, name):
                 note[name] = getattr(self, name)
+        if self.unsplit:
+            note["unsplit"] = sorted(self.unsplit)
         if self.shard != (1, 1):
             note["shard"] = "{} of {}".format(*self.shard)
         if self.violation is not None and self.violation.minimised is not None:

@@ -169,6 +169,21 @@ async def test_a_schedule_without_commits_of_their_own_is_followed_as_it_was_mad
         assert [step.verb for step in ran.trace.steps] == ["INSERT", "INSERT"]
 
 
+async def test_what_cannot_be_taken_apart_is_named_in_the_evidence(database: PostgresServer) -> None:
+    async def vacuums(connection: asyncpg.Connection[Any], slot: str) -> tuple[int, dict[str, str]]:
+        await connection.execute("VACUUM seats")
+        taken = await connection.fetchval(
+            "UPDATE seats SET taken = 1 WHERE slot = $1 AND taken = 0 RETURNING true", slot
+        )
+        return (201, {"id": "b"}) if taken else (409, {"type": "full"})
+
+    async with hall(database, vacuums) as there:
+        explored = await there.explore.interleavings(there.race())
+    (named,) = explored.unsplit
+    assert named.startswith("'VACUUM seats'")
+    assert explored.as_note()["unsplit"] == [named]
+
+
 # -- what it is called ---------------------------------------------------------------------------
 
 

@@ -55,7 +55,6 @@ _AT_ONCE = frozenset(
         "DEALLOCATE",
         "PREPARE",
         "DISCARD",
-        "EXPLAIN",
         "CHECKPOINT",
     }
 )

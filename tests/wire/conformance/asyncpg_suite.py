@@ -31,7 +31,7 @@ RUN_TIMEOUT_S = 1800
 Outcomes = dict[str, str]
 
 # What holding must change, and why: test to reason.
-_HOLDING = frozenset({"hold", "late"})
+_HOLDING = frozenset({"hold", "late", "order"})
 _MUST_DIFFER = {
     "tests.test_execute.TestExecuteMany.test_executemany_server_failure_during_writes": (
         "a group is held until it is whole, so no error of the server's can stop the client half-way"

@@ -1,6 +1,7 @@
 """A pytest plugin for asyncpg's own suite: its managed clusters are reached over TCP, through the gate
 when `CONFORMANCE_GATE` is `observe`, `hold` (every boundary held, let go and delivered at once) or `late`
-(let go after 3 ms, delivered after 3 more).
+(let go after 3 ms, delivered after 3 more) or `order` (every commit of an autocommit statement and every end of
+a session a boundary of its own, let go at once).
 
 A cluster that does not come up (a build without TLS) fails at once instead of after a minute.
 """
@@ -14,7 +15,7 @@ from typing import Any
 
 from asyncpg import cluster as pg
 
-from harness.wire.boundary import Held, WireProtocol
+from harness.wire.boundary import Boundary, Held, WireProtocol
 from harness.wire.relay import Relays
 
 _MODE = os.environ.get("CONFORMANCE_GATE", "none")
@@ -58,6 +59,15 @@ class PassAll:
         print(f"BROKEN {link}: {why}", flush=True)  # noqa: T201 - read by whoever looks for the cause
 
 
+class OrderAll(PassAll):
+    """Takes every commit apart, and every end of a session."""
+
+    holds_ends = True
+
+    def holds_commit_of(self, _: Boundary) -> bool:
+        return True
+
+
 class _Led:
     """One link for each port of a cluster, opened when it is first asked for."""
 
@@ -72,7 +82,9 @@ class _Led:
     def port(self, real: int) -> int:
         if real not in self._ports:
             link = self._relays.open(f"port {real}", upstream=("127.0.0.1", real), protocol=_PROTOCOL)
-            if _MODE in {"hold", "late"}:
+            if _MODE == "order":
+                link.gate(OrderAll())
+            elif _MODE in {"hold", "late"}:
                 link.gate(PassAll(LATE_S if _MODE == "late" else 0.0))
             self._ports[real] = link.address[1]
         return self._ports[real]
