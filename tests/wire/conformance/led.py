@@ -1,7 +1,7 @@
 """A pytest plugin for asyncpg's own suite: its managed clusters are reached over TCP, through the gate
 when `CONFORMANCE_GATE` is `observe`, `hold` (every boundary held, let go and delivered at once) or `late`
-(let go after 3 ms, delivered after 3 more) or `order` (every commit of an autocommit statement and every end of
-a session a boundary of its own, let go at once).
+(let go after 3 ms, delivered after 3 more) or `order` (every commit of an autocommit statement and every
+end of a session a boundary of its own, let go at once).
 
 A cluster that does not come up (a build without TLS) fails at once instead of after a minute.
 """

@@ -1,0 +1,90 @@
+"""Leaving out orders of autocommit statements and their commits leaves out no outcome."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+
+from harness.explore.actors import Actor
+from harness.explore.exploring import Explore
+from harness.explore.interleavings import NothingConcluded
+from harness.explore.race import Race, Ran
+from harness.profiles import load_profile
+from harness.targets.port import Answer, Outcome
+from harness.verdicts.judge import Judge
+from tests.overlap.cells import Laboratory, laboratory
+from tests.overlap.ground import CLAUSE
+from tests.wire.postgres_server import PostgresServer, postgres_server
+
+STATEMENTS = (
+    "UPDATE item SET value = value + 1 WHERE id = 1 AND value < 11 RETURNING value",
+    "UPDATE item SET value = (SELECT max(value) FROM item) + 1 WHERE id = 2 RETURNING value",
+    "DELETE FROM item WHERE value > 10 RETURNING id",
+    "INSERT INTO item SELECT 3, count(*) FROM item ON CONFLICT DO NOTHING RETURNING value",
+    "INSERT INTO item SELECT max(id) + 1, 0 FROM item RETURNING id",
+    "SELECT sum(value) FROM item",
+    "SELECT value FROM item WHERE id = 1 FOR UPDATE",
+    "WITH gone AS (DELETE FROM item WHERE id = 1 RETURNING value) INSERT INTO item SELECT 9, value FROM gone "
+    "ON CONFLICT (id) DO UPDATE SET value = item.value + 1 RETURNING value",
+    "SELECT pg_try_advisory_lock(1)",
+    "SELECT pg_advisory_unlock_all()",
+)
+RESET = "DELETE FROM item; INSERT INTO item VALUES (1, 10), (2, 20)"
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncIterator[PostgresServer]:
+    async with postgres_server() as running:
+        yield running
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_orders_that_are_left_out_lead_nowhere_else(server: PostgresServer, seed: int) -> None:
+    rng = random.Random(seed)
+    actors = 3 if seed % 3 == 2 else 2
+    programs = [rng.choices(STATEMENTS, k=1 if actors == 3 else 2) for _ in range(actors)]
+    async with laboratory(server) as there:
+        whole = await _outcomes(there, programs, reduce=False)
+        reduced = await _outcomes(there, programs, reduce=True)
+    assert reduced == whole, programs
+
+
+async def _outcomes(there: Laboratory, programs: list[list[str]], *, reduce: bool) -> set[str]:
+    found: set[str] = set()
+    judge = Judge((CLAUSE,), "orders")
+    budget = load_profile("quick").budget
+    explore = Explore(there._system, judge, budget, there._stage, there._footprinting)
+    make = partial(_race, there, programs, found)
+    found.clear()
+    with suppress(NothingConcluded):  # where they share nothing, one order stands for all
+        await explore.interleavings(make, preemptions=9, reduce=reduce)
+    assert found
+    return found
+
+
+async def _race(there: Laboratory, programs: list[list[str]], found: set[str]) -> Race:
+    await there._side.execute(RESET)
+    seen: list[list[Any]] = [[] for _ in programs]
+
+    async def speak(number: int, _: int) -> Answer:
+        connection = there._connections[number]
+        for text in programs[number]:
+            try:
+                seen[number].append([tuple(row) for row in await connection.fetch(text)])
+            except asyncpg.PostgresError as error:
+                seen[number].append(error.sqlstate)
+        await connection.fetch("SELECT pg_advisory_unlock_all()")
+        return Answer(Outcome.OK, None)
+
+    async def look(_: Ran) -> None:
+        rows = await there._side.fetch("SELECT * FROM item ORDER BY id")
+        found.add(repr((seen, [tuple(row) for row in rows])))
+
+    actors = [Actor(f"A{n + 1}", "speak", partial(speak, n)) for n in range(len(programs))]
+    return Race(actors, always=[look])
