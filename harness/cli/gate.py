@@ -40,7 +40,7 @@ def command(*, scorecard: Path, policy: Path | None, config: Path | None, as_jso
     rules = policy_of(settings)
     rules.check(settings.catalog())
     card = load_scorecard(find_scorecard(scorecard, settings.reports))
-    decision = decide(card, rules, whole=True)
+    decision = decide(card, rules, catalog=settings.catalog(), whole=True)
     stderr_console().print(closing(card, decision), highlight=False, markup=False)
     if as_json:
         json.dump(

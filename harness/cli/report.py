@@ -45,7 +45,7 @@ def command(*, runs: Sequence[Path], svg: Path | None, config: Path | None) -> N
         folder.publish(scorecard)
     else:
         (scorecard,), folder = scorecards, RunFolder(paths[0].parent)
-    decision = decide(scorecard, policy_of(settings))
+    decision = decide(scorecard, policy_of(settings), catalog=settings.catalog())
     write_reports(folder, scorecard, decision, assets=settings.root / "reports", latest=False)
     print_scorecard(stderr_console(), scorecard, decision, folder.path)
     if svg is not None:
