@@ -35,6 +35,7 @@ PROMISES: Mapping[Capability, tuple[str, ...]] = {
         "last_reconciliation",
     ),
     Capability.DURABLE_STATE: ("state",),
+    Capability.ONE_FOR_ALL: ("book", "places"),
 }
 
 

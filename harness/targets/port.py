@@ -145,6 +145,9 @@ class Capability(StrEnum):
     WEBHOOKS = "webhooks"
     RECONCILIATION = "reconciliation"
     DURABLE_STATE = "durable state"
+    # No verb, but a way of answering: callers who ask for the same place are all told OK, with the same
+    # `booking`, and one exists. Without it, all but one are refused.
+    ONE_FOR_ALL = "one for all"
 
 
 # -- what the adapter is given and what it gives ------------------------------------------------

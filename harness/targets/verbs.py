@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
+from harness.errors import NotSupported
 from harness.targets.claims import require
 from harness.targets.cookies import carrying
 from harness.targets.person import Person, Products
@@ -94,6 +95,16 @@ class Verbs:
         ids = None if slots is None else [slot if isinstance(slot, str) else slot.id for slot in slots]
         found = await cast("DurableStateVerbs", self.adapter).state(slots=ids, checkouts=checkouts)
         return found.by_slots(self.products.owners)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether callers who come too late are refused; else they get what the first one got."""
+        return Capability.ONE_FOR_ALL not in self.adapter.capabilities
+
+    def needs_refusals(self) -> None:
+        """Raise NotSupported where every caller is told OK, and a clause is about those who are not."""
+        if not self.refuses:
+            raise NotSupported("needs refusals, and this system tells every caller OK")
 
     async def seen_state(self, *, slots: Sequence[Slot | str]) -> DurableState | None:
         """As `state`, None where the target cannot say what it keeps.

@@ -21,11 +21,15 @@ CREATE TABLE IF NOT EXISTS reservations (
 );
 CREATE INDEX IF NOT EXISTS of_show ON reservations (show) WHERE given_back = 0;
 """
+FIRST = "SELECT ref FROM reservations WHERE show = ? AND given_back = 0"
 RESERVED = "SELECT count(*) FROM reservations WHERE show = ? AND given_back = 0"
 
 
-def theatre(file: Path, *, locked: bool) -> Flask:
-    """The box office. `locked`: a seat is looked for and taken under one lock; else in two steps."""
+def theatre(file: Path, *, locked: bool, shared: bool = False) -> Flask:
+    """The box office. `locked`: a seat is looked for and taken under one lock; else in two steps.
+
+    `shared`: nobody is refused; who comes later gets the reservation that there is.
+    """
     app = Flask("theatre")
 
     def books() -> sqlite3.Connection:
@@ -67,17 +71,22 @@ def theatre(file: Path, *, locked: bool) -> Flask:
         db = books()
         if locked:
             db.execute("BEGIN IMMEDIATE")
+        there = shared and db.execute(FIRST, (show,)).fetchone()
         seats = db.execute("SELECT seats FROM shows WHERE show = ?", (show,)).fetchone()[0]
         reserved = db.execute(RESERVED, (show,)).fetchone()[0]
         guest = db.execute(
             "SELECT token FROM guests WHERE token = ?", (request.headers["X-Guest"],)
         ).fetchone()
         ref = secrets.token_hex(8)
-        if free := reserved < seats:
+        if there:
+            if locked:
+                db.execute("COMMIT")
+            return Response(f"reserved {there[0]}")
+        if free := reserved < seats or shared:
             db.execute("INSERT INTO reservations (ref, show, token) VALUES (?, ?, ?)", (ref, show, guest[0]))
         if locked:
             db.execute("COMMIT")
-        return Response(f"reserved {ref}") if free else Response("house full", 409)
+        return Response(f"reserved {ref}") if free or shared else Response("house full", 409)
 
     @app.delete("/reservations/<ref>")
     def give_back(ref: str) -> Response:
@@ -103,13 +112,16 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--file", type=Path, required=True)
-    parser.add_argument("--build", choices=["naive", "locked"], default="locked")
+    parser.add_argument(
+        "--build", choices=["naive", "locked", "shared-naive", "shared-locked"], default="locked"
+    )
     options = parser.parse_args()
     db = sqlite3.connect(options.file)
     db.execute("PRAGMA journal_mode = WAL")
     db.executescript(TABLES)
     db.close()
-    app = theatre(options.file, locked=options.build == "locked")
+    build = options.build
+    app = theatre(options.file, locked=build.endswith("locked"), shared=build.startswith("shared"))
     make_server(options.host, options.port, app, threaded=True, request_handler=_Quiet).serve_forever()
 
 
