@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,8 +175,17 @@ class PlainLedger:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.lines:
             from harness.bookkeeping.summary import summarise  # noqa: PLC0415
+            from harness.bookkeeping.written import expected, written  # noqa: PLC0415
 
-            summarise(terminalreporter, self.lines)
+            clerk = clerk_of(terminalreporter.config)
+            places = [*clerk.settings.scenarios, *self._places(terminalreporter.config)]
+            there = written(places, terminalreporter.config.rootpath)
+            summarise(terminalreporter, self.lines, expected(there, clerk.catalog), clerk.catalog)
+
+    def _places(self, config: pytest.Config) -> list[Path]:
+        """The files and folders that the session was pointed at."""
+        base = config.invocation_params.dir
+        return [base / argument.partition("::")[0] for argument in config.args]
 
 
 # -- fixtures -----------------------------------------------------------------------------------
@@ -262,6 +272,7 @@ async def system(
     system = await bind(stack, clerk.descriptor, seed=seed, people=people, patience=clerk.patience)
     try:
         yield system
+        await clerk.look_at(request.node, system)
     finally:
         await system.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unittest
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,11 +25,13 @@ from harness.bookkeeping.sitting import Sitting
 from harness.bookkeeping.stacking import descriptor_of
 from harness.config import Settings
 from harness.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
+from harness.journeys.alone import outcomes, wrong_adapter
 from harness.plain_text import bounded, clean
 from harness.profiles import Budget, load_profile
 from harness.stacks.protocol import Stack
 from harness.targets.descriptor import Descriptor
 from harness.targets.sending import Patience
+from harness.targets.system import System
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict
 
@@ -83,12 +86,14 @@ class Clerk:
     def sitting(self, item: pytest.Item) -> Iterator[None]:
         """Open the book for an item before its setup."""
         entry = item.stash[ENTRY]
+        by = {clause.name: clause.by for clause in self.catalog.clauses_of(entry.bound)}
         item.stash[SITTING] = Sitting(
             entry.scenario,
             entry.trial,
-            Judge(entry.bound, entry.scenario),
+            Judge(entry.bound, entry.scenario, by),
             entry.asked,
             self._broken_by(self.plan.variant(entry.trial.variant).mutant),
+            entry.family,
         )
         yield
 
@@ -216,6 +221,16 @@ class Clerk:
         said = self.plan.scenario_timeout_s
         return said if said is not None else self.budget(item).scenario_s
 
+    async def look_at(self, item: pytest.Item, system: System) -> None:
+        """Hand the judge what requests came to, and whether the adapter can do alone what never succeeded."""
+        sitting = item.stash[SITTING]
+        done = outcomes(system.history)
+        sitting.judge.answered(sum(each.ok for each in done.values()))
+        if sitting.broke:
+            return
+        if why := await wrong_adapter(system, done, found=sitting.found):
+            sitting.judge.doubts(why)
+
     async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
         """A running stack of the item's variant."""
         with interrupts.unwinding():
@@ -257,8 +272,8 @@ def _meaning(error: BaseException, phase: str) -> BaseException:
     """What a raised exception means for the verdict."""
     if isinstance(error, BaseExceptionGroup):
         error = _gravest(error)
-    if isinstance(error, pytest.skip.Exception):
-        return NotSupported(str(error))
+    if isinstance(error, pytest.skip.Exception | unittest.SkipTest):
+        return HarnessError(f"the scenario was skipped ({error}); it has to run for the clause to be judged")
     if isinstance(error, TimeoutError) and not isinstance(error, OSError):
         return DeadlineExceeded(f"timed out: {error}" if str(error) else "timed out")
     if phase != "call" and isinstance(error, GapFound) and not isinstance(error, SystemDied):

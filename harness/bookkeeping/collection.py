@@ -25,11 +25,13 @@ class Collected:
         scenario: node id without the trial's own name.
         trial: variant and repetition.
         clauses: full names of those asked, in the order the scenario is bound to them.
+        family: every scenario of the same function, before anything could deselect one.
     """
 
     scenario: str
     trial: Trial
     clauses: tuple[str, ...]
+    family: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,6 +52,7 @@ def write(items: Sequence[pytest.Item], directory: Path) -> None:
                 entry.trial.variant,
                 entry.trial.repetition,
                 list(entry.asked),
+                list(entry.family),
             ]
     write_whole(directory / FILE, json.dumps(trials))
 
@@ -58,6 +61,6 @@ def read(directory: Path) -> Mapping[str, Collected]:
     """The trials of a session by node id."""
     trials = json.loads((directory / FILE).read_text(encoding="utf-8"))
     return {
-        nodeid: Collected(scenario, Trial(variant, repetition), tuple(clauses))
-        for nodeid, (scenario, variant, repetition, clauses) in trials.items()
+        nodeid: Collected(scenario, Trial(variant, repetition), tuple(clauses), tuple(family))
+        for nodeid, (scenario, variant, repetition, clauses, family) in trials.items()
     }

@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from harness.bookkeeping.absence import function_of
 from harness.bookkeeping.binding import bound_names
 from harness.bookkeeping.plan import Plan, Trial
+from harness.bookkeeping.written import written
 from harness.catalog import Catalog
-from harness.errors import UnknownGap
+from harness.errors import UnknownGap, UsageError
+from harness.verdicts.means import RULES, supplied
 
 PARAMETER = "overbooked_trial"
 UNKNOWN_WEIGHT_S = 5.0
@@ -27,15 +31,23 @@ class Entry:
         trial: variant and repetition.
         bound: every clause the scenario is bound to.
         asked: those the plan asks for in this trial.
+        family: every scenario of the same function, itself included, as they were before anything could
+            deselect one; they differ in their parameters.
     """
 
     scenario: str
     trial: Trial
     bound: tuple[str, ...]
     asked: tuple[str, ...]
+    family: tuple[str, ...] = ()
 
 
 ENTRY = pytest.StashKey[Entry]()
+# The scenarios of each function, by the function's node id.
+FAMILIES = pytest.StashKey[dict[str, tuple[str, ...]]]()
+
+# The bound functions of each file, as its source has them.
+WRITTEN = pytest.StashKey[dict[Path, set[str]]]()
 
 
 def parametrize(metafunc: pytest.Metafunc, plan: Plan, catalog: Catalog) -> None:
@@ -43,8 +55,16 @@ def parametrize(metafunc: pytest.Metafunc, plan: Plan, catalog: Catalog) -> None
 
     Raises:
         UnknownGap: the scenario is bound to what the catalog does not have.
+        UsageError: no fixture of the scenario can supply a means of one of its clauses.
     """
-    trials = plan.trials(_bound(metafunc.definition, catalog))
+    bound = _bound(metafunc.definition, catalog)
+    _require_written(metafunc)
+    _require_means(metafunc, bound, catalog)
+    families = metafunc.config.stash.setdefault(FAMILIES, {})
+    families[metafunc.definition.nodeid] = tuple(
+        f"{metafunc.definition.nodeid}[{call.id}]" for call in metafunc._calls
+    ) or (metafunc.definition.nodeid,)
+    trials = plan.trials(bound)
     if not trials:
         return
     if PARAMETER not in metafunc.fixturenames:
@@ -58,6 +78,40 @@ def _id(plan: Plan, trial: Trial) -> object:
 
 def _is_plain(plan: Plan, trial: Trial) -> bool:
     return plan.plain and trial == Trial(plan.variants[0].name)
+
+
+def _require_written(metafunc: pytest.Metafunc) -> None:
+    """Refuse a scenario whose binding cannot be read from its source: nobody would miss it."""
+    file = metafunc.definition.path
+    inside = metafunc.definition.nodeid.partition("::")[2]
+    known = metafunc.config.stash.setdefault(WRITTEN, {})
+    if file not in known:
+        known[file] = {one.function.partition("::")[2] for one in written([file], file.parent)}
+    if inside not in known[file]:
+        raise UsageError(
+            f"{metafunc.definition.nodeid}: its binding cannot be read from {file.name}; bind the function "
+            "itself, by that name: @gap('SYS-03.c')"
+        )
+
+
+def _require_means(metafunc: pytest.Metafunc, bound: Sequence[str], catalog: Catalog) -> None:
+    """Refuse a scenario that cannot use any means of a clause it is bound to."""
+    for clause in catalog.clauses_of(bound):
+        if supplied(clause.by, metafunc.fixturenames):
+            continue
+        wanted = " and ".join(
+            f"{means.value} (fixture `{'` or `'.join(RULES[means].fixtures)}`)" for means in clause.by
+        )
+        raise UsageError(
+            f"{metafunc.definition.nodeid}: {clause.name} is to be shown by {wanted}, but this scenario has "
+            f"{', '.join(_asked_for(metafunc)) or 'no fixture'}; ask for the fixture and use it, or bind the "
+            "scenario to another clause"
+        )
+
+
+def _asked_for(metafunc: pytest.Metafunc) -> list[str]:
+    arguments = inspect.signature(metafunc.function).parameters
+    return [name for name in arguments if name in metafunc.fixturenames]
 
 
 def _bound(definition: pytest.Item, catalog: Catalog) -> tuple[str, ...]:
@@ -102,7 +156,9 @@ def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
     if (scenario, trial.id) in plan.done or not _ordered_to_run(item, scenario, plan):
         return None
     bound = _bound(item, catalog)
-    return Entry(scenario, trial, bound, plan.asked(trial, bound))
+    families = item.config.stash.get(FAMILIES, {})
+    family = families.get(function_of(scenario), (scenario,))
+    return Entry(scenario, trial, bound, plan.asked(trial, bound), family)
 
 
 def _ordered_to_run(item: pytest.Item, scenario: str, plan: Plan) -> bool:

@@ -37,6 +37,9 @@ class Listener(Protocol):
     def troubled(self, message: str) -> None:
         """Something failed outside any trial."""
 
+    def noticed(self, message: str) -> None:
+        """Something is worth a line and changes no verdict."""
+
 
 class Recorder:
     """A pytest plugin of the controller. It replaces pytest's terminal.

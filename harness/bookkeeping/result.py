@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.bookkeeping.plan import Trial
 from harness.errors import ExitCode, HarnessError
-from harness.verdicts.evidence import ClauseResult, Finding, Receipt
+from harness.verdicts.evidence import ClauseResult, Receipt
 from harness.verdicts.judge import Judge
 from harness.verdicts.verdict import Verdict, worst
 
@@ -27,6 +27,7 @@ class TrialResult:
         results: one for each clause asked.
         started_at: when, aware.
         duration_s: seconds, setup and teardown included.
+        family: every scenario of the same function, before anything could deselect one.
         logs: last lines by process, of the scenario's time.
         stack: what the stack was made of: its kind and versions.
         trace: where the harness broke, when it did.
@@ -40,6 +41,7 @@ class TrialResult:
     results: tuple[ClauseResult, ...]
     started_at: datetime
     duration_s: float = 0.0
+    family: tuple[str, ...] = ()
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stack: Mapping[str, Any] = field(default_factory=dict)
     trace: str = ""
@@ -80,6 +82,7 @@ class TrialResult:
             "receipts": [receipt.as_dict() for receipt in receipts],
             "started_at": self.started_at.isoformat(),
             "duration_s": round(self.duration_s, 3),
+            "family": list(self.family),
             "logs": {name: list(lines) for name, lines in self.logs.items()},
             "stack": dict(self.stack),
             "trace": self.trace,
@@ -97,13 +100,9 @@ class TrialResult:
         receipts = tuple(Receipt(**receipt) for receipt in data.pop("receipts"))
         results = tuple(_result(each, receipts) for each in data.pop("results"))
         started_at = datetime.fromisoformat(data.pop("started_at"))
-        return cls(trial=trial, results=results, started_at=started_at, **data)
+        family = tuple(data.pop("family", ()))
+        return cls(trial=trial, results=results, started_at=started_at, family=family, **data)
 
 
 def _result(data: dict[str, Any], receipts: tuple[Receipt, ...]) -> ClauseResult:
-    finding = data.pop("finding")
-    if finding:
-        finding = Finding(**{**finding, "operations": tuple(finding["operations"])})
-    return ClauseResult(
-        **{**data, "verdict": Verdict(data["verdict"]), "receipts": receipts, "finding": finding}
-    )
+    return replace(ClauseResult.from_dict(data), receipts=receipts)

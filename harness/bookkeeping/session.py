@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping.deadlines import SuspensionMark, debugger_attached
+from harness.bookkeeping.isolation import not_read, quietly, undisturbed
 from harness.bookkeeping.orders import WATCHER, Watcher
 from harness.bookkeeping.plan import Plan
 from harness.bookkeeping.recorder import Listener, Recorder
-from harness.bookkeeping.survey import QUIETLY
 from harness.errors import HarnessError, UsageError
 
 PLAN_FILE = "plan.json"
@@ -57,17 +57,18 @@ def hold(
     for path in scenarios:
         if not path.exists():
             raise UsageError(f"no scenarios at {path}; `scenarios` in overbooked.toml says where they are")
+    if ignored := not_read():
+        listener.noticed(ignored)
     plan.write(plan.folder / PLAN_FILE)
     recorder = Recorder(plan, listener)
     arguments = [
         *map(str, scenarios),
         f"--overbooked-plan={plan.folder / PLAN_FILE}",
-        f"--rootdir={plan.root}",
         *_beside(workers),
-        *QUIETLY,
+        *quietly(scenarios, plan.root),
         "--tb=short",
     ]
-    with _Watch(plan) as watch:
+    with _Watch(plan) as watch, undisturbed():
         try:
             status = pytest.main(arguments, plugins=[recorder, *_watching(watcher)])
         except KeyboardInterrupt:

@@ -48,6 +48,7 @@ class Sitting:
         judge: rules on all clauses that the scenario is bound to.
         asked: the clauses the plan asks for; only these get a result.
         breaks: the clauses that the variant's mutant must open.
+        family: every scenario of the same function.
     """
 
     scenario: str
@@ -55,6 +56,7 @@ class Sitting:
     judge: Judge
     asked: tuple[str, ...]
     breaks: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     logs: dict[str, list[str]] = field(default_factory=dict)
     log_marks: dict[str, str | None] = field(default_factory=dict)
@@ -71,6 +73,20 @@ class Sitting:
             return
         if self._raised is None or _loudness(error) > _loudness(self._raised):
             self._raised, self._trace = error, trace
+
+    @property
+    def broke(self) -> bool:
+        """Whether a phase has raised what makes every clause inconclusive, or not covered, anyway."""
+        return (
+            self._raised is not None
+            and not isinstance(self._raised, GapFound)
+            and not self.judge.open_clauses
+        )
+
+    @property
+    def found(self) -> bool:
+        """Whether a phase has raised a gap, or the judge has ruled one open."""
+        return isinstance(self._raised, GapFound) or bool(self.judge.open_clauses)
 
     @property
     def timed_out(self) -> bool:
@@ -106,6 +122,7 @@ class Sitting:
             results=tuple(results),
             started_at=self.started_at,
             duration_s=(datetime.now(UTC) - self.started_at).total_seconds(),
+            family=self.family,
             logs=_explaining(self.logs) if unhappy else {},
             stack={**self.stack, **receipt},
             refusal=_words(self._raised) if isinstance(self._raised, UsageError | NoStack) else "",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from harness.bookkeeping.absence import doubts
 from harness.bookkeeping.result import TrialResult
+from harness.catalog import Catalog
 from harness.verdicts.verdict import SEVERITY, Verdict, worst
+
+Expected = Mapping[str, Sequence[str]]
 
 
 class Terminal(Protocol):
@@ -17,17 +21,22 @@ class Terminal(Protocol):
     def line(self, msg: str) -> None: ...
 
 
-def summarise(terminal: Terminal, lines: Sequence[str]) -> None:
+def summarise(terminal: Terminal, lines: Sequence[str], expected: Expected, catalog: Catalog) -> None:
     """Say the verdict of every clause that was judged, and the reason where it is not closed.
 
     Args:
         terminal: where to say it.
         lines: encoded trial results.
+        expected: the scenario functions that are written down for each clause.
+        catalog: says by which means a clause is to be shown.
     """
+    results = [TrialResult.decode(line) for line in lines]
     by_clause: dict[str, list[tuple[Verdict, str]]] = {}
-    for line in lines:
-        for result in TrialResult.decode(line).results:
-            by_clause.setdefault(result.clause, []).append((result.verdict, result.reason))
+    for result in results:
+        for each in result.results:
+            by_clause.setdefault(each.clause, []).append((each.verdict, each.reason))
+    for (_, clause), doubt in doubts(results, expected, catalog).items():
+        by_clause[clause].append((Verdict.INCONCLUSIVE, doubt))
     terminal.section("verdicts")
     for clause, found in sorted(by_clause.items()):
         verdict, reason = min(found, key=lambda each: SEVERITY.index(each[0]))

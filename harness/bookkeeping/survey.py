@@ -8,20 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.bookkeeping.binding import MARKER, bound_names
+from harness.bookkeeping.isolation import quietly, undisturbed
 from harness.bookkeeping.recorder import last_line
 from harness.catalog import Catalog
 from harness.errors import UsageError
 
-# What every session of ours says to pytest. The plugins and settings of a project are for its tests;
-# a scenario that wants one names it in its conftest. Each costs every worker its import, and asserts
-# are not what verdicts are made of.
-QUIETLY = (
-    "--disable-plugin-autoload",
-    *("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider"),
-    "--assert=plain",
-    *("-o", "addopts=", "-o", "asyncio_mode=auto"),
-    *("-o", "asyncio_default_fixture_loop_scope=session"),
-)
 # The plugin's bookkeeper would read settings of its own; the names are looked up in the catalog given.
 _UNKEPT = ("-p", "no:harness.pytest_plugin")
 
@@ -64,7 +55,8 @@ def survey(paths: Sequence[Path], root: Path, catalog: Catalog) -> Mapping[str, 
     if not there:
         return {}
     surveyor = _Surveyor()
-    pytest.main(["--collect-only", f"--rootdir={root}", *QUIETLY, *_UNKEPT, *there], plugins=[surveyor])
+    with undisturbed():
+        pytest.main(["--collect-only", *quietly(paths, root), *_UNKEPT, *there], plugins=[surveyor])
     if surveyor.broken:
         raise UsageError("; ".join(surveyor.broken))
     found: dict[str, list[str]] = {}

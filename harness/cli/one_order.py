@@ -57,6 +57,9 @@ class OneOrder:
         elif result.results:
             self.ruled = min(result.results, key=lambda each: SEVERITY.index(each.verdict))
 
+    def noticed(self, message: str) -> None:
+        self.display.line(Text(message, style="dim"))
+
     def troubled(self, message: str) -> None:
         self.errors.append(message)
         self.display.line(Text(f"error  {message}", style="yellow"))

@@ -26,6 +26,7 @@ from harness.bookkeeping.repertoire import explanations, repertoire, require
 from harness.bookkeeping.session import PLAN_FILE, hold
 from harness.bookkeeping.stacking import descriptor_of, settled, workers_for
 from harness.bookkeeping.weights import known_weights, remember_weights
+from harness.bookkeeping.written import expected, written
 from harness.catalog import Catalog
 from harness.cli.display import displayed
 from harness.cli.interrupted import Interrupted
@@ -223,6 +224,7 @@ def prove(proof: Proof, *, as_json: bool) -> int:
             display=display,
             progress=Progress(workers, plan.weights),
             earlier=journal.read(),
+            expected=expected(written(settings.scenarios, settings.root), catalog),
         )
         ended = hold(plan, settings.scenarios, workers=workers, listener=book)
         matrix = _matrix(proof, catalog, book, duration_s=time.monotonic() - started)

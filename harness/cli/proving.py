@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.bookkeeping.absence import doubts
 from harness.bookkeeping.collection import Collected
-from harness.bookkeeping.plan import HEALTHY, Plan
+from harness.bookkeeping.plan import HEALTHY, Plan, Trial
 from harness.bookkeeping.result import TrialResult
 from harness.catalog import Catalog
 from harness.cli.display import Display
@@ -70,6 +71,7 @@ class ProofBook:
         display: where people see it.
         progress: counts.
         earlier: results of the run that is resumed.
+        expected: the scenario functions that are written down for each clause.
     """
 
     plan: Plan
@@ -78,6 +80,7 @@ class ProofBook:
     display: Display
     progress: Progress
     earlier: list[TrialResult] = field(default_factory=list)
+    expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
     refusal: Refused | None = None
     errors: list[str] = field(default_factory=list)
     versions: Mapping[str, Any] = field(default_factory=dict)
@@ -117,6 +120,9 @@ class ProofBook:
                 self._show(variant)
         self.display.status(self.progress.sentence())
 
+    def noticed(self, message: str) -> None:
+        self.display.line(Text(message, style="dim"))
+
     def troubled(self, message: str) -> None:
         if message not in self.errors:
             self.errors.append(message)
@@ -146,6 +152,13 @@ class ProofBook:
                     reason=reason,
                     duration_s=each.duration_s,
                 )
+        for (trial, clause), doubt in self._doubts(self._results.values()).items():
+            mutant = self.plan.variant(trial.variant).mutant
+            yield Observation(mutant, clause, trial.repetition, Verdict.INCONCLUSIVE, doubt)
+
+    def _doubts(self, results: Iterable[TrialResult]) -> Mapping[tuple[Trial, str], str]:
+        """Clauses that only seem closed: a scenario is missing, or a means was not used."""
+        return doubts(results, self.expected, self.catalog)
 
     def spent(self) -> Mapping[str, float]:
         """Seconds by scenario, on the healthy system."""
@@ -163,9 +176,16 @@ class ProofBook:
         """One line for a variant that has met all its scenarios."""
         results = [result for result in self._results.values() if result.trial.variant == variant]
         took = seconds(sum(result.duration_s for result in results))
-        word, style, more = _healthy(results) if variant == HEALTHY else self._mutant(variant, results)
+        word, style, more = self._healthy(results) if variant == HEALTHY else self._mutant(variant, results)
         counted = f"{self.progress.done}/{self.progress.total}"
         self.display.line(_row(Text(word, style=style), variant, more, took, counted))
+
+    def _healthy(self, results: list[TrialResult]) -> tuple[str, str, str]:
+        found = _healthy(results)
+        doubted = dict.fromkeys(clause for _, clause in self._doubts(results))
+        if found[0] == "closed" and doubted:
+            return "undecided", "yellow", f"inconclusive: {', '.join(doubted)}"
+        return found
 
     def _mutant(self, variant: str, results: list[TrialResult]) -> tuple[str, str, str]:
         mutant = self.catalog.mutant(variant)

@@ -18,6 +18,7 @@ from harness.bookkeeping.plan import HEALTHY, Plan, Variant
 from harness.bookkeeping.planning import deadline_of, with_kind
 from harness.bookkeeping.session import hold
 from harness.bookkeeping.stacking import descriptor_of
+from harness.bookkeeping.written import expected, written
 from harness.catalog import Catalog
 from harness.catalog.model import Means
 from harness.catalog.selection import Selection
@@ -224,6 +225,7 @@ def booked(plan: Plan, said: Said, selection: Selection, folder: RunFolder, disp
         folder=folder,
         display=display,
         progress=Progress(0, {}),
+        expected=expected(written(settings.scenarios, settings.root), settings.catalog()),
     )
 
 

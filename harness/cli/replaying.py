@@ -113,6 +113,9 @@ class _Comparing:
                     )
                 )
 
+    def noticed(self, message: str) -> None:
+        self.display.line(Text(message, style="dim"))
+
     def troubled(self, message: str) -> None:
         self.errors.append(message)
         self.display.line(Text(f"error  {message}", style="yellow"))

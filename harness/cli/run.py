@@ -19,6 +19,7 @@ from harness.bookkeeping.repertoire import require
 from harness.bookkeeping.session import Ended, hold
 from harness.bookkeeping.stacking import descriptor_of, settled, workers_for
 from harness.bookkeeping.weights import known_weights, remember_weights
+from harness.bookkeeping.written import expected, written
 from harness.cli import seeded as seeding
 from harness.cli.display import displayed
 from harness.cli.interrupted import Interrupted
@@ -134,6 +135,7 @@ def run(
             folder=folder,
             display=display,
             progress=Progress(workers, plan.weights),
+            expected=expected(written(settings.scenarios, settings.root), catalog),
         )
         try:
             ended = hold(plan, settings.scenarios, workers=workers, listener=book)
@@ -147,7 +149,7 @@ def run(
             folder.publish(scorecard)
             raise Interrupted(folder.path)
         book.show_rest(scorecard)
-        decision = decide(scorecard, policy)
+        decision = decide(scorecard, policy, catalog=catalog)
         code = ExitCode(decision.exit_code)
         if seeded:
             came_to = seeding.concluded(seeded, selection.clauses, book.own_results())

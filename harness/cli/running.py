@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 
+from harness.bookkeeping.absence import absences
 from harness.bookkeeping.collection import Collected
 from harness.bookkeeping.plan import CANARY
 from harness.bookkeeping.result import TrialResult
@@ -40,6 +41,7 @@ class RunBook:
         folder: where the scorecard goes.
         display: where people see it.
         progress: counts.
+        expected: the scenario functions that are written down for each clause.
     """
 
     run: Run
@@ -48,6 +50,7 @@ class RunBook:
     folder: RunFolder
     display: Display
     progress: Progress
+    expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _trials: dict[tuple[str, str], Collected] = field(default_factory=dict)
     _results: dict[tuple[str, str], TrialResult] = field(default_factory=dict)
     _errors: list[str] = field(default_factory=list)
@@ -56,12 +59,14 @@ class RunBook:
     _headed: bool = False
     _unwritten: bool = False
     _written_at: float = -math.inf
+    _gathered: bool = False
     refusal: Refused | None = None
 
     # -- events --------------------------------------------------------------------------------
 
     def collected(self, trials: Mapping[str, Collected]) -> None:
         self._trials = {trial.key: trial for trial in trials.values()}
+        self._gathered = True
         self.progress.expect(trials)
         self.display.status(self.progress.sentence())
 
@@ -89,6 +94,9 @@ class RunBook:
             if key not in self._results:
                 reason = "it was not run: the workers that were to run it died"
                 self.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
+
+    def noticed(self, message: str) -> None:
+        self.display.line(Text(message, style="dim"))
 
     def troubled(self, message: str) -> None:
         if message not in self._errors:
@@ -121,11 +129,20 @@ class RunBook:
             self.selection,
             [_scenario_run(result) for result in own],
             bound=bound,
+            absent=self._absent(),
             complete=complete,
             aborted=aborted,
             canary=self._canary(complete=complete),
             errors=self._errors,
         )
+
+    def _absent(self) -> Mapping[str, str]:
+        """Why not every scenario of a clause is among those collected; nothing before there were any."""
+        there: dict[str, Sequence[str]] = {}
+        for trial in self._trials.values():
+            if trial.trial.variant != CANARY:
+                there[trial.scenario] = trial.family
+        return absences(self.expected, there.items()) if self._gathered else {}
 
     def _canary(self, *, complete: bool) -> Canary | None:
         if self.canary is None:

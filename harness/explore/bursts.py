@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import repeat
 
-from harness.errors import HostNotAllowed
+from harness.catalog.model import Means
+from harness.errors import HarnessError, HostNotAllowed
 from harness.explore.approaching import Approach, approach
 from harness.explore.rounds import Played, Round, odds
 from harness.explore.volleys import Held, Volleys, door_of
@@ -25,6 +26,7 @@ from harness.targets.recording import result_of, why
 from harness.targets.sending import Patience, unanswered
 from harness.targets.system import System
 from harness.targets.transport import TransportFailed
+from harness.verdicts.exercise import Exercise
 from harness.verdicts.judge import Judge
 
 MakeRound = Callable[[int], Awaitable[Round]]
@@ -107,9 +109,14 @@ class Races:
         spread_s = self._volleys.release(held)
         waiting = [self._answer(approaches[n], one) for n, one in zip(ready, held, strict=True)]
         heard = dict(zip(ready, await asyncio.gather(*waiting, return_exceptions=True), strict=True))
+        answers = [
+            _raised(heard[n]) if n in heard else self._ended(approaches[n]) for n in range(len(actions))
+        ]
         if ready:
             self._tell(len(ready), spread_s)
-        return [_raised(heard[n]) if n in heard else self._ended(approaches[n]) for n in range(len(actions))]
+            if len(ready) > 1 and any(answer.ok for answer in answers):
+                self._judge.exercised(Exercise(Means.BURSTS, 1, actors=len(ready)))
+        return answers
 
     async def _answer(self, approached: Approach, held: Held) -> Answer:
         try:
@@ -142,8 +149,8 @@ class Races:
         return replace(answer, latency_s=completed_at - invoked_at)
 
     def _tell(self, size: int, spread_s: float) -> None:
-        self._judge.count("bursts")
-        self._judge.count("requests", size)
+        self._judge.tally("bursts")
+        self._judge.tally("requests", size)
         self._spreads_us.append(spread_s * 1e6)
         self._largest = max(self._largest, size)
         self._judge.note(
@@ -174,23 +181,30 @@ class Races:
 
         Raises:
             GapFound: what `check` found.
+            HarnessError: no request of any round succeeded, so nothing was raced for.
         """
         if n < 1:
             raise ValueError(f"a race needs at least one round, got {n}")
         played: list[Played] = []
-        self._judge.count("rounds", 0)
+        self._judge.tally("rounds", 0)
         for number in range(n):
             begun = self._system.recorder.now()
             made = await make_round(number)
             answers = await self.burst(made.actions)
             result = Played(number, made, answers, self._system.history_since(begun))
             played.append(result)
-            self._judge.count("rounds")
+            self._judge.tally("rounds")
             checked = check(result)
             if checked is not None:
                 await checked
             if set(self._judge.clauses) <= set(self._judge.open_clauses):
                 break
+        if not self._judge.open_clauses and not any(a.ok for one in played for a in one.answers):
+            requests = sum(len(one.answers) for one in played)
+            raise HarnessError(
+                f"no request succeeded in any of {len(played)} rounds ({requests} requests), so nothing was "
+                "raced for; check the adapter, and whether the place is free when a round begins"
+            )
         if detects is not None:
             self._judge.note(
                 "odds",

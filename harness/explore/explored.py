@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.catalog.model import Means
 from harness.errors import GapFound
 from harness.explore.controller import Scheduled
 from harness.explore.race import Ran
+from harness.verdicts.exercise import Exercise
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Explored:
         exhausted: whether every schedule within the bound was run, or left out as differing in nothing;
             of a shard every one of its part.
         again: schedules run again because one was disturbed or began in another state.
+        succeeded: schedules in which a request succeeded, or work was done that has no answer.
         seconds: how long the schedules took, without making races and checking them.
         left: why it is not exhausted.
         waiting: branches that were found and not looked at.
@@ -89,6 +92,7 @@ class Explored:
     yielded: int = 0
     longest: int = 0
     preempted: int = 0
+    succeeded: int = 0
     seconds: float = 0.0
     left: tuple[str, ...] = ()
     waiting: int = 0
@@ -112,7 +116,19 @@ class Explored:
         self.yielded += "yielded" in trace.notes
         unsplit = trace.notes.get("unsplit", ())
         self.unsplit.update(unsplit if isinstance(unsplit, list) else ())
+        self.succeeded += any(answer is None or answer.ok for answer in ran.answers)
         self.outcomes.add(tuple(actor.answer for actor in trace.actors))
+
+    def as_exercise(self, race: str) -> Exercise:
+        """For the counts that a verdict rests on."""
+        return Exercise(
+            Means.INTERLEAVINGS,
+            self.schedules + self.scouts,
+            subject=race,
+            actors=self.actors,
+            preemptions=self.bound,
+            exhausted=self.exhausted,
+        )
 
     def as_note(self) -> dict[str, object]:
         """For the evidence, JSON-compatible."""

@@ -121,7 +121,7 @@ class Explore:
                 could not be run undisturbed.
         """
         clause = clause or self._only_clause()
-        self._judge.count("schedules" if self._shard[0] == 1 else "scouts", 0)
+        self._judge.tally("schedules" if self._shard[0] == 1 else "scouts", 0)
         await self._footprinting.ready()
         await self._made.ready()
         first = await make_race()
@@ -148,8 +148,9 @@ class Explore:
             await exploration.run()
         finally:
             self._note(title, explored)
+            self._judge.exercised(explored.as_exercise(title), [clause])
             if self._shard[0] > 1:
-                self._judge.count("scouts", explored.scouts)
+                self._judge.tally("scouts", explored.scouts)
         if explored.violation is None:
             try:
                 _was_enough(title, explored)
@@ -170,6 +171,7 @@ class Explore:
             schedule = await walked(exploration.follow, schedule, script.walk)
         await exploration.only(following(schedule), schedule)
         self._note(title, explored)
+        self._judge.exercised(replace(explored.as_exercise(title), sampled="one order"), [clause])
         assert explored.last is not None
         if parting := first_difference(script.shape, explored.last.trace.shape) if script.shape else "":
             raise NothingConcluded(f"{title}: the service no longer does what it did; {parting}")
@@ -227,8 +229,8 @@ class Explore:
         return None
 
     def _count(self, race: str, ran: Ran) -> None:
-        self._judge.count("schedules")
-        self._judge.count("boundaries", len(ran.trace.steps))
+        self._judge.tally("schedules")
+        self._judge.tally("boundaries", len(ran.trace.steps))
         if self._watch is not None:
             self._watch(race, ran.trace)
 
@@ -314,6 +316,11 @@ def _was_enough(title: str, explored: Explored) -> None:
         raise NothingConcluded(
             f"{title}: one schedule of {explored.longest} boundaries is no exploration; "
             "do these actors share anything?"
+        )
+    if not explored.succeeded:
+        raise NothingConcluded(
+            f"{title}: no request succeeded in any of {explored.schedules} schedules, so nothing was raced "
+            "for; check the adapter, and whether the place is free when the race begins"
         )
     if explored.boundaries == 0:
         raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")

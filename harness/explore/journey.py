@@ -53,6 +53,10 @@ class Trial(Protocol):
     def undecided(self) -> bool:
         """Whether anything is left for recovery to do."""
 
+    @property
+    def done(self) -> bool:
+        """Whether the journey came to the end that it has when nothing disturbs it."""
+
     async def recover(self, replica: int, way: str) -> None:
         """Let this trial be taken up again in one of `Journey.recoveries`; what fails is tried again,
         as a client and a timer do."""

@@ -317,6 +317,8 @@ class Sweeper:
             for aspect, found in run.trial.findings.by_aspect.items():
                 crossed = run.turn.crossings if run.turn is not None else ()
                 sweep.note(run.plan, aspect, found, patient=run.trial.patient, crossed=crossed)
+            if run.plan is None and not run.trial.done:
+                sweep.clean = False
             if run.plan is not None and run.plan not in later:
                 sweep.add(self.cell(run))
                 if run.struck and run.undecided and run.plan.second is None:

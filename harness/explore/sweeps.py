@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.catalog.model import Means
+from harness.errors import HarnessError
 from harness.explore.fault_points import EVERY_KIND, FaultPlan
 from harness.explore.journey import Journey
 from harness.explore.second_order import SecondOrder
@@ -17,6 +19,7 @@ from harness.explore.telling import recorded_faults
 from harness.profiles.budget import Budget
 from harness.stacks.protocol import Stack
 from harness.verdicts.evidence import Receipt
+from harness.verdicts.exercise import Exercise
 from harness.verdicts.judge import Judge
 from harness.wire.boundary import FaultKind
 
@@ -106,6 +109,9 @@ async def ruled_sweep(
 
     Args:
         clauses: the clause of each aspect, e.g. `{"money": "SYS-01.a"}`.
+
+    Raises:
+        HarnessError: as for a sweep; or the journey did not succeed even without a fault.
     """
     started = time.monotonic()
     found = await sweep(
@@ -117,6 +123,12 @@ async def ruled_sweep(
         enough=lambda so_far: set(clauses) <= set(so_far.found),
     )
     _tell(found, judge, time.monotonic() - started)
+    judge.exercised(_exercise(found), clauses.values())
+    if not found.clean:
+        raise HarnessError(
+            f"{journey.name}: without any fault it did not come to its end, so faults show nothing; "
+            "check the adapter"
+        )
     for aspect, clause in clauses.items():
         with judge(clause):
             if aspect in found.found:
@@ -128,11 +140,11 @@ async def ruled_sweep(
 
 def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
     counts = found.counts
-    judge.count("fault points", counts["points"])
+    judge.tally("fault points", counts["points"])
     for name in ("injected", "bitten"):
-        judge.count(name, counts[name] + found.second_counts[name])
+        judge.tally(name, counts[name] + found.second_counts[name])
     if found.second_order:
-        judge.count("faults upon faults", len(found.second_order))
+        judge.tally("faults upon faults", len(found.second_order))
     judge.note(
         f"sweep of {found.journey}",
         {
@@ -149,6 +161,13 @@ def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
     )
     for receipt in receipts(found, took_s):
         judge.receive(receipt)
+
+
+def _exercise(found: Sweep) -> Exercise:
+    """The faults that took effect, of all that there are at the points of the journey."""
+    return Exercise(
+        Means.FAULT_POINTS, found.counts["bitten"], found.counts["possible"], subject=found.journey
+    )
 
 
 def receipts(found: Sweep, took_s: float) -> list[Receipt]:

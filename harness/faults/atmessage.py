@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
+from harness.catalog.model import Means
 from harness.errors import DeadlineExceeded, FaultError
 from harness.faults.allow import Aim
 from harness.faults.inforce import Observed
@@ -40,13 +41,15 @@ class AtMessage(OnLink):
     Args:
         nth: 1 is the next message.
         strike: what happens.
+        means: the means that it is a use of.
     """
 
-    def __init__(self, site: Site, aim: Aim, nth: int, strike: Strike) -> None:
+    def __init__(self, site: Site, aim: Aim, nth: int, strike: Strike, means: Means = Means.TOXICS) -> None:
         if nth < 1:
             raise FaultError(f"messages count from 1 (the next one), got {nth}")
         super().__init__(site, aim, f"{strike.what} at message {nth}")
         self.nth = nth
+        self.means = means
         self._strike = strike
         self._wire: Tripwire | None = None
         self._struck = threading.Event()

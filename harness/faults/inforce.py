@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from harness.catalog.model import Means
 from harness.errors import HarnessError
 from harness.verdicts.evidence import Receipt
 
@@ -23,7 +24,7 @@ class Observed:
 
 
 class Fault(ABC):
-    """One fault, an async context manager.
+    """One fault, an async context manager; `means` is the means of a clause that it is a use of.
 
     Args:
         what: the fault in words, e.g. `latency 80 ms`.
@@ -31,6 +32,8 @@ class Fault(ABC):
         receive: takes the receipt at the end.
         clock: seconds since the start of the scenario.
     """
+
+    means: Means = Means.TOXICS
 
     def __init__(
         self, what: str, subject: str, receive: Callable[[Receipt], None], clock: Callable[[], float]
@@ -86,5 +89,6 @@ class Fault(ABC):
                 bytes=seen.bytes,
                 effect=dict(seen.effect),
                 bit=seen.bit,
+                means=self.means.value,
             )
             self._receive(self.receipt)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from harness.catalog.model import Means
 from harness.errors import FaultError
 from harness.faults.inforce import Fault, Observed
 from harness.stacks.protocol import Link, Process, Traffic
@@ -18,6 +19,8 @@ class OnProcess(Fault):
     Args:
         towards: the links that lead to the process.
     """
+
+    means = Means.PROCESS
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from harness.catalog.model import Means
 from harness.errors import FaultError, NotSupported
 from harness.faults.allow import Aim
 from harness.faults.atmessage import AtMessage, Strike
@@ -204,7 +205,7 @@ class Faults:
             strike = _cut(site.link)
         else:
             strike = _stall(site, self._name(Timeout()), Stream(stall))
-        return AtMessage(site, self._aim, nth, strike)
+        return AtMessage(site, self._aim, nth, strike, Means.PROCESS if kill or pause else Means.TOXICS)
 
     # -- what they are done to -----------------------------------------------------------------
 

@@ -71,6 +71,12 @@ class CheckoutTrial:
         """Whether the client knows of a checkout and not of its end."""
         return self.begun is not None and self.begun.outcome is None
 
+    @property
+    def done(self) -> bool:
+        """Whether the client was told that it has its place."""
+        outcome = self.begun.outcome if self.begun is not None else None
+        return outcome is not None and outcome.ok
+
 
 class CheckoutJourney:
     """Checkouts of one system."""

@@ -30,6 +30,7 @@ class ReconciliationTrial:
     def __init__(self, journey: ReconciliationJourney) -> None:
         self.findings = Findings()
         self.patient = False
+        self.done = False
         self.planted: Planted | None = None
         self._journey = journey
 
@@ -44,6 +45,7 @@ class ReconciliationTrial:
         mark("reconcile")
         with suppress(TargetFailed):
             await self._journey.system.reconcile()
+            self.done = True
 
     async def glance(self) -> None:
         """What a run has left half done may be anything; it is judged once another was whole."""

@@ -21,6 +21,7 @@ class WebhookTrial:
 
     def __init__(self, unheard: Unheard) -> None:
         self.undecided = False
+        self.done = False
         self.findings = Findings()
         self.patient = False
         self.unheard = unheard
@@ -35,6 +36,7 @@ class WebhookTrial:
             with suppress(TargetFailed):
                 await self.unheard.system.redeliver(event)
         self.undecided = bool(await self.unheard.unacknowledged())
+        self.done = not self.undecided
 
     async def glance(self) -> None:
         """Judge what must hold at every moment."""

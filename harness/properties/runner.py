@@ -17,8 +17,10 @@ from hypothesis import seed as seeded
 from hypothesis.errors import FailedHealthCheck, Flaky, HypothesisException, UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
+from harness.catalog.model import Means
 from harness.errors import DeadlineExceeded, GapFound, HarnessError
 from harness.properties.shown import shown
+from harness.verdicts.exercise import Exercise
 from harness.verdicts.judge import Judge
 
 T = TypeVar("T")
@@ -57,8 +59,13 @@ async def check(
         HarnessError: an example could not be tried; or a failing one did not fail again, so that it
             is no property of the example; or the strategy hardly yields examples.
     """
-    judge.count(count, 0)
-    trial = _Trial(asyncio.get_running_loop(), example, lambda: judge.count(count), shrink_s, example_s)
+    judge.tally(count, 0)
+
+    def passed() -> None:
+        judge.tally(count)
+        judge.exercised(Exercise(Means.PROPERTIES, 1))
+
+    trial = _Trial(asyncio.get_running_loop(), example, passed, shrink_s, example_s)
     try:
         await asyncio.to_thread(trial.run, strategy, examples, seed)
     finally:

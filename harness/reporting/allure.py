@@ -14,8 +14,9 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Parameter, Status, StatusDetails, TestResult
 from allure_commons.types import AttachmentType, LabelType, Severity
 
-from harness.reporting.wording import clause_reason, load_line
+from harness.reporting.wording import clause_reason, clause_verdict, load_line
 from harness.verdicts.evidence import Finding
+from harness.verdicts.means import blind_to
 from harness.verdicts.scorecard import ClauseScore, GapScore, LoadScore, ScenarioScore, Scorecard
 from harness.verdicts.verdict import Verdict
 from harness.whole_file import CannotWrite
@@ -183,6 +184,9 @@ def _details(clause: ClauseScore, judges: list[ScenarioScore]) -> StatusDetails 
 
 def _description(clause: ClauseScore, gap: GapScore) -> str:
     means = f"{clause.text}\n\nShown by: {', '.join(clause.by)}."
+    if clause.verdict is Verdict.CLOSED:
+        means += f"\n\nVerdict: {clause_verdict(clause)}."
+        means += "".join(f"\n\nNot seen by {line}." for line in blind_to(clause.means))
     return f"{means}\n\nImpact: {gap.impact}." if gap.impact else means
 
 

@@ -16,6 +16,7 @@ from harness.reporting.wording import (
     canary_line,
     clause_reason,
     clause_tail,
+    clause_verdict,
     heading,
     lanes,
     load_line,
@@ -68,13 +69,16 @@ def gap_line(gap: GapScore) -> RenderableType:
 
 
 def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> RenderableType | None:
-    """What was expected and observed in the clauses that are not closed; None when all are.
+    """The clauses, worst first: what was found, why one is inconclusive or not covered, and what those that
+    are closed rest on. None for a gap of which no clause was judged.
 
-    With the scorecard, each clause also has the command that judges it again.
+    With the scorecard, each clause that is in doubt also has the command that judges it again.
     """
+    if not gap.begun:
+        return None
     shown: list[RenderableType] = []
     quoted: set[tuple[str, ...]] = set()
-    for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE):
+    for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE, Verdict.NOT_COVERED, Verdict.CLOSED):
         for clause in gap.with_verdict(verdict):
             shown.append(_clause(clause, scorecard))
             # What a part wrote before it failed explains several clauses, and stands below the first.
@@ -121,7 +125,7 @@ def print_scorecard(
     silent: list[GapScore] = []
     for theme in dict.fromkeys(gap.theme for gap in scorecard.gaps):
         gaps = [gap for gap in scorecard.gaps if gap.theme == theme]
-        told = [gap for gap in gaps if scorecard.narrowed or gap.verdict is not Verdict.NOT_COVERED]
+        told = [gap for gap in gaps if scorecard.narrowed or gap.begun]
         silent += [gap for gap in gaps if gap not in told]
         if told:
             show(console, Text(theme, style="bold"))
@@ -154,11 +158,16 @@ def _grid() -> Table:
 
 def _clause(clause: ClauseScore, scorecard: Scorecard | None) -> RenderableType:
     style = STYLES[clause.verdict or Verdict.NOT_COVERED]
-    command = again(clause.id, scorecard) if scorecard else ""
+    doubted = clause.verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE)
+    command = again(clause.id, scorecard) if scorecard and doubted else ""
     if clause.finding is not None:
         return finding_text(clause.letter, clause.finding, command, style=style)
-    table = _columns()
-    table.add_row(Text(clause.letter, style=style), str(clause.verdict), Text(clause_reason(clause)))
+    if clause.verdict is Verdict.CLOSED:
+        table = _columns(1)
+        table.add_row(Text(clause.letter, style=style), Text(clause_verdict(clause), overflow="fold"))
+    else:
+        table = _columns()
+        table.add_row(Text(clause.letter, style=style), str(clause.verdict), Text(clause_reason(clause)))
     return Group(table, *_indented([Text(command, style="dim")] if command else []))
 
 
@@ -185,10 +194,12 @@ def _cut(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _columns() -> Table:
+def _columns(wide: int = 2) -> Table:
+    """A letter's column and so many more, the last one folded."""
     table = Table.grid(padding=(0, 2))
     table.add_column(width=2, no_wrap=True)
-    table.add_column(no_wrap=True)
+    for _ in range(wide - 1):
+        table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     return table
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC
 from xml.etree import ElementTree as ET
 
-from harness.reporting.wording import exercised, load_line
+from harness.reporting.wording import clause_verdict, exercised, load_line
 from harness.verdicts.evidence import Finding
+from harness.verdicts.means import blind_to
 from harness.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
@@ -75,7 +76,11 @@ def _case(clause: ClauseScore, gap: GapScore) -> ET.Element:
     if clause.evidence:
         judges = "\n".join(f"judged by {scenario}" for scenario in spent)
         out = ET.SubElement(case, "system-out")
-        out.text = _clean(f"{judges}\n{exercised(clause.evidence)}".strip())
+        lines = [judges, exercised(clause.evidence)]
+        if clause.verdict is Verdict.CLOSED:
+            lines += [clause_verdict(clause)]
+            lines += [f"not seen by {line}" for line in blind_to(clause.means)]
+        out.text = _clean("\n".join(line for line in lines if line))
     return case
 
 

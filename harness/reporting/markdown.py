@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from harness.reporting.wording import (
     again,
+    blind,
     brief,
     canary_line,
     clause_reason,
+    clause_verdict,
     heading,
     lanes,
     load_line,
@@ -52,13 +54,15 @@ def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
             yield ""
             for gap in gaps:
                 yield from _gap(gap, scorecard)
+    yield from _closed(scorecard)
     yield from _load(scorecard)
     yield from _not_asked(scorecard)
     yield from _not_covered(scorecard)
+    yield from _blind(scorecard)
 
 
 def _verdicts(scorecard: Scorecard) -> Iterator[str]:
-    told = [gap for gap in scorecard.gaps if gap.verdict is not Verdict.NOT_COVERED]
+    told = [gap for gap in scorecard.gaps if gap.begun]
     if not told:
         return
     yield from table(
@@ -77,6 +81,28 @@ def _verdicts(scorecard: Scorecard) -> Iterator[str]:
         ),
     )
     yield ""
+
+
+def _closed(scorecard: Scorecard) -> Iterator[str]:
+    """What each closed clause rests on, those of gaps that are not closed included."""
+    closed = [clause for gap in scorecard.gaps for clause in gap.with_verdict(Verdict.CLOSED)]
+    if closed:
+        yield "## Closed clauses"
+        yield ""
+        yield from table(
+            ("clause", "by", "verdict"),
+            ((c.id, ", ".join(c.by), clause_verdict(c)) for c in closed),
+        )
+        yield ""
+
+
+def _blind(scorecard: Scorecard) -> Iterator[str]:
+    if found := blind(scorecard):
+        yield "## What these means cannot see"
+        yield ""
+        for means, what in found.items():
+            yield f"- {means}: {what}"
+        yield ""
 
 
 def _gap(gap: GapScore, scorecard: Scorecard) -> Iterator[str]:
@@ -138,7 +164,7 @@ def _operations(finding: Finding) -> Iterator[str]:
 
 
 def _not_asked(scorecard: Scorecard) -> Iterator[str]:
-    judged = [gap for gap in scorecard.gaps if gap.verdict is not Verdict.NOT_COVERED]
+    judged = [gap for gap in scorecard.gaps if gap.begun]
     reasons: dict[str, list[str]] = {}
     for gap in judged:
         for clause in gap.clauses:
@@ -154,13 +180,18 @@ def _not_asked(scorecard: Scorecard) -> Iterator[str]:
 
 def _not_covered(scorecard: Scorecard) -> Iterator[str]:
     gaps = scorecard.with_verdict(Verdict.NOT_COVERED)
-    if not gaps:
+    reasons: dict[str, list[str]] = {}
+    for gap in gaps:
+        if not gap.begun:
+            reasons.setdefault(gap.reason, []).append(gap.id)
+    for gap in scorecard.gaps:  # of one that was judged in part, clause by clause
+        if gap.begun:
+            for clause in gap.with_verdict(Verdict.NOT_COVERED):
+                reasons.setdefault(clause.reason, []).append(clause.id)
+    if not reasons:
         return
     yield "## Not covered"
     yield ""
-    reasons: dict[str, list[str]] = {}
-    for gap in gaps:
-        reasons.setdefault(gap.reason, []).append(gap.id)
     for reason, ids in reasons.items():
         yield f"- {cell(reason)} ({len(ids)}): {', '.join(ids)}"
     yield ""

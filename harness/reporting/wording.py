@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from harness.verdicts.evidence import Finding
+from harness.verdicts.means import RULES
 from harness.verdicts.scorecard import ClauseScore, Evidence, GapScore, LoadScore, Scorecard
 from harness.verdicts.verdict import Verdict
 
@@ -59,6 +60,13 @@ def exercised(*clauses: Iterable[Evidence]) -> str:
     noun = "fault" if injected == 1 else "faults"
     faults = f"{injected:,} {noun}, {'all' if bit == injected else bit} bit"
     return f"{faults}; {counted}" if counted else faults
+
+
+def blind(scorecard: Scorecard) -> dict[str, str]:
+    """What the means cannot see that closed clauses rest on, by the means."""
+    closed = [c for gap in scorecard.gaps for c in gap.clauses if c.verdict is Verdict.CLOSED]
+    means = dict.fromkeys(each for clause in closed for each in clause.means)
+    return {each.value: RULES[each].blind for each in means}
 
 
 def brief(gap: GapScore) -> str:
@@ -131,6 +139,12 @@ def canary_line(scorecard: Scorecard) -> str:
         return f"canary {canary.mutant} is open, as it must be"
     why = f" ({canary.reason})" if canary.reason else ""
     return f"canary {canary.mutant} is {canary.verdict}, not open{why}: this run proves nothing"
+
+
+def clause_verdict(clause: ClauseScore) -> str:
+    """The verdict; of a closed clause with what it rests on: `closed (51 of 441 fault points)`."""
+    said = clause.exercised if clause.verdict is Verdict.CLOSED else ""
+    return f"{clause.verdict} ({said})" if said else str(clause.verdict)
 
 
 def clause_reason(clause: ClauseScore) -> str:

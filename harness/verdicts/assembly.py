@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from harness.catalog.model import Clause, Gap
 from harness.catalog.selection import Selection
-from harness.verdicts.evidence import ClauseResult
+from harness.verdicts.evidence import EXERCISED, ClauseResult
+from harness.verdicts.exercise import Exercise
+from harness.verdicts.means import lacking, why_lacking
 from harness.verdicts.scorecard import (
     Canary,
     ClauseScore,
@@ -53,6 +55,7 @@ def assemble(
     ran: Iterable[ScenarioRun],
     *,
     bound: Collection[str] = (),
+    absent: Mapping[str, str] | None = None,
     complete: bool = False,
     aborted: str = "",
     canary: Canary | None = None,
@@ -69,6 +72,8 @@ def assemble(
         bound: full names of the clauses that some scenario is bound to; one of these without a
             result is inconclusive, since its scenario did not run, where another without is
             not covered.
+        absent: why not every scenario of a clause ran to its end, by the clause's full name; such a clause
+            is not closed.
         complete: everything that was to run has run.
         aborted: why not, for an aborted run.
         canary: what became of it.
@@ -82,6 +87,7 @@ def assemble(
         for result in scenario.results:
             evidence.setdefault(result.clause, []).append(_evidence(result))
     asked = set(selection.clauses)
+    missing = absent or {}
 
     def score(clause: Clause) -> ClauseScore:
         if clause.name not in asked:
@@ -89,9 +95,11 @@ def assemble(
         shown = tuple(evidence.get(clause.name, ()))
         if shown:
             verdict = worst(each.verdict for each in shown)
+            if doubt := doubt_of(clause, verdict, _exercises(shown), missing.get(clause.name, "")):
+                return _score(clause, Verdict.INCONCLUSIVE, doubt, shown)
             return _score(clause, verdict, reason_of(verdict, shown), shown)
-        if clause.name in bound:
-            reason = f"{NOT_RUN}: {aborted}" if aborted else NOT_RUN
+        if clause.name in bound or clause.name in missing:
+            reason = f"{NOT_RUN}: {aborted}" if aborted else missing.get(clause.name, NOT_RUN)
             return _score(clause, Verdict.INCONCLUSIVE, reason, ())
         return _score(clause, Verdict.NOT_COVERED, NO_SCENARIO, ())
 
@@ -107,6 +115,27 @@ def assemble(
         errors=tuple(errors),
         load=tuple(load),
     )
+
+
+def doubt_of(clause: Clause, verdict: Verdict, exercises: Iterable[Exercise], absent: str) -> str:
+    """Why a clause is inconclusive although the worst of its scenarios says `verdict`; "" where it is not.
+
+    This is the one place in which the scenarios of a clause are looked at together: all of them ran, and
+    each means of the clause was used by one of them.
+
+    Args:
+        exercises: of all its scenarios.
+        absent: why not every scenario of the clause ran to its end.
+    """
+    if verdict not in (Verdict.CLOSED, Verdict.NOT_COVERED):
+        return ""
+    if absent or verdict is Verdict.NOT_COVERED:
+        return absent
+    return why_lacking(lacking(clause.by, exercises))
+
+
+def _exercises(shown: Iterable[Evidence]) -> list[Exercise]:
+    return [exercise for each in shown for exercise in each.exercises]
 
 
 def reason_of(verdict: Verdict, shown: Sequence[Evidence]) -> str:
@@ -145,12 +174,18 @@ def _evidence(result: ClauseResult) -> Evidence:
         verdict=result.verdict,
         reason=result.reason,
         counts=result.counts,
-        notes=result.notes,
+        notes=_notes(result),
         injected=len(result.receipts),
         bit=sum(receipt.bit for receipt in result.receipts),
         finding=result.finding,
         duration_s=result.duration_s,
     )
+
+
+def _notes(result: ClauseResult) -> Mapping[str, object]:
+    if not result.exercises:
+        return result.notes
+    return {**result.notes, EXERCISED: [exercise.as_dict() for exercise in result.exercises]}
 
 
 def _scenarios(ran: Iterable[ScenarioRun]) -> tuple[ScenarioScore, ...]:

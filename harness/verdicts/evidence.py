@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.verdicts.exercise import Exercise
 from harness.verdicts.verdict import Verdict
+
+# Under this key of its notes a scorecard's evidence has the exercises.
+EXERCISED = "exercised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,8 @@ class Receipt:
 
     `messages` and `bytes` count what crossed the link while the fault was in force (0 for a
     process fault, whose `effect` says what was measured instead). Times are seconds since the
-    start of the scenario.
+    start of the scenario. `means` is the means that the fault belongs to; a judge counts by it, and a
+    scorecard does not keep it.
     """
 
     fault: str
@@ -26,6 +31,7 @@ class Receipt:
     bytes: int = 0
     effect: Mapping[str, Any] = field(default_factory=dict)
     bit: bool = False
+    means: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -80,6 +86,7 @@ class ClauseResult:
     notes: Mapping[str, Any] = field(default_factory=dict)
     receipts: tuple[Receipt, ...] = ()
     finding: Finding | None = None
+    exercises: tuple[Exercise, ...] = ()
     duration_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,6 +99,7 @@ class ClauseResult:
             "notes": dict(self.notes),
             "receipts": [receipt.as_dict() for receipt in self.receipts],
             "finding": self.finding.as_dict() if self.finding else None,
+            "exercises": [exercise.as_dict() for exercise in self.exercises],
             "duration_s": round(self.duration_s, 3),
         }
 
@@ -105,5 +113,6 @@ class ClauseResult:
                 "verdict": Verdict(data["verdict"]),
                 "receipts": tuple(Receipt.from_dict(receipt) for receipt in data["receipts"]),
                 "finding": Finding.from_dict(finding) if finding else None,
+                "exercises": tuple(Exercise.from_dict(each) for each in data.get("exercises", ())),
             }
         )

@@ -7,13 +7,17 @@ wraps the oracle of each in `with judge("SYS-03.e"):` so that one open clause hi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from harness.catalog.model import Means
 from harness.errors import GapFound, NotSupported, PartDied, SystemDied
 from harness.plain_text import clean, cleaned
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
+from harness.verdicts.exercise import Exercise
+from harness.verdicts.means import lacking, why_lacking
 from harness.verdicts.verdict import SEVERITY, Verdict
 
 
@@ -23,15 +27,24 @@ class Judge:
     Args:
         clauses: full names of the clauses the scenario is bound to, e.g. `SYS-03.c`.
         scenario: the scenario's pytest node id.
+        by: the means of each clause; a clause that is closed had at least one of them used here. A
+            clause that is not named here is held to none.
     """
 
-    def __init__(self, clauses: Sequence[str], scenario: str) -> None:
+    def __init__(
+        self, clauses: Sequence[str], scenario: str, by: Mapping[str, Sequence[Means]] | None = None
+    ) -> None:
         self.clauses = tuple(clauses)
         self.scenario = scenario
         self._started = time.monotonic()
         self._counts: dict[str, int] = {}
         self._notes: dict[str, Any] = {}
         self._receipts: list[Receipt] = []
+        self._by = dict(by or {})
+        self._exercises: list[tuple[Collection[str], Exercise]] = []
+        self._cases = 0
+        self._answered = 0
+        self._doubt = ""
         self._ruled: dict[str, tuple[Verdict, str, Finding | None]] = {}
 
     # -- evidence ------------------------------------------------------------------------------
@@ -40,8 +53,13 @@ class Judge:
         """Add `n` to a count of what was exercised (`rounds`, `examples`, `moments` ...).
 
         A count that ends at zero makes every clause of the scenario inconclusive: naming it is a
-        promise that it was exercised.
+        promise that it was exercised. What a scenario counts are the cases of its matrix.
         """
+        self.tally(name, n)
+        self._cases += n
+
+    def tally(self, name: str, n: int = 1) -> None:
+        """Add `n` to a count that a tool of the harness keeps; it makes no case of a matrix."""
         self._counts[name] = self._counts.get(name, 0) + n
 
     def note(self, name: str, value: Any) -> None:
@@ -51,6 +69,28 @@ class Judge:
     def receive(self, receipt: Receipt) -> None:
         """Take a fault's receipt; one that did not bite makes the scenario inconclusive."""
         self._receipts.append(receipt)
+
+    def exercised(self, exercise: Exercise, clauses: Collection[str] = ()) -> None:
+        """Take what a tool of the harness did; the means of a clause are judged by these counts.
+
+        Args:
+            exercise: what it did.
+            clauses: those that it was for; default all of the scenario's.
+        """
+        self._exercises.append((clauses or self.clauses, exercise))
+
+    def measured(self, name: str, value: Any) -> None:
+        """Keep a JSON-compatible measured value with the evidence."""
+        self.note(name, value)
+        self.exercised(Exercise(Means.MEASURE, 1, subject=name))
+
+    def answered(self, n: int) -> None:
+        """Take how many requests to the system under test succeeded."""
+        self._answered += n
+
+    def doubts(self, why: str) -> None:
+        """Say why nothing that this scenario showed counts, neither closed nor open: the adapter is wrong."""
+        self._doubt = self._doubt or why
 
     # -- rulings -------------------------------------------------------------------------------
 
@@ -95,8 +135,15 @@ class Judge:
         results = []
         for clause in self.clauses:
             verdict, reason, finding = self._ruling(clause, raised)
-            if verdict is Verdict.CLOSED and vacuous:
-                verdict, reason = Verdict.INCONCLUSIVE, vacuous
+            exercises = self._exercises_of(clause)
+            if verdict is Verdict.CLOSED and (lack := vacuous or self._unused(clause, exercises)):
+                verdict, reason = Verdict.INCONCLUSIVE, lack
+            if (
+                self._doubt
+                and verdict in (Verdict.CLOSED, Verdict.OPEN)
+                and not isinstance(raised, SystemDied)
+            ):
+                verdict, reason, finding = Verdict.INCONCLUSIVE, self._doubt, None
             results.append(
                 ClauseResult(
                     clause=clause,
@@ -107,10 +154,30 @@ class Judge:
                     notes=cleaned(self._notes),
                     receipts=tuple(self._receipts),
                     finding=finding,
+                    exercises=exercises,
                     duration_s=duration,
                 )
             )
         return tuple(results)
+
+    def _exercises_of(self, clause: str) -> tuple[Exercise, ...]:
+        """What was done for a clause: by tools, by the faults in force, by cases and requests."""
+        done = [exercise for clauses, exercise in self._exercises if clause in clauses]
+        for means in (Means.TOXICS, Means.PROCESS):
+            if bit := sum(receipt.bit for receipt in self._receipts if receipt.means == means.value):
+                done.append(Exercise(means, bit))
+        if self._cases:
+            done.append(Exercise(Means.MATRIX, self._cases))
+        if self._answered:
+            done.append(Exercise(Means.JOURNEY, self._answered))
+        return tuple(_added_up(done))
+
+    def _unused(self, clause: str, exercises: Sequence[Exercise]) -> str:
+        """Why a scenario has used none of the means of a clause; "" where it has used one."""
+        by = self._by.get(clause, ())
+        # One case is little for a matrix; with those of its other scenarios it may be enough.
+        missing = [means for means in lacking(by, exercises) if means is not Means.MATRIX or not self._cases]
+        return why_lacking(missing) if by and len(missing) == len(by) else ""
 
     def _ruling(self, clause: str, raised: BaseException | None) -> tuple[Verdict, str, Finding | None]:
         ruled = self._ruled.get(clause)
@@ -145,6 +212,17 @@ class Judge:
         if not self._counts and not self._receipts:
             return "no evidence: the scenario counted nothing and injected nothing"
         return ""
+
+
+def _added_up(exercises: Sequence[Exercise]) -> list[Exercise]:
+    """Exercises that differ in nothing but their counts as one."""
+    sums: dict[Exercise, Exercise] = {}
+    for each in exercises:
+        kind = replace(each, done=0, of=None if each.of is None else 0)
+        before = sums.get(kind)
+        whole = None if each.of is None else each.of + (before.of or 0 if before else 0)
+        sums[kind] = replace(each, done=each.done + (before.done if before else 0), of=whole)
+    return list(sums.values())
 
 
 def _finding(gap: GapFound) -> Finding:

@@ -15,7 +15,7 @@ from harness.verdicts.scorecard import (
     Scorecard,
     Shard,
 )
-from harness.verdicts.verdict import SEVERITY, worst
+from harness.verdicts.verdict import SEVERITY, Verdict, worst
 
 
 def merge(cards: Sequence[Scorecard]) -> Scorecard:
@@ -95,6 +95,12 @@ def _clause(parts: Sequence[ClauseScore]) -> ClauseScore:
     shown = tuple(evidence for part in parts for evidence in part.evidence)
     if shown:
         verdict = worst(evidence.verdict for evidence in shown)
+        # A part may have doubts that none of its scenarios has: one that did not run, a means not used.
+        doubts = [part.reason for part in parts if part.evidence and part.verdict is Verdict.INCONCLUSIVE]
+        if doubts and verdict is Verdict.CLOSED:
+            return replace(
+                first, verdict=Verdict.INCONCLUSIVE, reason="; ".join(dict.fromkeys(doubts)), evidence=shown
+            )
         return replace(first, verdict=verdict, reason=reason_of(verdict, shown), evidence=shown)
     asked = [part for part in parts if part.verdict is not None]
     return min(asked, key=lambda part: SEVERITY.index(part.verdict or SEVERITY[-1]), default=first)

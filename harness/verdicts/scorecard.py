@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harness.verdicts.evidence import Finding, Receipt
+from harness.catalog.model import Means
+from harness.verdicts.evidence import EXERCISED, Finding, Receipt
+from harness.verdicts.exercise import Exercise
+from harness.verdicts.means import said_of
 from harness.verdicts.run import Canary, Run, Shard
 from harness.verdicts.verdict import Verdict
 
@@ -46,6 +49,11 @@ class Evidence:
     finding: Finding | None = None
     duration_s: float = 0.0
 
+    @property
+    def exercises(self) -> tuple[Exercise, ...]:
+        """What each means was used for, as its notes have it; none in a scorecard of an older release."""
+        return tuple(Exercise.from_dict(each) for each in self.notes.get(EXERCISED, ()))
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario,
@@ -77,6 +85,16 @@ class ClauseScore:
     @property
     def letter(self) -> str:
         return self.id.rpartition(".")[2]
+
+    @property
+    def means(self) -> tuple[Means, ...]:
+        """By which means it is to be shown."""
+        return tuple(Means(name) for name in self.by)
+
+    @property
+    def exercised(self) -> str:
+        """What its means were used for, e.g. `51 of 441 fault points`; "" where nothing is known of it."""
+        return said_of((each for one in self.evidence for each in one.exercises), self.means)
 
     @property
     def finding(self) -> Finding | None:
@@ -122,6 +140,11 @@ class GapScore:
     def judged(self) -> bool:
         """Whether it is known to be closed or open."""
         return self.verdict in (Verdict.CLOSED, Verdict.OPEN)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a scenario came to a verdict on one of its clauses, whatever became of the others."""
+        return any(clause.verdict not in (None, Verdict.NOT_COVERED) for clause in self.clauses)
 
     def with_verdict(self, verdict: Verdict) -> tuple[ClauseScore, ...]:
         """The clauses of one verdict."""

@@ -13,10 +13,13 @@ import harness.bookkeeping.summary  # noqa: F401
 from harness.bookkeeping.plan import Plan, Variant
 from harness.bookkeeping.result import PROPERTY, TrialResult
 
+from .toy import TOOLS
+
 # Those of this environment that scenarios need; each session would load all of them anew.
 PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
 
-CONFTEST = """
+CONFTEST = (
+    """
 from pathlib import Path
 import pytest
 from tests.bookkeeping.toy import factory
@@ -25,6 +28,8 @@ from tests.bookkeeping.toy import factory
 def stack_factory():
     return factory(Path({diary!r}))
 """
+    + TOOLS
+)
 
 
 @dataclass

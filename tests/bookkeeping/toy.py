@@ -84,3 +84,40 @@ class Adapter:
     async def open_slot(self, **_: Any) -> Any: ...
 
     async def customers(self, names: Any) -> Any: ...
+
+
+# Stand-ins for the tools of a scenario: toys are about what a session makes of verdicts, and use no means.
+TOOLS = """
+from harness.catalog.model import Means
+from harness.verdicts.exercise import Exercise
+
+@pytest.fixture
+def races():
+    pass
+
+@pytest.fixture
+def system():
+    pass
+
+@pytest.fixture
+def faults():
+    pass
+
+@pytest.fixture
+def explore():
+    pass
+
+@pytest.fixture
+def browser():
+    pass
+
+@pytest.fixture(autouse=True)
+def toy_tools(races, system, faults, explore, browser):
+    pass
+
+@pytest.fixture
+def judge(judge):
+    for means in (Means.BURSTS, Means.JOURNEY, Means.PROPERTIES, Means.MATRIX, Means.TOXICS, Means.PROCESS):
+        judge.exercised(Exercise(means, 2))
+    return judge
+"""

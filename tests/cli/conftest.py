@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.entry import perform
+from tests.bookkeeping.toy import TOOLS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,7 +40,8 @@ list = ["{python}", "-c", "print('[\\"SYS-03.1\\", \\"SYS-03.2\\", \\"SYS-03.5\\
 serve = ["true"]
 """
 
-CONFTEST = """
+CONFTEST = (
+    """
 from pathlib import Path
 import pytest
 from tests.bookkeeping.toy import factory
@@ -48,6 +50,8 @@ from tests.bookkeeping.toy import factory
 def stack_factory():
     return factory(Path({diary!r}))
 """
+    + TOOLS
+)
 
 # Every mutant of SYS-03 that the toy has opens the clauses it breaks.
 SCENARIOS = """

@@ -49,6 +49,8 @@ def system(stack, seed):
 SCENARIOS = """
 import pytest
 from harness import GapFound, gap
+from harness.catalog.model import Means
+from harness.verdicts.exercise import Exercise
 from harness.explore.actors import Actor
 from harness.explore.race import Race
 
@@ -69,8 +71,12 @@ async def test_counting(explore, system):
     await explore.interleavings(two, name="first")
     await explore.interleavings(two, name="second")
 
+@pytest.fixture
+def races(judge):
+    judge.exercised(Exercise(Means.BURSTS, 1))
+
 @gap("SYS-03.c")
-async def test_bursts(stack, judge):
+async def test_bursts(stack, judge, races):
     judge.count("rounds")
 """
 

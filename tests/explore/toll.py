@@ -173,6 +173,10 @@ class TollTrial:
         await cross(replica, "app->postgres", "COMMIT", lambda: books.booked.add(self.number))
         self.undecided = False
 
+    @property
+    def done(self) -> bool:
+        return not self.undecided
+
     async def glance(self) -> None:
         self._journey.glanced += 1
 

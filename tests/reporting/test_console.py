@@ -53,6 +53,7 @@ def test_a_run_reads_from_what_ran_to_what_the_gate_says():
         "ana book slot-1 201",
         "ben book slot-1 201",
         "overbooked run T-1.c --profile quick --stack embedded --seed 4711",
+        "b closed (12 bursts of up to 50 requests)",
         "inconclusive T-2 Price forgotten 1 clause a 1.5 s",
         "a inconclusive inconclusive it is",
         "overbooked run T-2.a --profile quick --stack embedded --seed 4711",
@@ -82,7 +83,10 @@ def test_a_closed_gap_says_what_was_exercised():
     card = scorecard({"T-1.b": CLOSED, "T-1.c": CLOSED, "T-2.a": CLOSED})
     assert "2 faults, all bit; 24 rounds" in plain(gap_line(card.gap("T-1")))
     assert "1 clause " in plain(gap_line(card.gap("T-2")))
-    assert gap_evidence(card.gap("T-1"), card) is None
+    told = plain(gap_evidence(card.gap("T-1"), card))
+    assert "b   closed (12 bursts of up to 50 requests)" in told
+    assert "c   closed (12 bursts of up to 50 requests; 1 link fault)" in told
+    assert "overbooked run" not in told
 
 
 def test_a_gap_that_nobody_judges_says_why():

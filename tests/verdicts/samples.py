@@ -11,6 +11,7 @@ from harness.catalog import Catalog, Clause, Gap, Means, Mutant, Priority
 from harness.profiles import load_profile
 from harness.verdicts.assembly import ScenarioRun, assemble
 from harness.verdicts.evidence import ClauseResult, Finding, Receipt
+from harness.verdicts.exercise import Exercise
 from harness.verdicts.scorecard import Canary, LoadScore, Run, Scorecard
 from harness.verdicts.verdict import Verdict
 
@@ -28,6 +29,8 @@ FINDING = Finding(
     operations=("ana  book slot-1  201", "ben  book slot-1  201"),
     details={"round": 3},
 )
+# Every means that the samples' clauses need was used.
+USED = (Exercise(Means.BURSTS, 12, actors=50), Exercise(Means.TOXICS, 1), Exercise(Means.JOURNEY, 3))
 BITTEN = Receipt("latency", "app->postgres", 0.1, 0.9, messages=40, bytes=4096, bit=True)
 TOOTHLESS = Receipt("reset_peer", "app->redis", 0.1, 0.9)
 
@@ -88,6 +91,7 @@ def result(name: str, verdict: Verdict, scenario: str = "", **more: Any) -> Clau
             "finding": finding,
             "counts": {"rounds": 12},
             "receipts": (BITTEN,),
+            "exercises": USED,
             "duration_s": 1.5,
             **more,
         },
