@@ -317,13 +317,13 @@ def _was_enough(title: str, explored: Explored) -> None:
             f"{title}: one schedule of {explored.longest} boundaries is no exploration; "
             "do these actors share anything?"
         )
+    if explored.boundaries == 0:
+        raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
     if not explored.succeeded:
         raise NothingConcluded(
             f"{title}: no request succeeded in any of {explored.schedules} schedules, so nothing was raced "
             "for; check the adapter, and whether the place is free when the race begins"
         )
-    if explored.boundaries == 0:
-        raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
 
 
 def _how_far(explored: Explored) -> str:
