@@ -225,7 +225,7 @@ class Clerk:
         """Hand the judge what requests came to, and whether the adapter can do alone what never succeeded."""
         sitting = item.stash[SITTING]
         done = outcomes(system.history)
-        sitting.judge.answered(sum(each.ok for each in done.values()))
+        sitting.judge.answered(sum(each.ok for each in done.values()) + system.jobs_done)
         if sitting.broke:
             return
         if why := await wrong_adapter(system, done, found=sitting.found):

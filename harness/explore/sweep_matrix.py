@@ -70,14 +70,12 @@ class Sweep:
     Args:
         points: of the journey, in its order.
         kinds: that were asked for, in their order.
-        clean: without any fault the journey came to its end, at every replica.
         broken_off: it was interrupted; what is entered stands, the rest was not run.
     """
 
     journey: str
     points: Sequence[FaultPoint]
     kinds: Sequence[FaultKind]
-    clean: bool = True
     broken_off: bool = False
     cells: list[Cell] = field(default_factory=list)
     second_order: list[Cell] = field(default_factory=list)

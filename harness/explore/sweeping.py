@@ -90,11 +90,13 @@ class Sweeper:
             enough: asked after each batch; True ends the sweep early, what is left was not run.
 
         Raises:
-            HarnessError: the gate or a replica failed, or the journey crosses nothing.
+            HarnessError: the gate or a replica failed, the journey crosses nothing, or it does not succeed
+                without a fault.
         """
         await self.lanes.learn()
         clean = await self._warmed(journey)
         crossings = await self._recorded(journey, clean)
+        _require_success(journey, clean)
         sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
         chosen = planned(sweep, crossings, quotas=self.quotas, rng=self.rng, killable=self.lanes.killable)
         self._total += len(chosen)
@@ -122,6 +124,7 @@ class Sweeper:
         await self.lanes.learn()
         clean = await self._warmed(journey)
         crossings = await self._recorded(journey, clean)
+        _require_success(journey, clean)
         points = points_of(journey.name, crossings)
         sweep = Sweep(journey.name, points, self.kinds)
         possible = [plan for plan, why in plans_of(sweep, crossings, killable=self.lanes.killable) if not why]
@@ -317,8 +320,6 @@ class Sweeper:
             for aspect, found in run.trial.findings.by_aspect.items():
                 crossed = run.turn.crossings if run.turn is not None else ()
                 sweep.note(run.plan, aspect, found, patient=run.trial.patient, crossed=crossed)
-            if run.plan is None and not run.trial.done:
-                sweep.clean = False
             if run.plan is not None and run.plan not in later:
                 sweep.add(self.cell(run))
                 if run.struck and run.undecided and run.plan.second is None:
@@ -347,6 +348,16 @@ class Sweeper:
     def _tell(self, what: str) -> None:
         if self._progress is not None:
             self._progress(self._done, self._total, what)
+
+
+def _require_success(journey: Journey, clean: Sequence[Run]) -> None:
+    """Refuse to strike a journey that does not even succeed when nothing disturbs it."""
+    failed = sum(not run.trial.done for run in clean)
+    if failed:
+        raise HarnessError(
+            f"{journey.name}: without any fault {failed} of {len(clean)} runs did not come to their end, so "
+            "faults would show nothing; check the adapter"
+        )
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -11,7 +11,8 @@ from harness.targets.port import Slot
 
 DEADLINE_S = 20.0
 # What the sequential slot knows; see its module.
-VERBS = ("book", "cancel", "reschedule", "resize", "places")
+_WRITES = ("book", "cancel", "reschedule", "resize")
+VERBS = (*_WRITES, "places")
 
 
 def linearizable(
@@ -32,7 +33,7 @@ def linearizable(
 
     Raises:
         GapFound: no order explains it.
-        HarnessError: the search ran out of time; nothing is known.
+        HarnessError: the search ran out of time, or no write of the history succeeded; nothing is known.
     """
     capacities = {slot.id: slot.capacity for slot in slots}
     concerned = _concerning(set(capacities), bookings or {}, history)
@@ -50,6 +51,11 @@ def linearizable(
             observed=f"none for {len(found.operations) if found else len(concerned)} operations",
             operations=[str(op) for op in found.operations] if found else [],
             details={"counterexample": found.as_dict()} if found else {},
+        )
+    if not any(op.ok for op in concerned.only(*_WRITES)):
+        raise HarnessError(
+            f"no write succeeded among {len(concerned)} operations, so their history shows nothing; "
+            "check the adapter"
         )
     return checked
 

@@ -85,7 +85,7 @@ RULES: Mapping[Means, Rule] = {
         "cases that the scenario does not list; combinations of cases",
     ),
     Means.JOURNEY: Rule(
-        ("system", "judge"),
+        ("system",),
         "answered requests",
         1,
         "go through a journey with the system so that a request succeeds",

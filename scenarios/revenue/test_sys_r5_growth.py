@@ -45,7 +45,7 @@ async def test_very_many_records_take_no_more_memory_than_few(
 
     grown_bytes = large_bytes - small_bytes
     judge.count("records examined", many.examined)
-    judge.note("memory", {"few_bytes": small_bytes, "many_bytes": large_bytes, "records": few.examined})
+    judge.measured("memory", {"few_bytes": small_bytes, "many_bytes": large_bytes, "records": few.examined})
     if many.examined < few_records * budget.growth:
         raise HarnessError(f"of {few_records * budget.growth} records it examined {many.examined}")
     finds_exactly(planted, many, {*known, *few.differences})

@@ -55,7 +55,9 @@ def test_a_run_can_be_reported_again_and_gated(project: Project) -> None:
     (run / "summary.md").unlink()
     assert project.call("report", run.name).code == 0
     assert (run / "summary.md").exists()
-    gated = project.call("gate", "latest", "--json")
+    one = project.root / "one.toml"
+    one.write_text('rules = [{ clauses = ["SYS-03.c"], stop = ["open", "inconclusive"] }]\n')
+    gated = project.call("gate", "latest", "--json", "--policy", str(one))
     assert (gated.code, json.loads(gated.out)["satisfied"]) == (0, True)
     strict = project.root / "strict.toml"
     strict.write_text("minimum_judged = 5\n")
@@ -79,7 +81,9 @@ def test_shards_are_reported_as_one_run(project: Project) -> None:
     assert merged["run"] == "+".join(shards)
     assert merged["shard"] == {"of": 2, "present": [1, 2], "missing": []}
     assert (whole / "summary.md").exists()
-    assert project.call("gate", whole.name).code == 0
+    one = project.root / "one.toml"
+    one.write_text('rules = [{ clauses = ["SYS-03.c"], stop = ["open", "inconclusive"] }]\n')
+    assert project.call("gate", whole.name, "--policy", str(one)).code == 0
     twice = project.call("report", shards[0], shards[0])
     assert (twice.code, "there twice" in twice.err) == (2, True)
 
