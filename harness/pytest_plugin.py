@@ -270,6 +270,7 @@ async def system(
 
     clerk = clerk_of(request.config)
     system = await bind(stack, clerk.descriptor, seed=seed, people=people, patience=clerk.patience)
+    clerk.watch(request.node, system)
     try:
         yield system
         await clerk.look_at(request.node, system)

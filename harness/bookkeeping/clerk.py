@@ -221,11 +221,16 @@ class Clerk:
         said = self.plan.scenario_timeout_s
         return said if said is not None else self.budget(item).scenario_s
 
+    def watch(self, item: pytest.Item, system: System) -> None:
+        """Let the judge count the requests that succeed."""
+        item.stash[SITTING].judge.answered(lambda: _answered(system))
+
     async def look_at(self, item: pytest.Item, system: System) -> None:
-        """Hand the judge what requests came to, and whether the adapter can do alone what never succeeded."""
+        """At the end of a scenario: whether the adapter can do alone what never succeeded in it."""
         sitting = item.stash[SITTING]
-        done = outcomes(system.history)
-        sitting.judge.answered(sum(each.ok for each in done.values()) + system.jobs_done)
+        done, answered = outcomes(system.history), _answered(system)
+        # Items live as long as the session; a system and its history do not.
+        sitting.judge.answered(lambda: answered)
         if sitting.broke:
             return
         if why := await wrong_adapter(system, done, found=sitting.found):
@@ -241,6 +246,11 @@ class Clerk:
     async def take_back(self, item: pytest.Item, keeper: StackKeeper, stack: Stack) -> None:
         """Check and heal the stack, and keep what it logged."""
         await lending.take_back(item.stash[SITTING], keeper, stack)
+
+
+def _answered(system: System) -> int:
+    """How many requests to a system succeeded, and how many of its jobs came to their end."""
+    return sum(operation.ok for operation in system.history) + system.jobs_done
 
 
 def _entry(item: pytest.Item) -> docket.Entry:

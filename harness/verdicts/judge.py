@@ -7,7 +7,7 @@ wraps the oracle of each in `with judge("SYS-03.e"):` so that one open clause hi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -43,7 +43,7 @@ class Judge:
         self._by = dict(by or {})
         self._exercises: list[tuple[Collection[str], Exercise]] = []
         self._cases = 0
-        self._answered = 0
+        self._answered: Callable[[], int] = int
         self._doubt = ""
         self._ruled: dict[str, tuple[Verdict, str, Finding | None]] = {}
 
@@ -84,9 +84,9 @@ class Judge:
         self.note(name, value)
         self.exercised(Exercise(Means.MEASURE, 1, subject=name))
 
-    def answered(self, n: int) -> None:
-        """Take how many requests to the system under test succeeded."""
-        self._answered += n
+    def answered(self, count: Callable[[], int]) -> None:
+        """Take what counts the requests to the system under test that succeeded, asked when it concludes."""
+        self._answered = count
 
     def doubts(self, why: str) -> None:
         """Say why nothing that this scenario showed counts, neither closed nor open: the adapter is wrong."""
@@ -168,8 +168,8 @@ class Judge:
                 done.append(Exercise(means, bit))
         if self._cases:
             done.append(Exercise(Means.MATRIX, self._cases))
-        if self._answered:
-            done.append(Exercise(Means.JOURNEY, self._answered))
+        if answered := self._answered():
+            done.append(Exercise(Means.JOURNEY, answered))
         return tuple(_added_up(done))
 
     def _unused(self, clause: str, exercises: Sequence[Exercise]) -> str:

@@ -1,0 +1,132 @@
+"""An adapter that is wrong shows nothing: neither that a race is safe, nor that it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SETTINGS = """
+canary = ""
+policy = "{folder}/policy.toml"
+seed = 5
+workers = 0
+scenarios = ["{scenarios}"]
+
+[target]
+descriptor = "{folder}/theatre.toml"
+
+[stack]
+kind = "embedded"
+
+[profiles.quick.budget]
+rounds = 4
+bursts = [2, 6]
+"""
+
+DESCRIPTOR = """
+name = "theatre"
+root = "{root}"
+
+[adapter]
+class = "{adapter}"
+
+[[service]]
+name = "app"
+command = ["{{python}}", "tests/second_system/theatre.py", "--host", "{{host}}", "--port", "{{port}}",
+  "--file", "{{data_dir}}/theatre.sqlite3", "--build", "{build}"]
+health = "/up"
+"""
+
+# Somebody cancels while others book, and whoever loses is to be told so.
+BOOK_AND_CANCEL = """
+from harness import gap
+from harness.explore.rounds import Round
+from harness.oracles.answers import losers_are_told
+
+@gap("SYS-03.d")
+async def test_a_place_is_cancelled_while_others_book(system, races, judge, budget):
+    crowd = await system.customers(4)
+
+    async def mix(_):
+        slot = await system.open_slot(capacity=2)
+        booked = await system.booking(crowd[0], slot)
+        return Round([crowd[0].cancels(booked), *(who.books(slot) for who in crowd[1:])], slots=[slot])
+
+    def told(played):
+        losers_are_told(played.answers)
+
+    await races.rounds(budget.rounds, mix, told)
+"""
+
+
+def ruled(
+    folder: Path, adapter: str, build: str, clause: str = "SYS-03.c", scenario: str = ""
+) -> tuple[str, str, int]:
+    """Verdict, reason and exit code of a run against the theatre, seen through this adapter."""
+    scenarios = ROOT / "scenarios"
+    if scenario:
+        scenarios = folder / "own"
+        scenarios.mkdir()
+        (scenarios / "test_own.py").write_text(scenario)
+    (folder / "theatre.toml").write_text(DESCRIPTOR.format(root=ROOT, adapter=adapter, build=build))
+    (folder / "policy.toml").write_text("canary = false\n")
+    config = folder / "settings.toml"
+    config.write_text(SETTINGS.format(folder=folder, scenarios=scenarios))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OVERBOOKED_", "PYTEST_"))}
+    called = subprocess.run(
+        [str(Path(sys.executable).with_name("overbooked")), "run", clause, "--config", str(config), "--json"],
+        cwd=ROOT,
+        env=environment | {"OVERBOOKED_REPORTS": str(folder / "reports")},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert called.stdout, called.stderr
+    clauses = {c["id"]: c for gap in json.loads(called.stdout)["gaps"] for c in gap["clauses"]}
+    return clauses[clause]["verdict"], clauses[clause]["reason"], called.returncode
+
+
+RIGHT = "tests.second_system.adapter:BoxOffice"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "why"),
+    [
+        ("Occupied", "no request succeeded in any of 4 rounds"),
+        ("WrongPath", "no book succeeded in"),
+        ("WrongToken", "no book succeeded in"),
+    ],
+)
+def test_a_theatre_that_sells_a_seat_twice_is_inconclusive_where_no_booking_can_succeed(
+    tmp_path: Path, adapter: str, why: str
+) -> None:
+    verdict, reason, code = ruled(tmp_path, f"tests.soundness.box_offices:{adapter}", "naive")
+    assert (verdict, code) == ("inconclusive", 3), reason
+    assert why in reason
+    assert "check the adapter" in reason
+
+
+def test_a_wrong_path_for_one_verb_is_no_gap_of_a_right_theatre(tmp_path: Path) -> None:
+    wrong = "tests.soundness.box_offices:WrongCancel"
+    verdict, reason, code = ruled(tmp_path, wrong, "locked", "SYS-03.d", BOOK_AND_CANCEL)
+    assert (verdict, code) == ("inconclusive", 3), reason
+    assert reason.startswith("no cancel succeeded in")
+    assert "alone on a new slot is answered 404" in reason
+
+
+def test_the_right_adapter_closes_the_same_clause_of_the_same_theatre(tmp_path: Path) -> None:
+    verdict, reason, code = ruled(tmp_path, RIGHT, "locked", "SYS-03.d", BOOK_AND_CANCEL)
+    assert (verdict, code) == ("closed", 0), reason
+
+
+def test_the_right_adapter_opens_a_theatre_that_sells_a_seat_twice(tmp_path: Path) -> None:
+    verdict, reason, code = ruled(tmp_path, RIGHT, "naive")
+    assert (verdict, code) == ("open", 1), reason
