@@ -178,14 +178,22 @@ class PlainLedger:
             from harness.bookkeeping.written import expected, written  # noqa: PLC0415
 
             clerk = clerk_of(terminalreporter.config)
-            places = [*clerk.settings.scenarios, *self._places(terminalreporter.config)]
-            there = written(places, terminalreporter.config.rootpath)
+            root, places = terminalreporter.config.rootpath, self._places(terminalreporter.config)
+            # The bundled scenarios are no part of another project's session.
+            near = [root, *places]
+            known = [path for path in clerk.settings.scenarios if any(_within(one, path) for one in near)]
+            there = written([*known, *places], root)
             summarise(terminalreporter, self.lines, expected(there, clerk.catalog), clerk.catalog)
 
     def _places(self, config: pytest.Config) -> list[Path]:
         """The files and folders that the session was pointed at."""
         base = config.invocation_params.dir
         return [base / argument.partition("::")[0] for argument in config.args]
+
+
+def _within(one: Path, other: Path) -> bool:
+    """Whether one of two paths is inside the other."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 # -- fixtures -----------------------------------------------------------------------------------
