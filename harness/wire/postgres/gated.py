@@ -17,41 +17,31 @@ from harness.wire.postgres import messages as m
 from harness.wire.postgres.answer import Answers, reply_of
 from harness.wire.postgres.answering import Answering
 from harness.wire.postgres.autocommit import ROLLBACK, TERMINATE, Wrapped, parted_by
-from harness.wire.postgres.conversation import STARTUP, Conversation
-from harness.wire.postgres.framing import Framed, Framer
-from harness.wire.postgres.grouping import Meaning, Message, Queue, Where, boundary, ending, meaning
+from harness.wire.postgres.grouping import Meaning, Message, Where, boundary, ending, meaning
 from harness.wire.postgres.injection import Step, close, inject
+from harness.wire.postgres.intake import ENDS_COPY, Intake
 from harness.wire.postgres.messages import Violation
-from harness.wire.postgres.startup import BINDING_LINE, GAVE_UP_LINE
+from harness.wire.postgres.startup import GAVE_UP_LINE
 from harness.wire.session import Outlet, Timer
 
 _QUEUED_BYTES = 1024 * 1024
 _AT_THE_SERVER = frozenset({Turn.SENT, Turn.FAILED})
 _NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
-_ENDS_COPY = frozenset({m.COPY_DONE, m.COPY_FAIL})
 # A client writes the messages of one group in one go; where it writes nothing for so long it waits for
 # what the server answers to those that it has written.
 _SILENCE_S = 0.2
 _CANCELLED = ("57014", "canceling statement due to user request")
 _FLUSH = Message(m.FLUSH, None, m.message(m.FLUSH))
-_ENDS_GROUP = frozenset({m.SYNC, m.FLUSH, m.QUERY, m.CALL, m.TERMINATE, m.COPY_DATA, m.PASSWORD})
 
 
-class GatedSession:
+class GatedSession(Intake):
     """Follows one session; satisfies `harness.wire.session.Session` and `holding.Holder`."""
 
     def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
+        super().__init__(outlet)
         self._over = False
         self._client_over = False
         self._server_over = False
-        self.state = Conversation()
-        # -- from the client
-        self._client = Framer("client", known=m.CLIENT_KNOWN, kept=m.CLIENT_KEPT)
-        self._queue = Queue()
-        self._cut_short: list[bytes] = []  # of a client's message that is not whole
-        self._passing = outlet.keeper is None  # messages go on as they come
-        self._mid_group = False  # and a group has begun to
         self._holding_back = False
         self._silence: Timer | None = None  # a group is not whole, and nothing else has to come first
         # -- from the server
@@ -136,7 +126,9 @@ class GatedSession:
             return
         self._let_go()
         if self._outlet.keeper is None:
+            self._wait_for_rest(False)
             self._pass_queue()
+            self._hold_back(False)
             self._passing = True
         elif not self._mid_group and not self._client.open:
             self._passing = False
@@ -167,65 +159,6 @@ class GatedSession:
             return True
         return held.turn is not Turn.SENT  # else it runs, and the server has to hear of it
 
-    def _from_client(self, data: bytes) -> None:
-        if self._passing and self._outlet.keeper is None:
-            self._outlet.to_server(data)
-            framed = self._client.feed(data)
-            for kind, _, body in framed:
-                if kind == m.PASSWORD:
-                    self._password(body or b"")
-                else:
-                    self._mid_group = not self._ends_group(kind)
-                    self.state.sent(kind, body)
-            return
-        framed = self._client.feed(data)
-        at = 0
-        if self._passing:
-            at = self._pass_rest_of_group(data, framed)
-        for kind, end, body in framed:
-            if end <= at:
-                continue
-            raw = data[at:end]
-            if self._cut_short:
-                raw = b"".join([*self._cut_short, raw])
-                self._cut_short.clear()
-            at = end
-            if kind == m.PASSWORD:
-                self._password(body or b"")
-                self._outlet.to_server(raw)
-            else:
-                self._queue.put(Message(kind, body, raw))
-        if at < len(data) and not self._passing:
-            self._cut_short.append(data[at:])
-        self._pump()
-
-    def _ends_group(self, kind: int) -> bool:
-        if kind in _ENDS_COPY:
-            return not self.state.due or self.state.due[0].kind == m.QUERY
-        return kind in _ENDS_GROUP
-
-    def _pass_rest_of_group(self, data: bytes, framed: list[Framed]) -> int:
-        """A keeper has come in the middle of a group: pass on up to the group's end; from there on hold."""
-        for kind, end, body in framed:
-            ends = self._ends_group(kind)
-            if kind == m.PASSWORD:
-                self._password(body or b"")
-            else:
-                self.state.sent(kind, body)
-            if ends:
-                self._outlet.to_server(data[:end])
-                self._passing = self._mid_group = False
-                return end
-        self._outlet.to_server(data)
-        return len(data)
-
-    def _password(self, body: bytes) -> None:
-        if self._queue or not self.state.due or self.state.due[0].kind != STARTUP:
-            raise Violation("the client sent a password behind its handshake")
-        self._server.asks_password = False
-        if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
-            raise Violation(BINDING_LINE)
-
     # -- the queue ------------------------------------------------------------------------------
 
     @property
@@ -245,7 +178,11 @@ class GatedSession:
         ready = not self._busy and (not self.state.due or self.state.copying_in)
         self._wait_for_rest(bool(self._queue) and ready and not self._over)
         waits = self._queue.size_bytes > _QUEUED_BYTES and (self._busy or bool(self.state.due))
-        if waits != self._holding_back and not self._over:
+        if not self._over:
+            self._hold_back(waits)
+
+    def _hold_back(self, waits: bool) -> None:
+        if waits != self._holding_back:
             self._holding_back = waits
             self._outlet.hold_back(waits)
 
@@ -297,11 +234,6 @@ class GatedSession:
         self._queue.put(_FLUSH)
         self._pump()
 
-    def _send(self, group: Sequence[Message]) -> None:
-        for message in group:
-            self.state.sent(message.kind, message.body, ours=message.ours)
-        self._outlet.to_server(b"".join([message.raw for message in group]))
-
     def _send_steps(self, steps: Sequence[Step]) -> None:
         for message, ours in steps:
             self.state.sent(message.kind, message.body, ours=ours)
@@ -331,24 +263,10 @@ class GatedSession:
                 self._queue.put_back(parted.rest)
                 self._server.wrapped, self._part_follows = parted.wrapped, True
         self._group, self._meaning = group, means
-        if group[0].kind in _ENDS_COPY:
+        if group[0].kind in ENDS_COPY:
             # The server may fail the COPY before it hears of its end: that error is the answer.
             self._answers.collect()
         self._dealings.ask(asked)
-
-    def _pass_queue(self) -> None:
-        """Send everything that waits, whole groups or not, and what there is of the open message."""
-        self._wait_for_rest(False)
-        rest = self._queue.take_all()
-        if rest:
-            self._send(rest)
-            self._mid_group = not self._ends_group(rest[-1].kind)
-        if self._cut_short:
-            self._outlet.to_server(b"".join(self._cut_short))
-            self._cut_short.clear()
-        if self._holding_back:
-            self._holding_back = False
-            self._outlet.hold_back(False)
 
     def _look_whether_answered(self) -> None:
         """Whether the answer that is kept has become whole."""
@@ -395,7 +313,7 @@ class GatedSession:
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
         """See `Holder`."""
         assert self._meaning is not None
-        if self._group[0].kind in _ENDS_COPY and not self.state.copying_in:
+        if self._group[0].kind in ENDS_COPY and not self.state.copying_in:
             raise NotSupported("the COPY has failed by itself: let the end of its data go")
         if self._ending or (self._server.wrapped is not None and self._server.wrapped.at_commit):
             raise NotSupported("the end of a session, or of a transaction of the gate's own, does not fail")
