@@ -1,6 +1,6 @@
 """psycopg under others' tests, without the gate and through it: exactly the same tests must pass.
 
-    python -m tests.wire.conformance.psycopg_suite [--suites psycopg2,sqlalchemy] [--runs 2] [--only EXPRESSION]
+    python -m tests.wire.conformance.psycopg_suite [--suites psycopg2,sqlalchemy] [--runs 2]
 
 psycopg 3's source distributions have no tests in them. Those of psycopg2 and of SQLAlchemy do: psycopg2's own
 suite (libpq's simple protocol, COPY, asynchronous and green connections, two-phase commits, large objects,

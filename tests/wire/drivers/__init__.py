@@ -1,0 +1,1 @@
+"""Small programs of other languages' PostgreSQL drivers, run without the gate and through it."""
