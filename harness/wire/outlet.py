@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,20 @@ from harness.wire.session import Session, Timer
 if TYPE_CHECKING:
     from harness.wire.passing import Pair
 
+_LOOK_S = 0.1
+# The states CLOSE and CLOSE_WAIT of Linux' TCP_INFO.
+_ENDED = frozenset({7, 8})
+
 
 class PairOutlet:
     """The outlet of one pair of connections."""
 
-    __slots__ = ("_door", "_pair")
+    __slots__ = ("_door", "_held_back", "_pair")
 
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
         self._door = pair.door
+        self._held_back = False
 
     @property
     def link(self) -> str:
@@ -72,10 +78,23 @@ class PairOutlet:
         self._pair.break_off(why)
 
     def hold_back(self, waits: bool) -> None:
-        if waits:
-            self._pair.client.stop("held")
-        else:
+        client = self._pair.client
+        if waits and not self._held_back:
+            client.stop("held")
+            self._look_for_end()
+        elif not waits:
+            client.go_on("held")
+        self._held_back = waits
+
+    def _look_for_end(self) -> None:
+        """Nothing is read of a client that is held back, so its end is looked for: then all is read."""
+        transport = self._pair.client.transport
+        if transport is None or transport.is_closing():
+            return
+        if _has_ended(transport):
             self._pair.client.go_on("held")
+        else:
+            self.later(_LOOK_S, lambda: self._look_for_end() if self._held_back else None)
 
     def later(self, delay_s: float, act: Callable[[], None]) -> Timer:
         def run() -> None:
@@ -85,6 +104,18 @@ class PairOutlet:
 
     def peers(self) -> Iterable[Session]:
         return [pair.session for pair in self._door.pairs if pair.session is not None]
+
+
+def _has_ended(transport: asyncio.Transport) -> bool:
+    """Whether the other side's end of stream has come, read or not; False where it cannot be told."""
+    option = getattr(socket, "TCP_INFO", None)
+    sock = transport.get_extra_info("socket")
+    if option is None or sock is None:
+        return False
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, option, 1)[0] in _ENDED
+    except OSError:
+        return True
 
 
 def _write(transport: asyncio.Transport | None, data: bytes | bytearray | memoryview) -> None:

@@ -296,6 +296,12 @@ HELD_CLIENT = """
     ways = {ways!r}
     if ways == "a held statement":
         connection.pgconn.send_query(b"SELECT 'held'")
+    elif ways == "megabytes behind a held statement":
+        connection.pgconn.send_query(b"SELECT 'held'")
+        with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as own:
+            text = b"SELECT '" + b"x" * 1500000 + b"'\\0"
+            own.setblocking(True)
+            own.sendall(b"Q" + struct.pack(">I", len(text) + 4) + text + b"Q" + struct.pack(">I", 1000))
     elif ways == "an unfinished group":
         connection.pgconn.enter_pipeline_mode()
         connection.pgconn.send_query_params(b"SELECT 'held'", None)
@@ -308,7 +314,16 @@ HELD_CLIENT = """
 """
 
 
-@pytest.mark.parametrize("way", ["a held statement", "an unfinished group", "half a message", "nothing"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "a held statement",
+        "megabytes behind a held statement",
+        "an unfinished group",
+        "half a message",
+        "nothing",
+    ],
+)
 async def test_a_client_that_is_killed_leaves_no_lock_behind(
     gated: RelayLink, dsn: str, direct: asyncpg.Connection, way: str
 ) -> None:
@@ -320,7 +335,7 @@ async def test_a_client_that_is_killed_leaves_no_lock_behind(
     )
     assert client.stdout is not None
     assert await asyncio.wait_for(client.stdout.readline(), DEADLINE_S) == b"ready\n"
-    if way == "a held statement":
+    if "a held statement" in way:
         await keeper.held("'held'")
     os.kill(client.pid, signal.SIGKILL)
     await client.wait()
