@@ -166,15 +166,17 @@ class Controller:
         if not lane.pending:
             return  # its connection went while somebody thought
         preempted = is_preemption(chosen, enabled, running)
-        going, before = lane.take(), lane.latest
+        going = lane.take()
         step = Stepping(chosen, going.boundary, enabled, preempted)
         self._holding.set_out(lane, step, going)
         await self._until_still(lane)
         coming = lane.pending[0].boundary if lane.pending else None
-        usual = self._experience.usual_repeats(chosen, step.boundary.shape)
-        step.yields = polls_in_vain(step, before, coming, usual=usual)
-        if self._learning:
-            self._experience.learn_repeats(chosen, step.boundary.shape, step.repeated)
+        deed = lane.done(step)
+        if deed is not None:
+            usual = self._experience.usual_repeats(chosen, deed.boundary.shape)
+            step.yields = polls_in_vain(deed, lane.former, coming, usual=usual)
+            if self._learning:
+                self._experience.learn_repeats(chosen, deed.boundary.shape, deed.repeated)
         self._yielding = yielding_after(self._yielding, chosen, yields=step.yields)
 
     async def _wake(self) -> None:

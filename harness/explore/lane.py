@@ -8,6 +8,8 @@ from harness.explore.actors import Part
 from harness.wire.boundary import Boundary, Held, Reply
 
 Wire = tuple[str, int]
+COMMITS_AUTOCOMMIT = ("COMMIT (Sync)", "COMMIT (Query)")
+"""The shapes of a commit that nobody asked for by a statement."""
 ENDS = "TERMINATE"
 """The verb of the end of a database session."""
 
@@ -55,6 +57,8 @@ class Lane:
         blocked: what he waits for in the database is locked by an actor.
         parked: he made no progress at the wire and is not waited for.
         gathers: he has been seen to send several at once.
+        latest: the step that it took last.
+        deed, former: the last one that was no autocommit's commit, and the one before that.
     """
 
     index: int
@@ -69,6 +73,8 @@ class Lane:
     parked: bool = False
     gathers: bool = False
     latest: Stepping | None = None
+    deed: Stepping | None = None
+    former: Stepping | None = None
 
     def take(self) -> Held:
         """The boundary that goes next: of several the first by link and shape, whichever came first.
@@ -82,6 +88,17 @@ class Lane:
     @staticmethod
     def _rank(held: Held, came: int) -> tuple[bool, str, str, int]:
         return held.boundary.verb != ENDS, held.boundary.link, held.boundary.shape, came
+
+    def done(self, step: Stepping) -> Stepping | None:
+        """Take in a step; what is done by it, None where the commit of it comes yet.
+
+        A statement outside BEGIN and its commit are two steps and one deed: who repeats it repeats both.
+        """
+        if not step.boundary.shape.startswith(COMMITS_AUTOCOMMIT):
+            self.former, self.deed = self.deed, step
+        reply = step.reply
+        comes_yet = step.boundary.commits_apart and reply is not None and not reply.error
+        return None if comes_yet else self.deed
 
     @property
     def last_shape(self) -> str:

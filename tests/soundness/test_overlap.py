@@ -184,6 +184,33 @@ async def test_what_cannot_be_taken_apart_is_named_in_the_evidence(database: Pos
     assert explored.as_note()["unsplit"] == [named]
 
 
+async def test_who_tries_again_by_an_autocommit_statement_lets_others_go_on(
+    database: PostgresServer,
+) -> None:
+    """A lock that is a row, taken by an INSERT that is repeated until it succeeds."""
+
+    async def spins(connection: asyncpg.Connection[Any], slot: str) -> tuple[int, dict[str, str]]:
+        takes = "INSERT INTO spins VALUES ($1) ON CONFLICT DO NOTHING RETURNING true"
+        while not await connection.fetchval(takes, slot):
+            pass
+        try:
+            if await connection.fetchval("SELECT count(*) FROM bookings WHERE slot = $1", slot):
+                return 409, {"type": "full"}
+            await connection.execute("INSERT INTO bookings (slot) VALUES ($1)", slot)
+            return 201, {"id": "b"}
+        finally:
+            await connection.execute("DELETE FROM spins WHERE slot = $1", slot)
+
+    side = await asyncpg.connect(database.dsn(), ssl=False)
+    await side.execute("CREATE TABLE IF NOT EXISTS spins (slot text PRIMARY KEY)")
+    await side.close()
+    async with hall(database, spins) as there:
+        explored = await there.explore.interleavings(there.race())
+        assert there.verdict() is Verdict.CLOSED
+    assert explored.exhausted
+    assert explored.yielded
+
+
 # -- what it is called ---------------------------------------------------------------------------
 
 
