@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 def rows() -> str:
     import psycopg
 
-    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=3) as connection:
+    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=20) as connection:
         connection.execute("INSERT INTO visits DEFAULT VALUES")
         found = connection.execute("SELECT count(*) FROM visits").fetchone()
     assert found is not None
@@ -27,7 +27,7 @@ def rows() -> str:
 
 def keys() -> str:
     parts = urlsplit(os.environ["REDIS_URL"])
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=3) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as connection:
         connection.sendall(f"AUTH {parts.password}\r\nINCR visits\r\nQUIT\r\n".encode())
         answers = b""
         while data := connection.recv(1000):
@@ -36,7 +36,7 @@ def keys() -> str:
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=3) as response:
+    with urllib.request.urlopen(url, timeout=20) as response:
         return str(response.read().decode())
 
 

@@ -213,7 +213,7 @@ async def test_a_fork_server_that_dies_is_named_and_healing_brings_all_back(sett
         assert parent is not None
         assert "forkserver.py" in " ".join(parent.cmdline())
         parent.kill()
-        psutil.wait_procs([psutil.Process(pid) for pid in [stack.processes["app"].pid] if pid], timeout=5)
+        psutil.wait_procs([psutil.Process(pid) for pid in [stack.processes["app"].pid] if pid], timeout=30)
         with pytest.raises(PartDied, match="forkserver was ended by SIGKILL"):
             await stack.check()
         await stack.heal()

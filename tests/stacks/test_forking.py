@@ -42,7 +42,7 @@ def ownership(tmp_path: Path) -> Ownership:
     return Ownership.found(tmp_path / "stacks")
 
 
-def server_of(ownership: Ownership, tmp_path: Path, *modules: str, timeout_s: float = 10) -> ForkServer:
+def server_of(ownership: Ownership, tmp_path: Path, *modules: str, timeout_s: float = 30) -> ForkServer:
     return ForkServer(
         modules, ownership=ownership, log=tmp_path / "forkserver.log", timeout_s=timeout_s, directory=tmp_path
     )

@@ -38,7 +38,7 @@ def make(tmp_path: Path) -> Iterator[Maker]:
     made: list[LocalProcess] = []
 
     def maker(
-        code: str, *, probe: Probe = ready_at_once, timeout_s: float = 5, **other: object
+        code: str, *, probe: Probe = ready_at_once, timeout_s: float = 30, **other: object
     ) -> LocalProcess:
         process = LocalProcess(
             "part",
@@ -208,7 +208,7 @@ async def test_root_is_given_up_for_good(ground: Path) -> None:
         ownership=ownership,
         log=ownership.directory / "part.log",
         probe=ready_at_once,
-        timeout_s=5,
+        timeout_s=30,
         account=Account(65534, 65534),
     )
     await process.run()
@@ -223,7 +223,7 @@ from harness.stacks.ownership import Ownership
 from harness.stacks.process import LocalProcess, ready_at_once
 folder = Path(sys.argv[1])
 part = LocalProcess("part", ["sleep", "60"], ownership=Ownership.found(folder), log=folder / "log",
-                    probe=ready_at_once, timeout_s=5)
+                    probe=ready_at_once, timeout_s=30)
 part.launch()
 print(part.pid, flush=True)
 time.sleep(60)
