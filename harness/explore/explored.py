@@ -73,6 +73,7 @@ class Explored:
         left: why it is not exhausted.
         waiting: branches that were found and not looked at.
         out_of_time: whether it ended for want of time.
+        wrote: whether any step wrote something, or may have.
         unsplit: autocommit statements whose commit could not be ordered apart from them, and why.
         last: the schedule that was run last and counted.
         shard: (i, n), from 1: only the i-th of n disjoint parts was explored.
@@ -97,6 +98,7 @@ class Explored:
     left: tuple[str, ...] = ()
     waiting: int = 0
     out_of_time: bool = False
+    wrote: bool = False
     outcomes: set[tuple[str, ...]] = field(default_factory=set)
     unsplit: set[str] = field(default_factory=set)
     last: Ran | None = None

@@ -319,6 +319,11 @@ def _was_enough(title: str, explored: Explored) -> None:
         )
     if explored.boundaries == 0:
         raise NothingConcluded(f"{title}: no actor crossed a boundary, so there was nothing to order")
+    if not explored.wrote:
+        raise NothingConcluded(
+            f"{title}: nobody wrote anything over a link, in any of {explored.schedules} schedules; what the "
+            "race is about is kept where no link leads (in the process, in a file, in another database)"
+        )
     if not explored.succeeded:
         raise NothingConcluded(
             f"{title}: no request succeeded in any of {explored.schedules} schedules, so nothing was raced "

@@ -133,7 +133,9 @@ class Exploration:
             except NothingConcluded as error:
                 search.disturbed(str(error))
                 continue
-            if not search.learn(self._steps(scheduled.steps)):
+            steps = self._steps(scheduled.steps)
+            explored.wrote |= any(step.footprint.everything or step.footprint.writes for step in steps)
+            if not search.learn(steps):
                 explored.again += 1
                 self._departed(ran.trace)
             elif prefix.scout:
