@@ -35,7 +35,6 @@ PROMISES: Mapping[Capability, tuple[str, ...]] = {
         "last_reconciliation",
     ),
     Capability.DURABLE_STATE: ("state",),
-    Capability.ONE_FOR_ALL: ("book", "places"),
 }
 
 

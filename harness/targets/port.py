@@ -145,9 +145,6 @@ class Capability(StrEnum):
     WEBHOOKS = "webhooks"
     RECONCILIATION = "reconciliation"
     DURABLE_STATE = "durable state"
-    # No verb, but a way of answering: callers who ask for the same place are all told OK, with the same
-    # `booking`, and one exists. Without it, all but one are refused.
-    ONE_FOR_ALL = "one for all"
 
 
 # -- what the adapter is given and what it gives ------------------------------------------------
@@ -177,7 +174,11 @@ class Surroundings:
 
 @runtime_checkable
 class Adapter(Protocol):
-    """What every target must offer. Further groups of verbs are protocols of their own below."""
+    """What every target must offer. Further groups of verbs are protocols of their own below.
+
+    An adapter may also have `refuses = False`: callers who ask for the same place are then all told OK,
+    with the same `booking`, and one exists. Without it, all but one are refused.
+    """
 
     capabilities: frozenset[Capability]
 

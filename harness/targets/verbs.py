@@ -101,7 +101,7 @@ class Verbs:
     @property
     def refuses(self) -> bool:
         """Whether callers who come too late are refused; else they get what the first one got."""
-        return Capability.ONE_FOR_ALL not in self.adapter.capabilities
+        return bool(getattr(self.adapter, "refuses", True))
 
     def needs_refusals(self) -> None:
         """Raise NotSupported where every caller is told OK, and a clause is about those who are not."""

@@ -12,8 +12,10 @@ import pytest
 
 from harness.errors import GapFound
 from harness.oracles.once import exactly_one_exists
+from harness.targets.descriptor import load
 from harness.targets.port import Answer, BookingRow, DurableState, Outcome
 from harness.targets.transport import TargetFailed
+from tests.second_system.adapter import SharedBoxOffice
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,3 +116,10 @@ def test_the_bundled_scenario_judges_such_a_system(
     assert clauses["SYS-03.c"]["verdict"] == verdict, called.stderr
     if adapter == "SharedBoxOffice":
         assert clauses["SYS-03.d"]["reason"] == "needs refusals, and this system tells every caller OK"
+
+
+def test_the_reference_system_refuses() -> None:
+    # It claims every capability there is; the way it answers is none of them.
+    descriptor = load(ROOT / "reference_system" / "target" / "system.toml")
+    assert getattr(descriptor.load_adapter(), "refuses", True)
+    assert not SharedBoxOffice.refuses
