@@ -422,3 +422,10 @@ def test_a_cancellation_of_what_only_waits_for_its_commit_comes_too_late() -> No
     session.from_server(done("COMMIT") + READY)
     keeper.held.deliver()
     assert wires.taken_down() == done("INSERT 0 1") + READY
+
+
+def test_a_function_call_of_the_protocol_is_said_to_stay_whole() -> None:
+    keeper = OrderingKeeper()
+    session, _ = opened(keeper)
+    session.from_client(m("F", b"\0\0\0\1" + b"\0" * 8))
+    assert keeper.boundaries[0].unsplit == "a FunctionCall commits as it ends"

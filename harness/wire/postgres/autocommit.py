@@ -136,6 +136,8 @@ def part(group: Sequence[Message], statements: Sequence[str], state: Conversatio
     last = group[-1].kind
     if last == m.QUERY:
         return _query(group[0], statements, state) if len(group) == 1 else None
+    if last == m.CALL and state.status == _IDLE:
+        return Unsplit("a FunctionCall commits as it ends")
     if last not in {m.SYNC, m.FLUSH}:
         return None
     if at := _explicit(group, state):
