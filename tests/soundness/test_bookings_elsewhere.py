@@ -1,4 +1,4 @@
-"""A service that keeps its bookings where no link leads is not called closed by the order of other messages."""
+"""A service that keeps its bookings where no link leads is not closed by the order of other messages."""
 
 from __future__ import annotations
 
