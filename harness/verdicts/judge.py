@@ -136,14 +136,11 @@ class Judge:
         for clause in self.clauses:
             verdict, reason, finding = self._ruling(clause, raised)
             exercises = self._exercises_of(clause)
-            if verdict is Verdict.CLOSED and (lack := vacuous or self._unused(clause, exercises)):
-                verdict, reason = Verdict.INCONCLUSIVE, lack
-            if (
-                self._doubt
-                and verdict in (Verdict.CLOSED, Verdict.OPEN)
-                and not isinstance(raised, SystemDied)
-            ):
+            ruled = verdict in (Verdict.CLOSED, Verdict.OPEN)
+            if self._doubt and ruled and not isinstance(raised, SystemDied):
                 verdict, reason, finding = Verdict.INCONCLUSIVE, self._doubt, None
+            elif verdict is Verdict.CLOSED and (lack := vacuous or self._unused(clause, exercises)):
+                verdict, reason = Verdict.INCONCLUSIVE, lack
             results.append(
                 ClauseResult(
                     clause=clause,

@@ -236,9 +236,18 @@ def _reasons(
     wanted = policy.minimum_judged
     if scorecard.narrowed and not whole:
         wanted = min(wanted, len(scorecard.gaps))
-    if len(scorecard.judged) < wanted:
-        found.append((ExitCode.TOO_FEW, f"{len(scorecard.judged)} of at least {wanted} gaps were judged"))
+    judged = sum(_judged(gap, policy) for gap in scorecard.gaps)
+    if judged < wanted:
+        found.append((ExitCode.TOO_FEW, f"{judged} of at least {wanted} gaps were judged"))
     return found
+
+
+def _judged(gap: GapScore, policy: Policy) -> bool:
+    """Whether a gap is known to be closed or open; one of which rules name clauses only, by these."""
+    rules = [rule for rule in policy.rules if rule.matches(gap)]
+    if not rules or not all(rule.clauses for rule in rules):
+        return gap.judged
+    return all(rule.verdict(gap) in (Verdict.CLOSED, Verdict.OPEN) for rule in rules)
 
 
 def _missing(scorecard: Scorecard, policy: Policy, catalog: Catalog) -> tuple[tuple[str, str], ...]:

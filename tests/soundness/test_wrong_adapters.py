@@ -26,7 +26,7 @@ descriptor = "{folder}/theatre.toml"
 kind = "embedded"
 
 [profiles.quick.budget]
-rounds = 4
+rounds = {rounds}
 bursts = [2, 6]
 """
 
@@ -67,7 +67,12 @@ async def test_a_place_is_cancelled_while_others_book(system, races, judge, budg
 
 
 def ruled(
-    folder: Path, adapter: str, build: str, clause: str = "SYS-03.c", scenario: str = ""
+    folder: Path,
+    adapter: str,
+    build: str,
+    clause: str = "SYS-03.c",
+    scenario: str = "",
+    rounds: int = 4,
 ) -> tuple[str, str, int]:
     """Verdict, reason and exit code of a run against the theatre, seen through this adapter."""
     scenarios = ROOT / "scenarios"
@@ -78,7 +83,7 @@ def ruled(
     (folder / "theatre.toml").write_text(DESCRIPTOR.format(root=ROOT, adapter=adapter, build=build))
     (folder / "policy.toml").write_text("canary = false\n")
     config = folder / "settings.toml"
-    config.write_text(SETTINGS.format(folder=folder, scenarios=scenarios))
+    config.write_text(SETTINGS.format(folder=folder, scenarios=scenarios, rounds=rounds))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OVERBOOKED_", "PYTEST_"))}
     called = subprocess.run(
         [str(Path(sys.executable).with_name("overbooked")), "run", clause, "--config", str(config), "--json"],
@@ -97,21 +102,14 @@ def ruled(
 RIGHT = "tests.second_system.adapter:BoxOffice"
 
 
-@pytest.mark.parametrize(
-    ("adapter", "why"),
-    [
-        ("Occupied", "no request succeeded in any of 4 rounds"),
-        ("WrongPath", "no book succeeded in"),
-        ("WrongToken", "no book succeeded in"),
-    ],
-)
+@pytest.mark.parametrize("adapter", ["Occupied", "WrongPath", "WrongToken"])
 def test_a_theatre_that_sells_a_seat_twice_is_inconclusive_where_no_booking_can_succeed(
-    tmp_path: Path, adapter: str, why: str
+    tmp_path: Path, adapter: str
 ) -> None:
     verdict, reason, code = ruled(tmp_path, f"tests.soundness.box_offices:{adapter}", "naive")
     assert (verdict, code) == ("inconclusive", 3), reason
-    assert why in reason
-    assert "check the adapter" in reason
+    assert reason.startswith("no book succeeded in")
+    assert reason.endswith("check the adapter")
 
 
 def test_a_wrong_path_for_one_verb_is_no_gap_of_a_right_theatre(tmp_path: Path) -> None:
@@ -128,5 +126,5 @@ def test_the_right_adapter_closes_the_same_clause_of_the_same_theatre(tmp_path: 
 
 
 def test_the_right_adapter_opens_a_theatre_that_sells_a_seat_twice(tmp_path: Path) -> None:
-    verdict, reason, code = ruled(tmp_path, RIGHT, "naive")
+    verdict, reason, code = ruled(tmp_path, RIGHT, "naive", rounds=120)
     assert (verdict, code) == ("open", 1), reason
