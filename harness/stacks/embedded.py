@@ -223,6 +223,8 @@ class EmbeddedStack:
             else:
                 with suppress(HarnessError):
                     process.kill()
+        if self._services:
+            self._services.close()
         if self._database:
             self._database.forget()
         self._leases.release()

@@ -83,6 +83,11 @@ class EmbeddedServices:
         if self.forkserver is not None and not self.forkserver.alive():
             await self.forkserver.start()
 
+    def close(self) -> None:
+        """Let go of the fork server's channel, once every process was killed; safe to repeat."""
+        if self._forkserver is not None:
+            self._forkserver.close()
+
     def _fork_server(self) -> ForkServer | None:
         modules = dict.fromkeys(module for service in self._descriptor.services for module in service.preload)
         if not modules:

@@ -136,6 +136,14 @@ class ForkServer:
                 return -signal.SIGKILL  # it ended with its fork server
             return self._codes.get(pid)
 
+    def close(self) -> None:
+        """Let go of the channel, once the fork server was killed; safe to repeat."""
+        with self._lock:
+            for end in (self._channel, self._theirs):
+                if end is not None:
+                    end.close()
+            self._channel = self._theirs = None
+
     # -- what is said --------------------------------------------------------------------------
 
     def _plug(self) -> int:
