@@ -33,6 +33,7 @@ from harness.cli.stepping import Walk, answers
 from harness.cli.watching import Watching
 from harness.errors import ExitCode, UsageError
 from harness.reporting.folder import RunFolder
+from harness.reporting.reports import write_reports
 from harness.verdicts.scorecard import Run, Scorecard, Shard
 
 # Who walks by hand takes his time.
@@ -230,7 +231,7 @@ def booked(plan: Plan, said: Said, selection: Selection, folder: RunFolder, disp
 
 
 def held(plan: Plan, said: Said, book: RunBook, watching: Watching) -> Scorecard:
-    """Run a plan in this process and say what came of it; the scorecard is written, `latest` is not moved.
+    """Run a plan in this process and say what came of it; reports are written, `latest` is not moved.
 
     Raises:
         UsageError: it cannot be run.
@@ -244,7 +245,7 @@ def held(plan: Plan, said: Said, book: RunBook, watching: Watching) -> Scorecard
         raise Interrupted(book.folder.path)
     book.close()
     scorecard = book.scorecard(complete=True)
-    book.folder.write(scorecard)
+    write_reports(book.folder, scorecard, assets=said.settings.root / "reports", latest=False)
     book.show_rest(scorecard)
     return scorecard
 
