@@ -145,7 +145,15 @@ async def test_a_doubt_takes_back_what_was_open_and_what_was_closed() -> None:
 
 def explored(succeeded: int) -> Explored:
     return Explored(
-        2, 2, reduced=True, schedules=30, boundaries=300, longest=10, exhausted=True, succeeded=succeeded
+        2,
+        2,
+        reduced=True,
+        schedules=30,
+        boundaries=300,
+        longest=10,
+        exhausted=True,
+        succeeded=succeeded,
+        wrote=True,
     )
 
 
