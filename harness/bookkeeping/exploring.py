@@ -59,7 +59,14 @@ def explorer(
     dsn = stack.dsns.get("admin") or stack.dsns.get("observer")
     footprinting = Footprinting(stack.dsns.get("observer") or dsn)
     splits = footprinting.splits if orders is None or orders.orders_commits else None
-    stage = Stage(system, links, dsn, harmless=footprinting.harmless, splits=splits)
+    stage = Stage(
+        system,
+        links,
+        dsn,
+        harmless=footprinting.harmless,
+        splits=splits,
+        within_a_block=footprinting.within_a_block,
+    )
     if orders is not None and orders.preemptions is not None:
         bound = orders.preemptions
         budget = replace(budget, preemptions_two=bound, preemptions_three=bound)

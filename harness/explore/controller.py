@@ -57,6 +57,7 @@ class Controller:
             then his, and teaches whether he gathers.
         splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
             the end of a session is no step either.
+        within_a_block: whether the procedures that are called commit nothing.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Controller:
         harmless: Callable[[Boundary], bool] = lambda _: False,
         learning: bool = False,
         splits: Callable[[Boundary], bool] | None = None,
+        within_a_block: Callable[[Boundary], bool] = lambda _: False,
     ) -> None:
         self._lanes = [Lane(n, part) for n, part in enumerate(parts)]
         self._choose = choose
@@ -89,6 +91,7 @@ class Controller:
             harmless=harmless,
             learning=learning,
             splits=splits,
+            within_a_block=within_a_block,
         )
         self._waiting = Waiting(
             self._lanes, self._whose, self._holding, blocking, self._limits, self._experience

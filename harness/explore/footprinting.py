@@ -45,6 +45,10 @@ class Footprinting:
         """Whether an autocommit statement changes or locks what others see, so that its commit counts."""
         return self._known.splits(boundary)
 
+    def within_a_block(self, boundary: Boundary) -> bool:
+        """Whether the procedures that a boundary calls are known to commit nothing."""
+        return self._known.within_a_block(boundary)
+
     def of(self, steps: Sequence[Stepping]) -> list[Footprint]:
         """What each step by itself reads and writes, by tables, keys and hosts."""
         return [self._known.of(step.boundary) for step in steps]

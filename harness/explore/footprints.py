@@ -8,6 +8,7 @@ COMMIT; SERIALIZABLE depends on everything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -33,6 +34,8 @@ __all__ = [
 # Whoever takes a snapshot writes this, whoever commits reads it: so they depend on each other, and
 # neither commits nor independent changes do.
 _SNAPSHOT = "commits"
+_CALLS = re.compile(r"^\s*CALL\s+(?:\w+\s*\.\s*)?\"?(\w+)", re.IGNORECASE)
+_ENDS_A_TRANSACTION = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
 _ALL_FREED = Touched(locks=frozenset({ADVISORY}))
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _CALLS_OUT = "app->"
@@ -85,6 +88,14 @@ class Footprints:
     def splits(self, boundary: Boundary) -> bool:
         """Whether a statement leaves anything to its commit: rows changed or locked, or nobody knows."""
         return any(self._left_to_commit(one) for one in statements_of(boundary))
+
+    def within_a_block(self, boundary: Boundary) -> bool:
+        """Whether the procedures that are called end no transaction, as far as their bodies tell."""
+        names = [found[1].lower() for text in boundary.statements for found in _CALLS.finditer(text)]
+        bodies = [self.schema.functions.get(name, ()) for name in names]
+        return all(
+            body and all(not _ENDS_A_TRANSACTION.search(one.source) for one in body) for body in bodies
+        )
 
     def _left_to_commit(self, one: Statement) -> bool:
         touched = self.touched(one)

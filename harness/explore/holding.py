@@ -48,6 +48,7 @@ class Holding:
         learning: whatever comes teaches whether its actor gathers.
         splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
             the end of a session is no step either.
+        within_a_block: whether the procedures that are called commit nothing.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Holding:
         harmless: Callable[[Boundary], bool],
         learning: bool,
         splits: Callable[[Boundary], bool] | None = None,
+        within_a_block: Callable[[Boundary], bool] = lambda _: False,
     ) -> None:
         self.steps: list[Stepping] = []
         self.disturbed = ""
@@ -74,6 +76,7 @@ class Holding:
         self._harmless = harmless
         self._learning = learning
         self._splits = splits
+        self._within_a_block = within_a_block
         self._flights: dict[int, tuple[Lane, Flight]] = {}
         self._free = False
         self._news = News()
@@ -136,6 +139,10 @@ class Holding:
     def holds_commit_of(self, boundary: Boundary) -> bool:
         """See `CommitKeeper`."""
         return self._splits is not None and not self._free and self._splits(boundary)
+
+    def ends_no_transaction(self, boundary: Boundary) -> bool:
+        """See `CommitKeeper`."""
+        return self._within_a_block(boundary)
 
     def responded(self, lane: Lane) -> None:
         """An actor has his response, or his work has ended."""

@@ -44,6 +44,7 @@ class Stage:
         harmless: whether a boundary that no actor owns changes nothing.
         splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
             the end of a session is no step either, as in schedules of bundles of schema version 1.
+        within_a_block: whether the procedures that a boundary calls are known to commit nothing.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Stage:
         limits: Limits | None = None,
         harmless: Callable[[Boundary], bool] = lambda _: False,
         splits: Callable[[Boundary], bool] | None = None,
+        within_a_block: Callable[[Boundary], bool] = lambda _: False,
     ) -> None:
         self._system = system
         self._links = {name: link for name, link in links.items() if name.startswith(_OUTWARD)}
@@ -66,6 +68,7 @@ class Stage:
         self.limits = limits or Limits()
         self.harmless = harmless
         self.splits = splits
+        self.within_a_block = within_a_block
         self._open = False
 
     @property
@@ -145,6 +148,7 @@ class Stage:
             harmless=self.harmless,
             learning=learning,
             splits=self.splits,
+            within_a_block=self.within_a_block,
         )
         return await controller.run()
 

@@ -151,3 +151,7 @@ class CommitKeeper(Gatekeeper, Protocol):
 
     def holds_commit_of(self, boundary: Boundary) -> bool:
         """Whether the commit of this group, which has just come, is to be a boundary of its own."""
+
+    def ends_no_transaction(self, boundary: Boundary) -> bool:
+        """Whether the procedures that a group calls are known to commit nothing, so that they run within
+        a transaction block; False where that is not known."""

@@ -123,6 +123,7 @@ async def laboratory(server: PostgresServer) -> AsyncIterator[Laboratory]:
             database.dsn(),
             harmless=footprinting.harmless,
             splits=footprinting.splits,
+            within_a_block=footprinting.within_a_block,
         )
         try:
             yield Laboratory(system, stage, footprinting, side, connections)

@@ -118,6 +118,7 @@ async def ground(server: PostgresServer, name: str, variant: Variant, driver: An
             database.dsn(),
             harmless=footprinting.harmless,
             splits=footprinting.splits,
+            within_a_block=footprinting.within_a_block,
         )
         try:
             yield Ground(system, stage, footprinting, side, variant)

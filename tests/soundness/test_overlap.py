@@ -15,7 +15,7 @@ from harness.explore.exploring import Explore
 from harness.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.overlap.defects import CASES, TABLES, Variant
-from tests.overlap.drivers import ByPsycopg
+from tests.overlap.drivers import ByPsycopg, ByPsycopgClientCursor
 from tests.overlap.ground import Ground, ground, prepared, verdict_of
 from tests.wire.postgres_server import PostgresServer, postgres_server
 from tests.wire.postgres_talk import EXECUTE, FLUSH, SYNC, bind, parse
@@ -82,6 +82,29 @@ async def test_a_driver_that_flushes_before_it_syncs_changes_no_verdict(
     assert verdict_of(judge) is Verdict.OPEN
     assert explored.violation is not None
     assert explored.preempted == 1
+
+
+BY_PROCEDURE = Variant(
+    "CALL book($1, $2, NULL)",
+    """
+CREATE PROCEDURE book(wanted text, customer text, INOUT booked boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    booked := (SELECT count(*) FROM bookings WHERE slot = wanted)
+        < (SELECT capacity FROM slots WHERE id = wanted);
+    IF booked THEN
+        INSERT INTO bookings (slot, who) VALUES (wanted, customer);
+    END IF;
+END $$;
+""",
+)
+
+
+@pytest.mark.parametrize("driver", [ByPsycopg, ByPsycopgClientCursor], ids=lambda driver: driver.name)
+async def test_a_procedure_is_taken_apart_by_every_protocol(database: PostgresServer, driver: Any) -> None:
+    async with ground(database, "procedure", BY_PROCEDURE, driver()) as there:
+        explore, judge = there.explore()
+        await explore.interleavings(there.race)
+    assert verdict_of(judge) is Verdict.OPEN
 
 
 class ByAConnectionEach(ByPsycopg):

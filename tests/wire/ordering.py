@@ -21,6 +21,9 @@ class Ordering(Watching):
     def holds_commit_of(self, boundary: Boundary) -> bool:
         return self.parts(boundary)
 
+    def ends_no_transaction(self, boundary: Boundary) -> bool:
+        return "quietly" in boundary.text
+
 
 @dataclass
 class OrderingKeeper(Keeper):
@@ -30,6 +33,9 @@ class OrderingKeeper(Keeper):
 
     def holds_commit_of(self, boundary: Boundary) -> bool:
         return True
+
+    def ends_no_transaction(self, boundary: Boundary) -> bool:
+        return False
 
 
 def order(link: RelayLink, **how: Choice) -> Ordering:

@@ -40,6 +40,7 @@ SET search_path = commits;
 CREATE TABLE commits.t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED, word text);
 CREATE PROCEDURE commits.halves() LANGUAGE plpgsql AS
     $$ BEGIN INSERT INTO t VALUES (50); COMMIT; INSERT INTO t VALUES (51); END $$;
+CREATE PROCEDURE commits.quietly() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (60); END $$;
 CREATE FUNCTION commits.adds(n int) RETURNS int LANGUAGE sql AS
     $$ INSERT INTO t VALUES (n) RETURNING n $$;
 RESET ROLE;
@@ -128,6 +129,11 @@ CASES: dict[str, tuple[bytes, int, list[str]]] = {
     ),
     "what only runs outside": (simple("VACUUM t"), 1, ["VACUUM t"]),
     "a procedure that commits": (simple("CALL halves()"), 1, ["CALL halves()"]),
+    "a procedure that is known to commit nothing": (
+        simple("CALL quietly()"),
+        1,
+        ["CALL quietly()", "COMMIT (Query)"],
+    ),
     "a block that commits": (simple("DO $$ BEGIN COMMIT; END $$"), 1, ["DO ?"]),
     "LOCK TABLE outside": (simple("LOCK TABLE t"), 1, ["LOCK TABLE t"]),
     "a savepoint outside": (simple("SAVEPOINT one"), 1, ["SAVEPOINT ?"]),

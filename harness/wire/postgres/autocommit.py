@@ -38,7 +38,7 @@ CONTROL = frozenset(
 )
 # They fail within a transaction block, or do something else there than outside of one.
 _NOT_IN_A_BLOCK = frozenset(
-    {"VACUUM", "CLUSTER", "CHECKPOINT", "LOCK", "DECLARE", "CALL", "DISCARD", "PREPARE TRANSACTION"}
+    {"VACUUM", "CLUSTER", "CHECKPOINT", "LOCK", "DECLARE", "DISCARD", "PREPARE TRANSACTION"}
 )
 # What they do is done by the time that they are answered, or is of their own session alone: there is
 # nothing that comes with the commit.
@@ -77,9 +77,11 @@ class Parts(NamedTuple):
 
 
 class Unsplit(NamedTuple):
-    """A group that stays whole although it commits; `why`, in a few words for people."""
+    """A group that stays whole although it commits; `why`, in a few words for people. `unless` is what
+    can be done where a keeper knows that it would be no mistake."""
 
     why: str
+    unless: Parts | None = None
 
 
 class Parted(NamedTuple):
@@ -107,7 +109,9 @@ def parted_by(
     if not keeper.holds_commit_of(asked):
         return Parted(group, means, asked)
     if isinstance(parts, Unsplit):
-        return Parted(group, means, replace(asked, unsplit=parts.why))
+        if parts.unless is None or not keeper.ends_no_transaction(asked):
+            return Parted(group, means, replace(asked, unsplit=parts.why))
+        parts = parts.unless
     apart = commits_by_itself(group, means.statements, state)
     client = [one for one in parts.head if one.kind != m.QUERY or not one.ours]
     first = meaning(client, state) or means
@@ -167,7 +171,8 @@ def _query(query: Message, statements: Sequence[str], state: Conversation) -> Pa
         return Unsplit("it does not run within a transaction block")
     if any(verb == "COPY" and _COPIES_IN.search(text) for verb, text in zip(verbs, statements, strict=True)):
         return Unsplit("its data come in messages of their own")
-    return Parts([_statement("BEGIN"), query], [_statement("COMMIT")], Wrapped(begun_here=True))
+    parts = Parts([_statement("BEGIN"), query], [_statement("COMMIT")], Wrapped(begun_here=True))
+    return Unsplit("a procedure may commit", parts) if "CALL" in verbs else parts
 
 
 def _own_commit(query: Message, statements: Sequence[str], verbs: Sequence[str]) -> Parts | Unsplit | None:

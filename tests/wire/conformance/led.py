@@ -67,6 +67,9 @@ class OrderAll(PassAll):
     def holds_commit_of(self, _: Boundary) -> bool:
         return True
 
+    def ends_no_transaction(self, _: Boundary) -> bool:
+        return False
+
 
 class _Led:
     """One link for each port of a cluster, opened when it is first asked for."""
