@@ -240,8 +240,9 @@ class ExternalStack:
         parts = urlsplit(self.urls[name])
         service = self._descriptor.service("app")
         host, port = _address(self.urls[name])
-        path = parts.path + (service.health if service else "/")
-        return http_probe(host, port, path, tls=parts.scheme == "https")
+        health = self._external.health or (service.health if service else None)
+        path = parts.path + (health or "/")
+        return http_probe(host, port, path, tls=parts.scheme == "https", any_answer=health is None)
 
     def _dispose(self) -> None:
         if self._links:

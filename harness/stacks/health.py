@@ -58,8 +58,12 @@ def quoted(lines: Sequence[str], keep: int = 12) -> str:
     return "".join(f"\n    {line}" for line in shown)
 
 
-def http_probe(host: str, port: int, path: str, *, tls: bool = False) -> Probe:
-    """Ready when a GET of `path` answers 2xx; with `tls` the certificate is checked as usual."""
+def http_probe(host: str, port: int, path: str, *, tls: bool = False, any_answer: bool = False) -> Probe:
+    """Ready when a GET of `path` answers 2xx; with `tls` the certificate is checked as usual.
+
+    Args:
+        any_answer: ready with any answer below 500, where nothing says which path tells its health.
+    """
 
     async def probe() -> str:
         try:
@@ -71,7 +75,7 @@ def http_probe(host: str, port: int, path: str, *, tls: bool = False) -> Probe:
             writer.write(request.encode("ascii"))
             line = (await reader.readline()).decode("latin-1").strip()
             parts = line.split(" ", 2)
-            if len(parts) >= 2 and parts[1].startswith("2"):
+            if len(parts) >= 2 and parts[1][:1] in ({"2", "3", "4"} if any_answer else {"2"}):
                 return ""
             return f"GET {path} answered {line or 'nothing'}"
         except OSError as error:

@@ -134,9 +134,14 @@ class ExternalLink(_Table):
 
 
 class External(_Table):
-    """A running system by its URLs: services by name (`app`, `app-2`, `provider`), DSNs by role."""
+    """A running system by its URLs: services by name (`app`, `app-2`, `provider`), DSNs by role.
+
+    `health` is the path that tells whether it is well; default that of the descriptor's `app`, and
+    without one any answer below 500 will do.
+    """
 
     urls: Mapping[str, str]
+    health: str | None = Field(None, pattern="^/")
     dsns: Mapping[str, str] = Field(default_factory=dict)
     links: Mapping[str, ExternalLink] = Field(default_factory=dict)
 

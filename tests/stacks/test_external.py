@@ -16,6 +16,7 @@ from harness.stacks.ports import PortLeases
 from harness.stacks.settings import StackSettings
 from harness.targets.descriptor import Descriptor
 from tests.stacks.conftest import ROOT, system
+from tests.targets.town import Call, Reply, Town
 
 
 @pytest.fixture
@@ -178,3 +179,27 @@ async def test_an_occupied_listening_address_leaves_nothing(running, settings: S
         with pytest.raises(StackError, match=r"relay of app->redis cannot listen"):
             await ExternalStack(outside(url, links=links), settings).start()
         assert set((settings.state_dir / "stacks").glob("*")) == before
+
+
+async def test_a_system_of_which_nothing_says_the_health_path_is_well_when_it_answers(
+    settings: StackSettings,
+) -> None:
+    async def missing(_: Call) -> Reply:
+        return 404, {"type": "not here"}
+
+    async def broken(_: Call) -> Reply:
+        return 503, {"type": "down"}
+
+    hasty = settings.model_copy(update={"health_timeout_s": 3.0})
+    async with Town() as town:
+        described = outside(town.url).model_copy(update={"services": ()})
+        town.reply = missing
+        async with ExternalStack(described, hasty):
+            pass
+        town.reply = broken
+        with pytest.raises(StackError, match=r"GET / answered HTTP/1\.1 503"):
+            await ExternalStack(described, hasty).start()
+        town.reply = missing
+        said = outside(town.url, health="/up").model_copy(update={"services": ()})
+        with pytest.raises(StackError, match=r"GET /up answered HTTP/1\.1 404"):
+            await ExternalStack(said, hasty).start()
