@@ -229,15 +229,28 @@ def test_a_group_that_goes_on_in_time_is_one_boundary(keeper: Keeper) -> None:
 
 
 def test_half_a_message_is_waited_for_whatever_it_takes(keeper: Keeper) -> None:
+    """But not what came before it: the server may have an error to tell of that."""
     session, wires = opened(keeper)
-    whole = parse("SELECT 1") + bind() + EXECUTE
-    session.from_client(whole[:-2])
+    session.from_client(parse("SELECT 1") + bind()[:-2])
+    ring_all(wires)
+    assert wires.taken_up() == parse("SELECT 1") + FLUSH
+    session.from_server(PARSED)
     for _ in range(3):
         ring_all(wires)
     assert wires.taken_up() == b""
-    session.from_client(whole[-2:])
-    ring_all(wires)
+    session.from_client(bind()[-2:] + EXECUTE + SYNC)
     assert keeper.texts == ["SELECT 1"]
+    keeper.held.go()
+    assert wires.taken_up() == bind() + EXECUTE + SYNC
+
+
+@pytest.mark.parametrize("refused", [b"\0", m("S", b"x" * 20_000)[:5], m("E", b"x" * 20_000)[:5]])
+def test_what_the_server_refuses_by_its_head_is_not_waited_for(keeper: Keeper, refused: bytes) -> None:
+    session, wires = opened(keeper)
+    session.from_client(query("SELECT 1"))
+    session.from_client(refused)
+    assert keeper.troubles
+    assert wires.happened == ["reset"]
 
 
 async def test_a_pipeline_that_neither_syncs_nor_flushes_gets_the_servers_error(

@@ -10,6 +10,7 @@ _HEAD = struct.Struct(">BI")
 _HEAD_BYTES = _HEAD.size
 # PostgreSQL's own limit of a message (palloc's); what says more is not its protocol.
 _LONGEST_BYTES = 0x3FFFFFFF
+_SMALL_BYTES = 10_000  # PQ_SMALL_MESSAGE_LIMIT
 _KEPT, _SKIPPED = 2, 3  # in the table of types; 1 is just known, 0 unknown
 
 Framed = tuple[int, int, bytes | None]
@@ -22,12 +23,17 @@ class Framer:
         whose: `client` or `server`, for messages of errors.
         known: every type that may come; `kept` those whose body is wanted; `skipped` those that are not
             told of at all (rows: they are many, and what ends them says enough).
+        small: those that the other side refuses at once where they say that they are larger than 10,000
+            bytes, so that nobody may wait for the rest of one.
     """
 
-    __slots__ = ("_head", "_kind", "_left", "_parts", "_table", "_whose", "begun")
+    __slots__ = ("_head", "_kind", "_left", "_longest", "_parts", "_table", "_whose", "begun")
 
-    def __init__(self, whose: str, *, known: bytes, kept: bytes, skipped: bytes = b"") -> None:
+    def __init__(
+        self, whose: str, *, known: bytes, kept: bytes, skipped: bytes = b"", small: bytes = b""
+    ) -> None:
         self._whose = whose
+        self._longest = [_SMALL_BYTES if kind in small else _LONGEST_BYTES for kind in range(256)]
         self._table = bytes(
             _SKIPPED if kind in skipped else (kind in known) + (kind in kept) for kind in range(256)
         )
@@ -54,12 +60,12 @@ class Framer:
             at = self._resume(data, found)
             if self.open:
                 return found  # still not whole: it began before these bytes
-        table, head = self._table, _HEAD.unpack_from
+        table, longest, head = self._table, self._longest, _HEAD.unpack_from
         last = size - _HEAD_BYTES
         while at <= last:
             kind, length = head(data, at)
             known = table[kind]
-            if not known or length < 4 or length > _LONGEST_BYTES:
+            if not known or length < 4 or length > longest[kind]:
                 raise self._violation(kind, length)
             end = at + 1 + length
             if end > size:
@@ -71,6 +77,8 @@ class Framer:
             at = end
         self.begun = at
         if at < size:
+            if not table[data[at]]:
+                raise self._violation(data[at], 0)  # the other side refuses it by its type, too
             self._head = data[at:]
         return found
 
@@ -86,7 +94,7 @@ class Framer:
             at = wanted
             kind, length = _HEAD.unpack(self._head)
             known = self._table[kind]
-            if not known or length < 4 or length > _LONGEST_BYTES:
+            if not known or length < 4 or length > self._longest[kind]:
                 raise self._violation(kind, length)
             self._head = b""
             self._kind, self._left = kind, length - 4

@@ -227,9 +227,6 @@ class GatedSession(Intake):
     def _take_what_there_is(self) -> None:
         """The client says no more: it wants what the server answers to this much, an error perhaps."""
         self._silence = None
-        if self._client.open:
-            self._wait_for_rest(True)
-            return
         # The server keeps its answers until Sync or Flush, and ours have to be seen whole.
         self._queue.put(_FLUSH)
         self._pump()

@@ -25,7 +25,7 @@ class Intake:
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self.state = Conversation()
-        self._client = Framer("client", known=m.CLIENT_KNOWN, kept=m.CLIENT_KEPT)
+        self._client = Framer("client", known=m.CLIENT_KNOWN, kept=m.CLIENT_KEPT, small=m.CLIENT_SMALL)
         self._queue = Queue()
         self._cut_short: list[bytes] = []  # of a client's message that is not whole
         self._passing = outlet.keeper is None  # messages go on as they come
