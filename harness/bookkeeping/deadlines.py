@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.bookkeeping import interrupts
 from harness.errors import DeadlineExceeded
+from harness.machine.lag import watched
 
 # Who traces a Python program in order to stop it; coverage tools trace too and are none of these.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
@@ -75,7 +76,7 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
 
         handle = loop.call_later(max(0.0, limit.remaining_s()), look)
         try:
-            with interrupts.unwinding():
+            with interrupts.unwinding(), watched():
                 return await function(*args, **kwargs)
         except asyncio.CancelledError:
             if expired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from harness.errors import (
     SystemDied,
     UsageError,
 )
+from harness.machine import troubles
+from harness.machine.lag import conditions
 from harness.plain_text import bounded, clean
 from harness.verdicts.evidence import ClauseResult
 from harness.verdicts.judge import Judge
@@ -58,6 +61,7 @@ class Sitting:
     breaks: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    begun: float = field(default_factory=time.monotonic)
     logs: dict[str, list[str]] = field(default_factory=dict)
     log_marks: dict[str, str | None] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
@@ -113,7 +117,9 @@ class Sitting:
 
     def conclude(self) -> TrialResult:
         """One result for every asked clause, with the logs where something is to be explained."""
-        results = [self._of_a_mutant_at_work(result) for result in self._results(self._raised)]
+        results = [
+            self._on_this_machine(self._of_a_mutant_at_work(result)) for result in self._results(self._raised)
+        ]
         receipt = {"receipt": self.receipt.as_dict()} if self.receipt else {}
         unhappy = worst(result.verdict for result in results) is not Verdict.CLOSED
         return TrialResult(
@@ -139,6 +145,19 @@ class Sitting:
         if not idle or result.verdict is not Verdict.CLOSED or result.clause not in self.breaks:
             return result
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=idle)
+
+    def _on_this_machine(self, result: ClauseResult) -> ClauseResult:
+        """What this machine did wrong counts for no verdict; what it did is told of what is not closed."""
+        excuses = troubles.since(self.begun)
+        if result.verdict is not Verdict.CLOSED:
+            result = replace(result, notes={**result.notes, "machine": conditions(self.begun)})
+        if not excuses or result.verdict not in (Verdict.CLOSED, Verdict.OPEN):
+            return result
+        notes = dict(result.notes)
+        if result.finding is not None:
+            notes["found meanwhile"] = {"what": result.finding.what, "observed": result.finding.observed}
+        reason = f"not judged: {'; '.join(excuses)}"
+        return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason, notes=notes, finding=None)
 
     def _results(self, raised: BaseException | None) -> list[ClauseResult]:
         wanted = set(self.asked)

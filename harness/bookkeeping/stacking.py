@@ -8,6 +8,7 @@ from harness.bookkeeping.keeper import StackFactory
 from harness.bookkeeping.plan import Variant
 from harness.config import Settings
 from harness.errors import ConfigError, StackError, UsageError
+from harness.machine.descriptors import ensure, needed
 from harness.stacks.protocol import Stack
 from harness.stacks.settings import Kind, StackSettings
 from harness.targets.claims import hold_to_claims
@@ -37,11 +38,13 @@ def settled(settings: Settings, descriptor: Descriptor) -> Choice:
 
     Raises:
         ConfigError: the adapter cannot be loaded, or claims verbs that it does not have.
-        UsageError: the kind that was asked for cannot be had here.
+        UsageError: the kind that was asked for cannot be had here, or this process may not have as many file
+            descriptors as it needs.
     """
     hold_to_claims(descriptor.load_adapter())
     from harness.stacks.choice import choose  # noqa: PLC0415 - its drivers cost a while
 
+    ensure(needed(_largest_burst(settings)))
     try:
         return choose(settings.stack.kind, settings.stack, descriptor)
     except StackError as error:
@@ -64,6 +67,10 @@ def workers_for(kind: Kind, settings: StackSettings, wanted: int) -> tuple[int, 
     return wanted, ""
 
 
+def _largest_burst(settings: Settings) -> int:
+    return settings.active_profile().largest_burst
+
+
 def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
     """Makes stacks of the kind the settings choose, each in the shape its variant asks for.
 
@@ -75,6 +82,7 @@ def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
     """
     descriptor = descriptor_of(settings)
     hold_to_claims(descriptor.load_adapter())
+    ensure(needed(_largest_burst(settings)))
 
     def make(variant: Variant) -> Stack:
         from harness.stacks import choice  # noqa: PLC0415 - its drivers cost a while

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from harness.explore.connections import Connection
 from harness.explore.volleys import Door
 from harness.targets.port import Action, Answer, HttpRequest, HttpResponse, Outcome
-from harness.targets.sending import KEEP_IDLE_S, unanswered
+from harness.targets.sending import KEEP_IDLE_S, unanswered, weigh
 from harness.targets.transport import TransportFailed
 
 # What an actor's coroutine function is given: the replica it is pinned to, from 0.
@@ -100,9 +100,10 @@ class Request:
     async def _send(self, done: Done) -> None:
         try:
             self.answer = await self._exchanged()
+            weigh(self.answer, self.invoked_at)
         except TransportFailed as error:
             self.completed_at = time.monotonic()
-            self.answer = unanswered(error)
+            self.answer = unanswered(error, since=self.invoked_at)
         except asyncio.CancelledError:
             self.completed_at = time.monotonic()
             self.answer = Answer(Outcome.UNKNOWN, None, problem="given up by the harness")

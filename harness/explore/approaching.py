@@ -58,7 +58,7 @@ async def approach(action: Action, send: Send, replica: int) -> Approach:
             except StopIteration as end:
                 approached.answer = end.value
             except TransportFailed as error:
-                approached.answer = unanswered(error)
+                approached.answer = unanswered(error, since=approached.begun_at)
             if approached.answer is not None:
                 approached.ended_at = time.monotonic()
                 break

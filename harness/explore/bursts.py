@@ -23,7 +23,7 @@ from harness.explore.volleys import Held, Volleys, door_of
 from harness.histories.operation import Operation
 from harness.targets.port import Action, Answer
 from harness.targets.recording import result_of, why
-from harness.targets.sending import Patience, unanswered
+from harness.targets.sending import Patience, unanswered, weigh
 from harness.targets.system import System
 from harness.targets.transport import TransportFailed
 from harness.verdicts.exercise import Exercise
@@ -125,7 +125,7 @@ class Races:
             answer = approached.concluded(response)
         except TransportFailed as error:
             completed_at = time.monotonic()
-            answer = unanswered(error)
+            answer = unanswered(error, since=held.invoked_at)
         return self._recorded(approached.action, answer, held.invoked_at, completed_at)
 
     def _ended(self, approached: Approach) -> Answer:
@@ -134,6 +134,7 @@ class Races:
         return self._recorded(approached.action, approached.answer, approached.begun_at, approached.ended_at)
 
     def _recorded(self, action: Action, answer: Answer, invoked_at: float, completed_at: float) -> Answer:
+        weigh(answer, invoked_at)
         self._system.recorder.add(
             Operation(
                 actor=action.who,

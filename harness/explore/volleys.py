@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, NotSupported
 from harness.explore.connections import Connection
+from harness.machine import troubles
 from harness.targets.port import HttpRequest, HttpResponse
 from harness.targets.sending import Patience
 from harness.targets.transport import TransportFailed
@@ -124,6 +125,9 @@ class Volleys:
                     return Held(connection, request, lane, held_at)
             except (TransportFailed, TimeoutError) as error:
                 failed = error
+        assert failed is not None
+        if limit := troubles.limit_of(failed):
+            raise HarnessError(f"a burst could not be made ready: {limit}") from failed
         raise HarnessError(
             f"a burst of connections to {door.authority} could not be made ready: {failed!r}; "
             "is the service up, and its link without toxics?"
@@ -168,10 +172,10 @@ class Volleys:
         try:
             async with asyncio.timeout(self._patience.answer_s):
                 response = await one.connection.receive()
-        except TimeoutError:
+        except TimeoutError as error:
             one.connection.close()
             message = f"no answer within {self._patience.answer_s:g} s"
-            raise TransportFailed(message, stage="receive") from None
+            raise TransportFailed(message, stage="receive") from error
         if one.connection.is_open:
             one.connection.usable_until = time.monotonic() + KEEP_IDLE_S
             self._idle[one.lane % len(self._doors)].append(one.connection)

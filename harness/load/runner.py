@@ -33,6 +33,7 @@ from harness.load.doors import Door
 from harness.load.measured import Measured
 from harness.load.plan import Arrival, Plan
 from harness.load.visits import VISITS
+from harness.machine.troubles import limit_of
 from harness.targets.port import Action, Answer
 from harness.targets.recording import result_of, why
 from harness.targets.sending import unanswered
@@ -142,6 +143,10 @@ class Visitor(User):
         except StopIteration as end:
             answer: Answer = end.value
         except TransportFailed as error:
+            if limit := limit_of(error):
+                # The generator's own failure is no answer of the service.
+                call.unknown(limit)
+                raise TargetFailed(f"the load could not be sent: {limit}") from error
             answer = unanswered(error)
         except TargetFailed as error:
             call.unknown(str(error))

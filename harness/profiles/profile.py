@@ -83,6 +83,12 @@ class Profile:
             said.append(self.budgets.get(clause, BudgetTable()).over(of_gap).over(_table(self.budget)))
         return _budget(largest(said).over(_table(self.budget)))
 
+    @property
+    def largest_burst(self) -> int:
+        """The most requests that any scenario releases together."""
+        changed = [table.bursts or () for table in self.budgets.values()]
+        return max(size for sizes in (self.budget.bursts, *changed) for size in sizes)
+
     def asks(self, clause: Clause) -> str:
         """Empty when the profile asks for a clause, else the reason why not."""
         missing = [means for means in clause.by if means not in self.means]

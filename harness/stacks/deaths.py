@@ -47,7 +47,9 @@ def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | 
             observed=f"{part.name} {end}",
             details={"log": log},
         )
-    return PartDied(f"{part.name} {end} on its own", part=part.name, log=log)
+    last = next((line.strip() for line in reversed(log) if line.strip()), "")
+    words = f"; its last words: {last[:300]}" if last else ""
+    return PartDied(f"{part.name} {end} on its own{words}", part=part.name, log=log)
 
 
 @contextmanager

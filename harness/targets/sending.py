@@ -10,6 +10,7 @@ from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
+from harness.machine import lag, troubles
 from harness.targets.cookies import CookieJar, carried, carrying
 from harness.targets.port import Action, Answer, HttpRequest, HttpResponse, Outcome, Send
 from harness.targets.transport import TransportFailed
@@ -97,8 +98,16 @@ class Client:
             await client.aclose()
 
 
-def unanswered(error: TransportFailed) -> Answer:
-    """The answer that did not come."""
+def unanswered(error: TransportFailed, *, since: float | None = None) -> Answer:
+    """The answer that did not come.
+
+    Where this machine is the reason, its limit or its delay is noted: no verdict rests on it then.
+
+    Args:
+        since: when it was asked for, by `time.monotonic`.
+    """
+    if not troubles.note_limit(error) and error.timed_out and since is not None:
+        lag.excuses(since, time.monotonic())
     return Answer(Outcome.UNKNOWN, None, problem=f"{error.stage}: {error}")
 
 
@@ -118,8 +127,19 @@ async def ask(send: Send, action: Action, *, replica: int | None = None) -> Answ
         except StopIteration as end:
             answer: Answer = end.value
         except TransportFailed as error:
-            answer = unanswered(error)
+            answer = unanswered(error, since=started)
+    weigh(answer, started)
     return replace(answer, latency_s=time.monotonic() - started)
+
+
+def weigh(answer: Answer, since: float) -> None:
+    """Note where a failure of the service has an excuse: its own connections lead through our relay.
+
+    Args:
+        since: when the answer was asked for, by `time.monotonic`.
+    """
+    if answer.status is not None and answer.status >= 500:
+        lag.excuses(since, time.monotonic(), only=lag.RELAY)
 
 
 def understood(action: Action, response: HttpResponse) -> Answer:

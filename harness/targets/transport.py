@@ -15,6 +15,12 @@ class TransportFailed(Exception):
         super().__init__(message)
         self.stage = stage
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was given up for the time it took."""
+        cause = self.__cause__
+        return isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__
+
 
 class TargetFailed(HarnessError):
     """The adapter could not do what a scenario needs before it can judge anything.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import struct
 from collections.abc import Callable
 from typing import cast
 
+from harness.machine import troubles
+from harness.machine.descriptors import runs_out
 from harness.wire.boundary import Gatekeeper, WireProtocol
 from harness.wire.link import Counts, Tripwires
 from harness.wire.outlet import PairOutlet
@@ -249,6 +252,9 @@ class Pair:
     def accepted(self, transport: asyncio.Transport) -> None:
         self.door.counts.connections += 1
         self.door.pairs.add(self)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and runs_out(sock.fileno()):
+            troubles.note(troubles.LIMITS[errno.EMFILE])
         self.dialling = self.door.loop.create_task(self._dial(transport))
 
     async def _dial(self, client: asyncio.Transport) -> None:
@@ -265,7 +271,9 @@ class Pair:
         """A connection to the server; None where it cannot be had, or nobody is there to want it."""
         try:
             await self.door.dial(self.server)
-        except OSError:
+        except OSError as error:
+            # One that this process could not even try is no refusal of the server's.
+            troubles.note_limit(error)
             # It was accepted before the server could refuse: a reset is what comes closest.
             self.door.counts.resets += 1
             self.reset()

@@ -16,6 +16,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from harness.errors import DeadlineExceeded, StackError
+from harness.machine import troubles
+from harness.machine.lag import RELAY, LoopWatch
 from harness.wire.boundary import Gatekeeper, WireProtocol
 from harness.wire.link import RelayLink
 from harness.wire.passing import Door
@@ -36,12 +38,20 @@ class Relays:
     def __init__(self) -> None:
         self._loop = _new_loop()
         self._doors: dict[str, Door] = {}
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="overbooked-relay", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        self._loop.set_exception_handler(_noted)
+        watch = LoopWatch(self._loop, RELAY)
+        try:
+            self._loop.run_forever()
+        finally:
+            watch.stop()
+            if not self._closing:
+                troubles.note("the relay's thread ended in mid-run; nothing that was sent since has arrived")
 
     def open(
         self,
@@ -100,6 +110,7 @@ class Relays:
         """Reset every connection, stop listening and end the thread."""
         if self._loop.is_closed():
             return
+        self._closing = True
         if self._thread.is_alive():
             try:
                 self._call(self._shut())
@@ -166,6 +177,14 @@ class _DoorControl:
 
     def troubles(self) -> tuple[str, ...]:
         return tuple(self._door.troubles)
+
+
+def _noted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What fails outside any connection, an accept for want of file descriptors above all."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        troubles.note_limit(error)
+    loop.default_exception_handler(context)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -9,21 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import struct
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from harness.faults.server.chunks import Chunk
 from harness.faults.server.metrics import Count
 from harness.faults.server.pipeline import Pipeline
 from harness.faults.server.toxics import DOWNSTREAM, UPSTREAM, Toxic
+from harness.machine.descriptors import runs_out
+from harness.machine.troubles import LIMITS, limit_of
 
 if TYPE_CHECKING:
     from harness.faults.server.proxy import Proxy
 
 # l_onoff=1, l_linger=0: close sends RST and drops what is unsent.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# The exit code of a server that has run into a limit of this machine (EX_OSERR).
+LIMIT_REACHED = 71
+
+
+def _end(limit: str) -> NoReturn:
+    """End the server: one that cannot connect must not pass for an upstream that refuses."""
+    sys.stderr.write(f"toxiproxy: {limit}\n")
+    sys.stderr.flush()
+    os._exit(LIMIT_REACHED)
 
 
 class Side:
@@ -221,6 +235,9 @@ class Connection:
 
     def accepted(self) -> None:
         """The client is there: connect to the upstream before reading from it."""
+        sock = self._client.transport.get_extra_info("socket")
+        if sock is not None and runs_out(sock.fileno()):
+            _end(LIMITS[errno.EMFILE])
         self.proxy.connections[self] = None
         self._dial = asyncio.get_running_loop().create_task(self._connect())
 
@@ -231,7 +248,9 @@ class Connection:
             # A Side is a protocol in all but its base class.
             made = cast("Callable[[], asyncio.Protocol]", lambda: self._upstream)
             await asyncio.get_running_loop().create_connection(made, host, port)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if limit := limit_of(error):
+                _end(limit)
             # It was accepted already: closing is the only refusal left.
             self.proxy.connections.pop(self, None)
             self._client.close()
