@@ -288,9 +288,11 @@ async def system(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def races(
-    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge
+    request: pytest.FixtureRequest, stack: Stack, system: System, judge: Judge, budget: Budget, seed: int
 ) -> AsyncIterator[Races]:
     """Plays races against the system, many requests released in one instant."""
+    from harness.bookkeeping.exploring import after_bursts  # noqa: PLC0415
+    from harness.bookkeeping.orders import WATCHER  # noqa: PLC0415
     from harness.explore.bursts import Races  # noqa: PLC0415
     from harness.faults.allow import Aim  # noqa: PLC0415
 
@@ -298,11 +300,32 @@ async def races(
     service = clerk.descriptor.service("app")
     guard = Aim(stack, clerk.settings.stack.allow_hosts).burst
     warm_path = service.health if service else "/"
-    races = Races(system, judge, guard=guard, warm_path=warm_path, patience=clerk.patience)
+    follow, script = after_bursts(
+        stack,
+        system,
+        judge,
+        budget,
+        settings=clerk.settings,
+        seed=seed,
+        orders=clerk.plan.orders,
+        watcher=request.config.pluginmanager.get_plugin(WATCHER),
+    )
+    races = Races(
+        system,
+        judge,
+        guard=guard,
+        warm_path=warm_path,
+        patience=clerk.patience,
+        explore=follow,
+        script=script,
+        logs=lambda: {name: stack.log_tail(name) for name in stack.replicas},
+    )
     try:
         yield races
     finally:
         await races.close()
+        if script is not None:
+            await script.explore.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -19,6 +19,7 @@ from harness.errors import GapFound, HarnessError
 from harness.explore.bundle import Bundle, Expected, Made, Recording
 from harness.explore.bundle_files import prune, replay_command, write_bundle
 from harness.explore.bundle_reading import read_bundle
+from harness.explore.burst_races import IN_SCHEDULE
 from harness.explore.redaction import Redactor
 from harness.explore.telling import RECORDING
 from harness.targets.descriptor import Descriptor
@@ -124,7 +125,7 @@ class Bundling:
                 catalog=self.catalog,
                 descriptor=self.descriptor(),
             ),
-            expected=expected_of(finding, self.settings),
+            expected=expected_of(_in_schedule(finding), self.settings),
             recording=Recording.model_validate(finding.details[RECORDING]),
         )
 
@@ -146,6 +147,14 @@ def written(
         return {NO_BUNDLE: str(error)}
     prune(settings.reports, settings.bundles.keep)
     return {REPLAY: replay_command(path, start)}
+
+
+def _in_schedule(finding: Finding) -> Finding:
+    """What the recorded schedule shows, where that is not what found it."""
+    shown = finding.details.get(IN_SCHEDULE)
+    if not shown:
+        return finding
+    return replace(finding, **{**shown, "operations": tuple(shown["operations"])})
 
 
 def expected_of(found: Finding | GapFound, settings: Settings) -> Expected:

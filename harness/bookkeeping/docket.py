@@ -19,6 +19,7 @@ from harness.verdicts.means import RULES, supplied
 
 PARAMETER = "overbooked_trial"
 UNKNOWN_WEIGHT_S = 5.0
+BURSTS = "races"
 EXPLORER = "explore"  # the fixture by which a scenario explores
 
 
@@ -164,8 +165,11 @@ def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
 def _ordered_to_run(item: pytest.Item, scenario: str, plan: Plan) -> bool:
     if plan.orders is None:
         return True
-    explores = EXPLORER in getattr(item, "fixturenames", ())
-    return explores and plan.orders.scenario in {"", scenario} and plan.orders.match in scenario
+    fixtures = getattr(item, "fixturenames", ())
+    explores = EXPLORER in fixtures
+    # What a burst has found is run again in its own scenario; nothing else of that is.
+    replays = plan.orders.one and plan.orders.scenario == scenario and BURSTS in fixtures
+    return (explores or replays) and plan.orders.scenario in {"", scenario} and plan.orders.match in scenario
 
 
 def _first_that_fits(items: list[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:

@@ -9,6 +9,7 @@ from harness.bookkeeping.orders import Orders, Watcher
 from harness.config import Settings
 from harness.errors import NotSupported
 from harness.explore.allowance import Ask, endless
+from harness.explore.burst_races import MakeExplore, Replayed
 from harness.explore.exploring import Explore
 from harness.explore.footprinting import Footprinting
 from harness.explore.gates import require_store
@@ -84,6 +85,34 @@ def explorer(
         ask=ask,
         made=MadeNames(stack.dsns.get("observer") or dsn),
     )
+
+
+def after_bursts(
+    stack: Stack,
+    system: System,
+    judge: Judge,
+    budget: Budget,
+    *,
+    settings: Settings,
+    seed: int,
+    orders: Orders | None,
+    watcher: Watcher | None,
+) -> tuple[MakeExplore, Replayed | None]:
+    """What explores the race of a burst that has found something, and what runs such a schedule again.
+
+    Raises:
+        NotSupported: a schedule is to be run again, and the stack's links have no gate.
+    """
+
+    def follow(aside: Judge) -> Explore:
+        return explorer(stack, system, aside, budget, settings=settings, seed=seed)
+
+    if orders is None or not orders.one:
+        return follow, None
+    explore = explorer(
+        stack, system, judge, budget, settings=settings, seed=seed, orders=orders, watcher=watcher
+    )
+    return follow, Replayed(judge, orders.clause or judge.clauses[0], orders.race, explore)
 
 
 def _script(orders: Orders | None, watcher: Watcher | None) -> Script | None:

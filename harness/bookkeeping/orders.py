@@ -22,6 +22,7 @@ class Orders:
     Args:
         scenario: the node id of the only one that runs, parameters included; "": all that explore.
         match: only scenarios whose node id contains this.
+        clause: what the schedule is to open; "": the scenario's first.
         race: the name of the only race within it that is run; "": with a schedule the first.
         schedule: run exactly this one; None: explore.
         step: a person chooses who goes next; the watcher asks.
@@ -34,6 +35,7 @@ class Orders:
 
     scenario: str = ""
     match: str = ""
+    clause: str = ""
     race: str = ""
     schedule: tuple[int, ...] | None = None
     step: bool = False

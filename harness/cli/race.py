@@ -155,15 +155,18 @@ def command(
     return code
 
 
-def explored(catalog: Catalog, name: str) -> Selection:
+def explored(catalog: Catalog, name: str, *, by_any: bool = False) -> Selection:
     """The clauses of a gap, or the one clause, that are to be shown by interleavings.
+
+    Args:
+        by_any: also a clause that is shown otherwise, whose schedule was found in another way.
 
     Raises:
         UnknownGap: there is no gap or clause of that name.
         UsageError: there is none by interleavings.
     """
     clauses = catalog.clauses_of([name])
-    wanted = tuple(clause.name for clause in clauses if Means.INTERLEAVINGS in clause.by)
+    wanted = tuple(clause.name for clause in clauses if by_any or Means.INTERLEAVINGS in clause.by)
     gap = catalog.gap_of(name)
     if not wanted:
         having = [clause.name for clause in gap.clauses if Means.INTERLEAVINGS in clause.by]

@@ -42,7 +42,7 @@ def replayed_schedule(
         UsageError: the mutant or the stack is not to be had here.
         KeyboardInterrupt: by Ctrl-C; everything that was started is gone.
     """
-    selection = explored(said.settings.catalog(), bundle.clause)
+    selection = explored(said.settings.catalog(), bundle.clause, by_any=True)
     recording = bundle.recording
     with tempfile.TemporaryDirectory(prefix="overbooked-replay-") as folder:
         plan, why = planned(said, selection, None if healthy else bundle.made.mutant, Path(folder))
@@ -51,6 +51,7 @@ def replayed_schedule(
             variants=(replace(plan.variants[0], repeats=times),),
             orders=Orders(
                 scenario=bundle.scenario,
+                clause=bundle.clause,
                 race=recording.race,
                 schedule=recording.schedule,
                 scenario_seed=bundle.made.scenario_seed,

@@ -27,6 +27,10 @@ VERSION_KEY = "overbooked_bundle"
 _NUMBERS = re.compile(r"\[\n\s+\d+(?:,\n\s+\d+)*\n\s+\]")
 
 
+# In the name of a race that two requests of a burst make; its clause is shown by bursts.
+OF_A_BURST = " of a burst, "
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -265,7 +269,9 @@ class Bundle(_Part):
     def search(self) -> str:
         """The command that searches what is there now, instead of doing this again."""
         faults = self.recording.faults
-        return f"overbooked sweep {faults.journey}" if faults else f"overbooked race {self.clause}"
+        if faults:
+            return f"overbooked sweep {faults.journey}"
+        return f"overbooked {'run' if OF_A_BURST in self.recording.race else 'race'} {self.clause}"
 
     def dumped(self) -> str:
         """As JSON, the version first, lists of numbers in one line each."""

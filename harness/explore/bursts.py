@@ -11,14 +11,16 @@ import asyncio
 import ipaddress
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 
 from harness.catalog.model import Means
-from harness.errors import HarnessError, HostNotAllowed
+from harness.errors import GapFound, HarnessError, HostNotAllowed
 from harness.explore.approaching import Approach, approach
-from harness.explore.rounds import Played, Round, odds
+from harness.explore.burst_races import BurstRace, Check, MakeExplore, MakeRound, Replayed, explored
+from harness.explore.rounds import Played, odds
 from harness.explore.volleys import Held, Volleys, door_of
 from harness.histories.operation import Operation
 from harness.targets.port import Action, Answer
@@ -29,8 +31,8 @@ from harness.targets.transport import TransportFailed
 from harness.verdicts.exercise import Exercise
 from harness.verdicts.judge import Judge
 
-MakeRound = Callable[[int], Awaitable[Round]]
-Check = Callable[[Played], Awaitable[None] | None]
+# Of each process, with a burst that has found something.
+LOG_LINES = 20
 Guard = Callable[[str], None]
 
 
@@ -60,6 +62,9 @@ class Races:
         guard: raises HostNotAllowed for a host that must not be burdened.
         warm_path: a path that costs the service nothing, e.g. its health; any answer will do.
         patience: when to give an answer up.
+        explore: makes what explores the race of a burst that has found something; None: nothing can.
+        script: a schedule of such a race is to be run again, in place of every burst.
+        logs: the last lines of the service's processes, by name.
     """
 
     def __init__(
@@ -70,7 +75,13 @@ class Races:
         guard: Guard = loopback_only,
         warm_path: str = "/",
         patience: Patience | None = None,
+        explore: MakeExplore | None = None,
+        script: Replayed | None = None,
+        logs: Callable[[], Mapping[str, Sequence[str]]] = dict,
     ) -> None:
+        self._explore = explore
+        self._script = script
+        self._logs = logs
         self._system = system
         self._judge = judge
         doors = [door_of(url) for url in system.client.urls]
@@ -187,6 +198,9 @@ class Races:
         if n < 1:
             raise ValueError(f"a race needs at least one round, got {n}")
         played: list[Played] = []
+        if self._script is not None:
+            await self._script.run(make_round, check)
+            return played
         self._judge.tally("rounds", 0)
         for number in range(n):
             begun = self._system.recorder.now()
@@ -195,9 +209,19 @@ class Races:
             result = Played(number, made, answers, self._system.history_since(begun))
             played.append(result)
             self._judge.tally("rounds")
-            checked = check(result)
-            if checked is not None:
-                await checked
+            before = set(self._judge.open_clauses)
+            try:
+                checked = check(result)
+                if checked is not None:
+                    await checked
+            except GapFound as gap:
+                # Ruled on before it is looked into: nothing that happens then may lose it.
+                for clause in self._judge.unruled:
+                    with self._judge(clause):
+                        raise gap
+                await self._look_into(before, result, make_round, check)
+                raise
+            await self._look_into(before, result, make_round, check)
             if set(self._judge.clauses) <= set(self._judge.open_clauses):
                 break
         if not self._judge.open_clauses and not any(a.ok for one in played for a in one.answers):
@@ -212,6 +236,35 @@ class Races:
                 {"per_round": detects, "rounds": len(played), "missed": 1 - odds(detects, len(played))},
             )
         return played
+
+    async def _look_into(
+        self, before: Collection[str], played: Played, make_round: MakeRound, check: Check
+    ) -> None:
+        """Tell of each clause that this round has opened what the burst was, and look for a schedule."""
+        opened = [clause for clause in self._judge.open_clauses if clause not in before]
+        if not opened:
+            return
+        said = {
+            "burst": {
+                "round": played.number + 1,
+                "size": len(played.answers),
+                "answers": dict(Counter(_in_short(answer) for answer in played.answers)),
+                "log": {part: list(lines)[-LOG_LINES:] for part, lines in self._logs().items()},
+            }
+        }
+        for clause in opened:
+            self._judge.explain(clause, said)
+        race = BurstRace(self._judge, make_round, check, played.number, opened)
+        if self._explore is None:
+            told = [(clause, {"no schedule": "nothing here can explore a race"}) for clause in opened]
+        else:
+            told = list(await explored(race, played.round.actions, self._explore))
+        for clause, details in told:
+            self._judge.explain(clause, details)
+
+
+def _in_short(answer: Answer) -> str:
+    return f"{answer.outcome.value} {answer.status}" if answer.status else answer.outcome.value
 
 
 def _raised(answer: Answer | BaseException) -> Answer:

@@ -46,7 +46,7 @@ class LoopWatch:
         _watches.append(self)
 
     def stop(self) -> None:
-        """Measure no longer; what was measured is forgotten."""
+        """Measure no longer; what was measured is still told by `conditions`."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -65,12 +65,10 @@ class LoopWatch:
         pieces = [*list(self._late), (self._expected, time.monotonic())]
         return sum(max(0.0, min(to, ended) - max(at, begun)) for at, to in pieces)
 
-    def worst_s(self, begun: float) -> float:
-        """The longest time the loop was late since a moment."""
-        return max((to - max(at, begun) for at, to in list(self._late) if to > begun), default=0.0)
-
 
 _watches: list[LoopWatch] = []
+# From when a loop was expected to when it came, by the name of what it does.
+_late_by_name: dict[str, deque[tuple[float, float]]] = {}
 
 
 @contextmanager
@@ -110,12 +108,10 @@ def load() -> str:
 
 def conditions(begun: float) -> dict[str, Any]:
     """What this machine was doing since a moment, JSON-compatible: load by core, lateness by loop in ms."""
-    now = time.monotonic()
     late: dict[str, dict[str, int]] = {}
-    for one in list(_watches):
-        figures = {"worst": round(one.worst_s(begun) * 1000), "sum": round(one.late_s(begun, now) * 1000)}
-        before = late.get(one.name, {"worst": 0, "sum": 0})
-        late[one.name] = {name: max(before[name], figures[name]) for name in figures}
+    for name, pieces in list(_late_by_name.items()):
+        each = [to - max(at, begun) for at, to in list(pieces) if to > begun]
+        late[name] = {"worst": round(max(each, default=0.0) * 1000), "sum": round(sum(each) * 1000)}
     return {
         "load": [round(each, 1) for each in os.getloadavg()],
         "cores": os.cpu_count(),

@@ -46,6 +46,7 @@ class Judge:
         self._answered: Callable[[], int] = int
         self._doubt = ""
         self._ruled: dict[str, tuple[Verdict, str, Finding | None]] = {}
+        self._overheard: list[tuple[str, GapFound]] | None = None
 
     # -- evidence ------------------------------------------------------------------------------
 
@@ -102,9 +103,39 @@ class Judge:
         try:
             yield
         except GapFound as gap:
+            if self._overheard is not None:
+                self._overheard.append((clause, gap))
+                return
             self._rule(clause, Verdict.OPEN, gap.what, _finding(gap))
         else:
-            self._rule(clause, Verdict.CLOSED, "", None)
+            if self._overheard is None:
+                self._rule(clause, Verdict.CLOSED, "", None)
+
+    @contextmanager
+    def overhearing(self) -> Iterator[list[tuple[str, GapFound]]]:
+        """What blocks find meanwhile is collected, with its clause, and rules on nothing."""
+        before, self._overheard = self._overheard, []
+        try:
+            yield self._overheard
+        finally:
+            self._overheard = before
+
+    def finding(self, clause: str) -> Finding | None:
+        """What opened a clause so far."""
+        ruled = self._ruled.get(clause)
+        return ruled[2] if ruled else None
+
+    def explain(self, clause: str, details: Mapping[str, Any]) -> None:
+        """Add to the details of what opened a clause."""
+        verdict, reason, finding = self._ruled[clause]
+        if finding is not None:
+            finding = replace(finding, details={**finding.details, **cleaned(details)})
+            self._ruled[clause] = verdict, reason, finding
+
+    @property
+    def unruled(self) -> tuple[str, ...]:
+        """The clauses on which nothing was ruled so far."""
+        return tuple(clause for clause in self.clauses if clause not in self._ruled)
 
     def doubt(self, clause: str, reason: str) -> None:
         """Rule that a clause was shown neither way.

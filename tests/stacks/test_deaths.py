@@ -30,7 +30,10 @@ def test_the_service_opens_a_gap_and_any_other_part_makes_it_inconclusive() -> N
     assert isinstance(own_death(Part("app-2"), "ended", replicas=REPLICAS), SystemDied)
     died = own_death(DEAD, DEAD.how_it_ended(), replicas=REPLICAS)
     assert isinstance(died, PartDied)
-    assert (str(died), died.part) == ("postgres was ended by SIGKILL on its own", "postgres")
+    assert (str(died), died.part) == (
+        "postgres was ended by SIGKILL on its own; its last words: last words of postgres",
+        "postgres",
+    )
     assert died.log == ("last words of postgres",)
 
 
