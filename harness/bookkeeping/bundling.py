@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from harness.catalog import Catalog
 from harness.config import Settings
 from harness.errors import GapFound, HarnessError
 from harness.explore.bundle import Bundle, Expected, Made, Recording
-from harness.explore.bundle_files import prune, replay_command, write_bundle
+from harness.explore.bundle_files import prune, replay_command, with_config, write_bundle
 from harness.explore.bundle_reading import read_bundle
 from harness.explore.burst_races import IN_SCHEDULE
 from harness.explore.redaction import Redactor
@@ -27,6 +28,8 @@ from harness.verdicts.evidence import ClauseResult, Finding
 
 # Keys of a finding's details, for reports: the command that replays it, and why there is none.
 REPLAY = "replay"
+# Key of a finding's details: the command that does a sweep again.
+AGAIN = "again"
 NO_BUNDLE = "no bundle"
 
 
@@ -51,11 +54,29 @@ class Bundling:
 
         A bundle that cannot be written changes no verdict; the finding says why there is none.
         """
+        if any(each.finding and AGAIN in each.finding.details for each in result.results):
+            complete = tuple(self._with_whole_command(each, result) for each in result.results)
+            result = replace(result, results=complete)
         if not any(each.finding and RECORDING in each.finding.details for each in result.results):
             return result
         return replace(
             result, results=tuple(self._of(each, result, scenario_seed) for each in result.results)
         )
+
+    def _with_whole_command(self, ruled: ClauseResult, result: TrialResult) -> ClauseResult:
+        """A command in a finding names the system it was found on."""
+        finding = ruled.finding
+        if finding is None or AGAIN not in finding.details:
+            return ruled
+        mutant = self.plan.variant(result.trial.variant).mutant
+        kind = result.stack.get("kind")
+        options = [
+            *(["--stack", str(kind)] if kind else []),
+            *(["--mutant", mutant] if mutant else []),
+            *with_config(self.plan.config, self.plan.start),
+        ]
+        whole = f"{finding.details[AGAIN]} {shlex.join(options)}".rstrip()
+        return replace(ruled, finding=replace(finding, details={**finding.details, AGAIN: whole}))
 
     def _of(self, ruled: ClauseResult, result: TrialResult, seed: int) -> ClauseResult:
         finding = ruled.finding
@@ -80,13 +101,14 @@ class Bundling:
         # A proof meets what it expects again and again: once is enough to look at it.
         before = None if own else self._earlier(name, result)
         if before is not None:
-            return {REPLAY: replay_command(before, self.plan.start)}
+            return {REPLAY: replay_command(before, self.plan.start, self.plan.config)}
         return written(
             lambda: self._bundle(ruled, finding, result, seed),
             self.plan.folder,
             name,
             settings=self.settings,
             start=self.plan.start,
+            config=self.plan.config,
         )
 
     def _earlier(self, name: str, result: TrialResult) -> Path | None:
@@ -131,7 +153,13 @@ class Bundling:
 
 
 def written(
-    make: Callable[[], Bundle], folder: Path, name: str, *, settings: Settings, start: Path
+    make: Callable[[], Bundle],
+    folder: Path,
+    name: str,
+    *,
+    settings: Settings,
+    start: Path,
+    config: Path | None = None,
 ) -> Mapping[str, str]:
     """Make a bundle and write it: the command that replays it under `REPLAY`, or under `NO_BUNDLE` why there
     is none. A bundle that cannot be had costs no finding.
@@ -140,13 +168,16 @@ def written(
         folder: of the run.
         name: of the file, without its end.
         start: the path in the command is relative to this folder, where it can be.
+        config: the settings file that the run was given.
     """
     try:
-        path = write_bundle(make(), folder, name, size_bytes=settings.bundles.size_kib * 1024, shown=start)
+        path = write_bundle(
+            make(), folder, name, size_bytes=settings.bundles.size_kib * 1024, shown=start, config=config
+        )
     except (HarnessError, OSError, ValueError) as error:
         return {NO_BUNDLE: str(error)}
     prune(settings.reports, settings.bundles.keep)
-    return {REPLAY: replay_command(path, start)}
+    return {REPLAY: replay_command(path, start, config)}
 
 
 def _in_schedule(finding: Finding) -> Finding:

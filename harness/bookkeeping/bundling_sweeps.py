@@ -28,6 +28,7 @@ class SweepBundling:
         seed: of the sweep.
         folder: of the run, whose name is the run's id.
         start: paths in commands are relative to this folder, where they can be.
+        config: the settings file that the sweep was given.
     """
 
     settings: Settings
@@ -36,6 +37,7 @@ class SweepBundling:
     seed: int
     folder: Path
     start: Path
+    config: Path | None = None
 
     def kept(self, swept: Sweep, stack: Stack) -> Mapping[str, Mapping[str, str]]:
         """For each finding `{"replay": COMMAND}`, or `{"no bundle": WHY}` where none could be written.
@@ -54,6 +56,7 @@ class SweepBundling:
             f"{swept.journey}.{aspect}",
             settings=self.settings,
             start=self.start,
+            config=self.config,
         )
 
     def _bundle(self, recording: Recording, gap: GapFound, stack: Stack) -> Bundle:

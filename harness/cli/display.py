@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.cli.lasting import lasting
+from harness.reporting.terminal import laid_out
 
 PLAIN_WIDTH = 120
 PER_SECOND = 4
@@ -23,7 +24,8 @@ QUIET_S = 60.0
 
 def _print(console: Console, what: RenderableType) -> None:
     # A sentence is left to whoever shows it; a table is laid out here.
-    console.print(what, highlight=False, markup=False, soft_wrap=isinstance(what, Text))
+    for line in [what] if isinstance(what, Text) else laid_out(console, what):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _elapsed(seconds: float) -> str:

@@ -16,6 +16,7 @@ from harness.catalog import Catalog
 from harness.catalog.selection import Selection
 from harness.config import Settings
 from harness.errors import UsageError
+from harness.explore.bundle_files import with_config
 from harness.verdicts.policy import Policy
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +48,13 @@ class Said:
     settings: Settings
     overrides: dict[str, Any]
     config: Path | None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a command that does the same again needs beside profile, stack, seed and mutant."""
+        replicas = (self.overrides.get("stack") or {}).get("replicas")
+        said = ["--replicas", str(replicas)] if replicas else []
+        return (*said, *with_config(self.config, Path.cwd()))
 
 
 def settings_of(config: Path | None, **values: Any) -> Said:

@@ -223,6 +223,7 @@ def booked(plan: Plan, said: Said, selection: Selection, folder: RunFolder, disp
             target=descriptor_of(settings).name,
             workers=0,
             shard=Shard(parts, (index,)) if parts > 1 else None,
+            options=said.options,
         ),
         selection=selection,
         canary=None,

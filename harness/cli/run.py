@@ -129,6 +129,7 @@ def run(
                 mutant=seeded.name if seeded else None,
                 target=descriptor.name,
                 workers=workers,
+                options=said.options,
             ),
             selection=selection,
             canary=settings.canary or None,

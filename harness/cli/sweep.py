@@ -88,7 +88,8 @@ def command(
     overbooked sweep checkout --sample 40 --twice 50 --json
     overbooked sweep checkout --only 62:kill-after --mutant SYS-01.2
     """
-    settings = settings_of(config, seed=seed, stack={"kind": kind}).settings
+    said = settings_of(config, seed=seed, stack={"kind": kind})
+    settings = said.settings
     wanted = kinds_of(kinds)
     journeys = journeys_for(name)
     plan = only_of(only)
@@ -100,7 +101,7 @@ def command(
         stack = ground.stack()
         sweeping = Sweeping(wanted, quotas, plan, ground.seed)
         bundling = SweepBundling(
-            settings, ground.descriptor, ground.mutant, ground.seed, folder.path, Path.cwd()
+            settings, ground.descriptor, ground.mutant, ground.seed, folder.path, Path.cwd(), said.config
         )
         found = looped(lambda: _sweep(stack, bundling, journeys, sweeping, folder, display))
         display.line(Text(f"{folder.path}/"))

@@ -22,7 +22,9 @@ class BundleNotWritten(HarnessError):
     """A bundle could not be written: no space, no permission, or something in the way."""
 
 
-def write_bundle(bundle: Bundle, folder: Path, name: str, *, size_bytes: int, shown: Path) -> Path:
+def write_bundle(
+    bundle: Bundle, folder: Path, name: str, *, size_bytes: int, shown: Path, config: Path | None = None
+) -> Path:
     """Write a bundle with its lanes beside it, under a name of its own.
 
     Args:
@@ -30,6 +32,7 @@ def write_bundle(bundle: Bundle, folder: Path, name: str, *, size_bytes: int, sh
         name: of the file, without its end; where it is taken, with a number.
         size_bytes: how large the file may be; see `Bundle.within`.
         shown: paths in the command that replays it are relative to this folder, where they can be.
+        config: the settings file that the run was given.
 
     Returns:
         Where it is.
@@ -41,7 +44,7 @@ def write_bundle(bundle: Bundle, folder: Path, name: str, *, size_bytes: int, sh
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in _names(folder, name):
-            named = bundle.model_copy(update={"command": replay_command(path, shown)})
+            named = bundle.model_copy(update={"command": replay_command(path, shown, config)})
             _write_through(scratch, named.within(size_bytes).dumped())
             with suppress(FileExistsError):
                 os.link(scratch, path)  # unlike a rename it never takes a name that is taken
@@ -101,10 +104,23 @@ def headline_of(bundle: Bundle, *, verdict: str = "open") -> Headline:
     )
 
 
-def replay_command(path: Path, shown: Path) -> str:
-    """What replays a bundle, as it is typed in the folder `shown`."""
-    relative = path.relative_to(shown) if path.is_relative_to(shown) else path
-    return f"overbooked replay {shlex.quote(str(relative))}"
+def replay_command(path: Path, shown: Path, config: Path | None = None) -> str:
+    """What replays a bundle, as it is typed in the folder `shown`.
+
+    Args:
+        config: the settings file that the run was given: without it another system is asked.
+    """
+    return shlex.join(["overbooked", "replay", shorter(path, shown), *with_config(config, shown)])
+
+
+def with_config(config: Path | None, shown: Path) -> list[str]:
+    """The option by which a command is given the settings file of a run."""
+    return ["--config", shorter(config, shown)] if config else []
+
+
+def shorter(path: Path, shown: Path) -> str:
+    """A path as it is typed in the folder `shown`."""
+    return str(path.relative_to(shown) if path.is_relative_to(shown) else path)
 
 
 def _draw(bundle: Bundle, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.reporting.commands import Command
 from harness.reporting.terminal import show
 from harness.reporting.wording import (
     again,
@@ -168,7 +170,7 @@ def _clause(clause: ClauseScore, scorecard: Scorecard | None) -> RenderableType:
     else:
         table = _columns()
         table.add_row(Text(clause.letter, style=style), str(clause.verdict), Text(clause_reason(clause)))
-    return Group(table, *_indented([Text(command, style="dim")] if command else []))
+    return Group(table, *_indented([Command(command)] if command else []))
 
 
 def finding_text(letter: str, finding: Finding, command: str, *, style: str = "bold red") -> RenderableType:
@@ -180,13 +182,13 @@ def finding_text(letter: str, finding: Finding, command: str, *, style: str = "b
             table.add_row("", word, Text(said))
     drawn = lanes(finding)
     shown = drawn or finding.operations[:OPERATIONS_SHOWN]
-    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in shown]
+    lines: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis") for line in shown]
     if not drawn and (more := len(finding.operations) - len(shown)):
         lines.append(Text(f"... {more} more in the scorecard", style="dim"))
     if again := replay(finding):
-        lines.append(Text(again, style="dim"))
+        lines.append(Command(again) if again.startswith("overbooked ") else Text(again, style="dim"))
     elif command:
-        lines.append(Text(command, style="dim"))
+        lines.append(Command(command))
     return Group(table, *_indented(lines))
 
 
@@ -204,7 +206,7 @@ def _columns(wide: int = 2) -> Table:
     return table
 
 
-def _indented(lines: list[Text]) -> list[RenderableType]:
+def _indented(lines: Sequence[RenderableType]) -> list[RenderableType]:
     return [Padding(Group(*lines), (0, 0, 0, 4), expand=False)] if lines else []
 
 

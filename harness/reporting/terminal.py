@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -11,10 +12,22 @@ from rich.text import Text
 PLAIN_WIDTH = 150
 
 
+def laid_out(console: Console, what: RenderableType) -> Iterator[Text]:
+    """The lines of a renderable as wide as the console, without the blanks that fill them up.
+
+    A command that is continued on the next line must end in its backslash.
+    """
+    for segments in console.render_lines(what, pad=False):
+        line = Text.assemble(*((each.text, each.style or "") for each in segments if not each.control))
+        line.rstrip()
+        yield line
+
+
 def show(console: Console, what: RenderableType) -> None:
     """Print as wide as the terminal and in colour; elsewhere as wide as it likes, without either."""
     if console.is_terminal:
-        console.print(what, highlight=False)
+        for laid in laid_out(console, what):
+            console.print(laid, highlight=False, soft_wrap=True)
         return
     page = Console(file=io.StringIO(), width=PLAIN_WIDTH, color_system=None, emoji=False)
     with page.capture() as capture:

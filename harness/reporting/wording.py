@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 
@@ -126,8 +127,9 @@ def replay(finding: Finding) -> str:
 def again(clause: str, scorecard: Scorecard) -> str:
     """The command that judges one clause again, as it was judged."""
     run = scorecard.run
-    mutant = f" --mutant {run.mutant}" if run.mutant else ""
-    return f"overbooked run {clause} --profile {run.profile} --stack {run.stack} --seed {run.seed}{mutant}"
+    as_it_was = ["--profile", run.profile, "--stack", run.stack, "--seed", str(run.seed)]
+    mutant = ["--mutant", run.mutant] if run.mutant else []
+    return shlex.join(["overbooked", "run", clause, *as_it_was, *mutant, *run.options])
 
 
 def canary_line(scorecard: Scorecard) -> str:

@@ -71,6 +71,9 @@ def scorecard_of(data: Any, where: str = "scorecard") -> Scorecard:
     found = data.get("schema_version") if isinstance(data, dict) else None
     if not isinstance(found, int):
         raise BadScorecard(f"{where}: wanted a scorecard, found JSON without a schema_version")
+    if found == 1:
+        # It says nothing of the options; everything else is as it is now.
+        data, found = {**data, "schema_version": SCHEMA_VERSION, "options": []}, SCHEMA_VERSION
     if found != SCHEMA_VERSION:
         age = "newer" if found > SCHEMA_VERSION else "older"
         remedy = "upgrade Overbooked" if found > SCHEMA_VERSION else "run it again"
@@ -101,6 +104,7 @@ def _scorecard(data: Mapping[str, Any]) -> Scorecard:
             mutant=data["mutant"],
             target=data["target"],
             workers=data["workers"],
+            options=tuple(data["options"]),
             shard=Shard(shard["of"], tuple(shard["present"])) if shard else None,
         ),
         complete=data["complete"],

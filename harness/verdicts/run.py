@@ -41,6 +41,7 @@ class Run:
         target: the name of the system under test.
         workers: how many scenarios ran side by side.
         shard: which part of a suite; None: the whole.
+        options: what else was said on the command line and decides what is judged, e.g. `--config FILE`.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Run:
     target: str = ""
     workers: int = 1
     shard: Shard | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

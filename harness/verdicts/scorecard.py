@@ -31,7 +31,7 @@ __all__ = [
     "Shard",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NOT_ASKED = "not asked"
 
 
@@ -297,6 +297,7 @@ class Scorecard:
             "workers": run.workers,
             "shard": run.shard.as_dict() if run.shard else None,
             "mutant": run.mutant,
+            "options": list(run.options),
             "versions": dict(run.versions),
             "canary": self.canary.as_dict() if self.canary else None,
             "summary": {verdict.value: len(self.with_verdict(verdict)) for verdict in Verdict},
