@@ -38,9 +38,7 @@ class LoopWatch:
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
         self.name = name
         self._loop = loop
-        self._late: deque[tuple[float, float]] = deque(
-            maxlen=_KEPT
-        )  # from when it was expected to when it came
+        self._late = _late_by_name.setdefault(name, deque(maxlen=_KEPT))
         self._expected = time.monotonic() + TICK_S
         self._handle: asyncio.TimerHandle | None = loop.call_later(TICK_S, self._tick)
         _watches.append(self)

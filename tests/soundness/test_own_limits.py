@@ -244,12 +244,14 @@ def test_neither_closed_nor_open_stands_upon_an_own_failure(court: Court, health
 
 
 def test_what_is_open_says_what_the_machine_was_doing(court: Court, healthy: Make) -> None:
-    session = court.hold(LIMITED.format(act="pass"), healthy("SYS-03.c", "SYS-03.d"))
+    act = "import asyncio, time; await asyncio.sleep(0.1); time.sleep(0.3); await asyncio.sleep(0.1)"
+    session = court.hold(LIMITED.format(act=act), healthy("SYS-03.c", "SYS-03.d"))
     closed, opened = session.results[0].results
     assert (closed.verdict, opened.verdict) == ("closed", "open")
     machine = opened.notes["machine"]
     assert machine["cores"] == os.cpu_count()
     assert len(machine["load"]) == 3
+    assert machine["late_ms"]["scenario"]["worst"] >= 200
     assert "machine" not in closed.notes
 
 
