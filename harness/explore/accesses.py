@@ -60,9 +60,10 @@ class Access:
     def sees(self, write: Access) -> bool:
         """Whether this reads what that writes, so that its outcome depends on which comes first.
 
-        A plain UPDATE or DELETE reads no more than the rows that it changes, once it has them locked.
+        A plain UPDATE or DELETE reads no more than the rows that it changes, once it has them locked, and
+        a plain INSERT none.
         """
-        plain = self.step.verb in {"UPDATE", "DELETE"} and not self.decides
+        plain = self.step.verb in {"INSERT", "UPDATE", "DELETE"} and not self.decides
         return not plain and bool(self.reads & write.writes) and self.items.overlaps(write.items)
 
 

@@ -187,6 +187,11 @@ def test_a_predicate_read_by_both_who_then_insert_is_a_double_claim() -> None:
     assert classed(steps) == (Anomaly.DOUBLE_CLAIM, Phenomenon.G2)
 
 
+def test_an_insert_reads_nothing_that_makes_it_another_class() -> None:
+    steps = played((0, SOME), (1, SOME), (0, ADDS), (0, COMMIT), (1, ADDS), (1, COMMIT))
+    assert classed(steps) == (Anomaly.DOUBLE_CLAIM, Phenomenon.G2)
+
+
 def test_what_was_rolled_back_claims_nothing_and_its_deadlock_is_named() -> None:
     taken = ((0, SET_1), (1, SET_2), (0, SET_2), (1, SET_1), (1, "ROLLBACK"), (0, COMMIT))
     assert classed(played(*taken, errors={3: "40P01"}))[0] is Anomaly.DEADLOCK
