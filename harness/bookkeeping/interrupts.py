@@ -92,6 +92,8 @@ def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        # An interruption belongs to the work in the block: a later cancellation is not one of its making.
+        requested = False
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -27,6 +28,21 @@ def test_the_handlers_are_as_before_afterwards() -> None:
     with interrupts.first_one_counts(lambda: None):
         pass
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_cancelled_after_an_interrupted_command_is_not_called_interrupted() -> None:
+    with interrupts.first_one_counts(lambda: None), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def cancelled_by_its_limit() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with interrupts.unwinding():
+            task.cancel()
+            await asyncio.sleep(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled_by_its_limit())
 
 
 def blocked(listen: bool) -> int:
