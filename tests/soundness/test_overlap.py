@@ -15,7 +15,7 @@ from harness.explore.exploring import Explore
 from harness.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.overlap.defects import CASES, TABLES, Variant
-from tests.overlap.drivers import ByPsycopg, ByPsycopgClientCursor
+from tests.overlap.drivers import ByPsycopg, ByPsycopgClientCursor, _named
 from tests.overlap.ground import Ground, ground, prepared, verdict_of
 from tests.wire.postgres_server import PostgresServer, postgres_server
 from tests.wire.postgres_talk import EXECUTE, FLUSH, SYNC, bind, parse
@@ -102,6 +102,43 @@ END $$;
 @pytest.mark.parametrize("driver", [ByPsycopg, ByPsycopgClientCursor], ids=lambda driver: driver.name)
 async def test_a_procedure_is_taken_apart_by_every_protocol(database: PostgresServer, driver: Any) -> None:
     async with ground(database, "procedure", BY_PROCEDURE, driver()) as there:
+        explore, judge = there.explore()
+        await explore.interleavings(there.race)
+    assert verdict_of(judge) is Verdict.OPEN
+
+
+class ByOneQuery(ByPsycopg):
+    """Sends a whole transaction, BEGIN and COMMIT included, as one simple Query."""
+
+    name = "one query"
+
+    async def _book(self, connection: Any, variant: Variant, slot: str, who: str) -> bool:
+        text = variant.sql.replace("$1", f"'{slot}'").replace("$2", f"'{who}'")
+        await connection.execute(f"BEGIN; {text}; COMMIT")
+        return await self._said(
+            connection,
+            "SELECT count(*) > 0 FROM bookings WHERE slot = $1 AND who = $2",
+            {"p1": slot, "p2": who},
+        )
+
+
+class ByOnePipeline(ByPsycopg):
+    """Sends a whole transaction in one pipeline, with one Sync behind it."""
+
+    name = "one pipeline"
+
+    async def _book(self, connection: Any, variant: Variant, slot: str, who: str) -> bool:
+        async with connection.pipeline(), connection.transaction():
+            cursor = await connection.execute(_named(variant.sql), {"p1": slot, "p2": who})
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+
+@pytest.mark.parametrize("driver", [ByOneQuery, ByOnePipeline], ids=lambda driver: driver.name)
+async def test_a_transaction_that_is_sent_in_one_piece_hides_nothing(
+    database: PostgresServer, driver: Any
+) -> None:
+    async with ground(database, "one piece", CHECK_AND_INSERT, driver()) as there:
         explore, judge = there.explore()
         await explore.interleavings(there.race)
     assert verdict_of(judge) is Verdict.OPEN
