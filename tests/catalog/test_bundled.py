@@ -23,11 +23,11 @@ def rows() -> list[dict]:
     return [row for name in FILES for row in tomllib.loads(folder.joinpath(name).read_text())["gap"]]
 
 
-def test_there_are_157_gaps_545_clauses_and_534_mutants(catalog, rows):
-    assert (len(catalog), len(catalog.clauses), len(catalog.mutants)) == (157, 545, 534)
+def test_there_are_157_gaps_545_clauses_and_535_mutants(catalog, rows):
+    assert (len(catalog), len(catalog.clauses), len(catalog.mutants)) == (157, 545, 535)
     assert len(rows) == 157
     assert sum(len(row["closed_when"]) for row in rows) == 545
-    assert sum(len(row["open_when"]) for row in rows) == 534
+    assert sum(len(row["open_when"]) for row in rows) == 535
 
 
 def test_nothing_of_a_file_is_lost(catalog, rows):
@@ -69,6 +69,6 @@ def test_an_id_may_hold_a_dot(catalog):
 
 
 def test_mutants_that_break_a_clause_are_found_from_both_sides(catalog):
-    assert [m.number for m in catalog.gap("SYS-03").mutants_breaking("SYS-03.c")] == [1, 2, 3]
+    assert [m.number for m in catalog.gap("SYS-03").mutants_breaking("SYS-03.c")] == [1, 2, 3, 6]
     named = [m.name for m in catalog.mutants_breaking(["SYS-03.c", "SYS-04.c"])]
-    assert named == ["SYS-03.1", "SYS-03.2", "SYS-03.3", "SYS-04.2"]
+    assert named == ["SYS-03.1", "SYS-03.2", "SYS-03.3", "SYS-03.6", "SYS-04.2"]
