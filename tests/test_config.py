@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Settings
-from harness.errors import ConfigError, ExitCode, UnknownGap
-from harness.verdicts.policy import Policy
+from overbooked.config import Settings
+from overbooked.errors import ConfigError, ExitCode, UnknownGap
+from overbooked.verdicts.policy import Policy
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from harness.catalog import Catalog, Means
-from harness.errors import ConfigError, UnknownGap
-from harness.profiles import BUNDLED, BudgetTable, ProfileTable, load_profile
+from overbooked.catalog import Catalog, Means
+from overbooked.errors import ConfigError, UnknownGap
+from overbooked.profiles import BUNDLED, BudgetTable, ProfileTable, load_profile
 
 SIX = ("SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-28", "SYS-R5")
 

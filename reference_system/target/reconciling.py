@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from harness.targets.port import ReconciliationReport
-from harness.targets.transport import TargetFailed
+from overbooked.targets.port import ReconciliationReport
+from overbooked.targets.transport import TargetFailed
 from reference_system.target import forgeries as sql
 from reference_system.target.planting import Planting
 from reference_system.target.purchases import PRICE

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from harness.targets.port import (
+from overbooked.targets.port import (
     BookingRow,
     ChargeRow,
     DeadLetter,

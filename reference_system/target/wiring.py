@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.targets.port import Surroundings
-from harness.targets.transport import TargetFailed
+from overbooked.targets.port import Surroundings
+from overbooked.targets.transport import TargetFailed
 from reference_system.target.database import Database
 from reference_system.target.direct import Direct, Refused
 

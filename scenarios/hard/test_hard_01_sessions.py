@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import cycle
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.oracles.answers import refused_with
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.oracles.answers import refused_with
+from overbooked.targets.system import System
 
 # So many may be at it side by side, each with a session of his own.
 _PEOPLE = 10

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.oracles.prices import never_dearer
-from harness.targets.port import Money
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.oracles.prices import never_dearer
+from overbooked.targets.port import Money
+from overbooked.targets.system import System
 
 _BEFORE = Money(2500)
 _AFTER = Money(3100)

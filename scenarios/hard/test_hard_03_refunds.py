@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.journeys.buying import buys
-from harness.oracles.money import money_matches_bookings
-from harness.targets.port import Answer, Slot
-from harness.targets.system import System
-from harness.targets.transport import TargetFailed
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.journeys.buying import buys
+from overbooked.oracles.money import money_matches_bookings
+from overbooked.targets.port import Answer, Slot
+from overbooked.targets.system import System
+from overbooked.targets.transport import TargetFailed
 
 _JOB = "send_outbox"
 # To buy takes longer than to cancel: places are bought so many at a time.

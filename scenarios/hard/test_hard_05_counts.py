@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.oracles.answers import losers_are_told
-from harness.oracles.places import never_oversold
-from harness.targets.port import Answer
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.places import never_oversold
+from overbooked.targets.port import Answer
+from overbooked.targets.system import System
 
 
 @gap("HARD-05.a")

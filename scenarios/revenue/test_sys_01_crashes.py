@@ -8,15 +8,15 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from harness import gap
-from harness.faults.together import at_once
-from harness.faults.toolbox import Faults
-from harness.journeys.buying import Purchase, begins, repeats
-from harness.journeys.purchases import Purchases
-from harness.stacks.protocol import Stack
-from harness.targets.port import DurableState
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.faults.together import at_once
+from overbooked.faults.toolbox import Faults
+from overbooked.journeys.buying import Purchase, begins, repeats
+from overbooked.journeys.purchases import Purchases
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.port import DurableState
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 # The messages by which a payment takes effect.
 LINKS = ("app->postgres", "app->provider")

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import gap
-from harness.explore.fault_points import KILLS
-from harness.explore.sweeps import quotas_of, ruled_sweep
-from harness.journeys.judged import ANSWERS, BOOKS, HOLDS, MONEY
-from harness.journeys.swept_checkout import CheckoutJourney
-from harness.journeys.swept_webhook import WebhookJourney
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.wire.boundary import FaultKind
+from overbooked import gap
+from overbooked.explore.fault_points import KILLS
+from overbooked.explore.sweeps import quotas_of, ruled_sweep
+from overbooked.journeys.judged import ANSWERS, BOOKS, HOLDS, MONEY
+from overbooked.journeys.swept_checkout import CheckoutJourney
+from overbooked.journeys.swept_webhook import WebhookJourney
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.wire.boundary import FaultKind
 
 CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
 TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from harness import gap
-from harness.errors import HarnessError
-from harness.explore.awaiting import until
-from harness.explore.moments import moments
-from harness.faults.atmessage import AtMessage
-from harness.faults.toolbox import Faults
-from harness.journeys.buying import Purchase, begins, buys, repeats
-from harness.journeys.purchases import Purchases
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.stacks.together import together
-from harness.targets.person import Person
-from harness.targets.port import Slot
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.errors import HarnessError
+from overbooked.explore.awaiting import until
+from overbooked.explore.moments import moments
+from overbooked.faults.atmessage import AtMessage
+from overbooked.faults.toolbox import Faults
+from overbooked.journeys.buying import Purchase, begins, buys, repeats
+from overbooked.journeys.purchases import Purchases
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.stacks.together import together
+from overbooked.targets.person import Person
+from overbooked.targets.port import Slot
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 POSTGRES, PROVIDER, REDIS = "app->postgres", "app->provider", "app->redis"
 KILL, CUT, LOST, SILENT = "kill", "cut", "downstream", "upstream"

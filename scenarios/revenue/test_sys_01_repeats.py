@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness import gap
-from harness.journeys.buying import begins, buys, repeats
-from harness.oracles.answers import accepted, refused_with, same_answer
-from harness.oracles.effects import nothing_changed
-from harness.oracles.money import paid_bookings
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.journeys.buying import begins, buys, repeats
+from overbooked.oracles.answers import accepted, refused_with, same_answer
+from overbooked.oracles.effects import nothing_changed
+from overbooked.oracles.money import paid_bookings
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 
 @gap("SYS-01.f")

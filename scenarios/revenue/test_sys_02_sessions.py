@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from harness import gap
-from harness.errors import HarnessError
-from harness.explore.awaiting import until
-from harness.faults.toolbox import Faults
-from harness.oracles.answers import accepted, refused_with, same_answer
-from harness.oracles.checkouts import no_refusal_after_capture, survives
-from harness.oracles.effects import nothing_changed
-from harness.oracles.money import charged, charged_once, paid_bookings
-from harness.targets.person import Person
-from harness.targets.port import Action, Answer, Slot
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.errors import HarnessError
+from overbooked.explore.awaiting import until
+from overbooked.faults.toolbox import Faults
+from overbooked.oracles.answers import accepted, refused_with, same_answer
+from overbooked.oracles.checkouts import no_refusal_after_capture, survives
+from overbooked.oracles.effects import nothing_changed
+from overbooked.oracles.money import charged, charged_once, paid_bookings
+from overbooked.targets.person import Person
+from overbooked.targets.port import Action, Answer, Slot
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 STEPS = ("quote", "begin", "details", "pay")
 # A client that is told to wait tries again; the lease of whoever died meanwhile has run out by then.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness import gap
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.oracles.answers import losers_are_told
-from harness.oracles.linearizability import linearizable
-from harness.oracles.once import exactly_one_exists
-from harness.oracles.places import never_oversold, sold_at_most
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.linearizability import linearizable
+from overbooked.oracles.once import exactly_one_exists
+from overbooked.oracles.places import never_oversold, sold_at_most
+from overbooked.targets.system import System
 
 
 @gap("SYS-03.a")

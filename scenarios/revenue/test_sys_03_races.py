@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from harness import gap
-from harness.explore.bursts import Races
-from harness.explore.rounds import Played, Round
-from harness.faults.toolbox import Faults
-from harness.oracles.answers import losers_are_told
-from harness.oracles.linearizability import linearizable
-from harness.oracles.once import exactly_one_exists
-from harness.oracles.places import never_oversold, sold_at_most
-from harness.profiles.budget import Budget
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.explore.bursts import Races
+from overbooked.explore.rounds import Played, Round
+from overbooked.faults.toolbox import Faults
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.linearizability import linearizable
+from overbooked.oracles.once import exactly_one_exists
+from overbooked.oracles.places import never_oversold, sold_at_most
+from overbooked.profiles.budget import Budget
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 # The chance that one round shows the hardest of this gap's mutants, as measured on the reference
 # system; it decides how many rounds are enough and is noted as evidence.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.oracles.answers import losers_are_told
-from harness.oracles.money import charged, nothing_charged, paid_bookings
-from harness.targets.port import Money
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.money import charged, nothing_charged, paid_bookings
+from overbooked.targets.port import Money
+from overbooked.targets.system import System
 
 _QUOTED = Money(2500)
 _RAISED = Money(3100)

@@ -6,18 +6,18 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from harness import gap, properties
-from harness.explore.bursts import Races
-from harness.explore.rounds import Played, Round
-from harness.faults.toolbox import Faults
-from harness.oracles.answers import accepted, losers_are_told, refused_with
-from harness.oracles.money import charged, nothing_charged, paid_bookings
-from harness.oracles.prices import new_price_told
-from harness.profiles.budget import Budget
-from harness.properties import money
-from harness.targets.port import Answer, Money
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap, properties
+from overbooked.explore.bursts import Races
+from overbooked.explore.rounds import Played, Round
+from overbooked.faults.toolbox import Faults
+from overbooked.oracles.answers import accepted, losers_are_told, refused_with
+from overbooked.oracles.money import charged, nothing_charged, paid_bookings
+from overbooked.oracles.prices import new_price_told
+from overbooked.profiles.budget import Budget
+from overbooked.properties import money
+from overbooked.targets.port import Answer, Money
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 _QUOTED = Money(2500)
 _RAISED = Money(3100)

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import gap
-from harness.errors import HarnessError
-from harness.explore.awaiting import eventually
-from harness.explore.moments import moments
-from harness.faults.toolbox import Faults
-from harness.faults.toxics import Stream
-from harness.journeys.unheard import Unheard, pays_unheard
-from harness.oracles.payments import told_once
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.targets.person import Person
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.errors import HarnessError
+from overbooked.explore.awaiting import eventually
+from overbooked.explore.moments import moments
+from overbooked.faults.toolbox import Faults
+from overbooked.faults.toxics import Stream
+from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.oracles.payments import told_once
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.person import Person
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 REFUNDS = (400, 700)
 # By these the service makes an event durable, and the provider learns of it.

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from harness import gap
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.journeys.unheard import Unheard, pays_unheard
-from harness.oracles.effects import never_backwards
-from harness.oracles.payments import states_fit_amounts, told_once
-from harness.targets.system import System
+from overbooked import gap
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.oracles.effects import never_backwards
+from overbooked.oracles.payments import states_fit_amounts, told_once
+from overbooked.targets.system import System
 
 # How it was paid (of a card the service knows from its own calls, of a bank transfer from webhooks
 # alone), and what is delivered at once, as places in the order in which it happened.

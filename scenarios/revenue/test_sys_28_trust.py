@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from harness import gap
-from harness.errors import GapFound
-from harness.explore.awaiting import eventually
-from harness.faults.toolbox import Faults
-from harness.journeys.unheard import Unheard, pays_unheard
-from harness.oracles.answers import refused_with, told
-from harness.oracles.effects import exactly_once, nothing_changed
-from harness.oracles.payments import alike, told_once
-from harness.targets.port import DurableState, ProviderEvent
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.errors import GapFound
+from overbooked.explore.awaiting import eventually
+from overbooked.faults.toolbox import Faults
+from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.oracles.answers import refused_with, told
+from overbooked.oracles.effects import exactly_once, nothing_changed
+from overbooked.oracles.payments import alike, told_once
+from overbooked.targets.port import DurableState, ProviderEvent
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 NOT_GENUINE = ("forged", "missing", "stale")
 # Of a price of 2500: nothing goes back, some of it, all of it.

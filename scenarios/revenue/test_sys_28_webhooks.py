@@ -9,20 +9,20 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import strategies as st
 
-from harness import gap, properties
-from harness.explore.awaiting import eventually
-from harness.explore.bursts import Races
-from harness.explore.looking import Onlooker
-from harness.explore.rounds import Played, Round
-from harness.faults.toolbox import Faults
-from harness.journeys.unheard import Unheard, pays_unheard
-from harness.oracles.effects import never_backwards, nothing_changed
-from harness.oracles.payments import states_fit_amounts, told_once
-from harness.profiles.budget import Budget
-from harness.properties import Delivery, deliveries
-from harness.targets.port import DurableState, ProviderEvent
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap, properties
+from overbooked.explore.awaiting import eventually
+from overbooked.explore.bursts import Races
+from overbooked.explore.looking import Onlooker
+from overbooked.explore.rounds import Played, Round
+from overbooked.faults.toolbox import Faults
+from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.oracles.effects import never_backwards, nothing_changed
+from overbooked.oracles.payments import states_fit_amounts, told_once
+from overbooked.profiles.budget import Budget
+from overbooked.properties import Delivery, deliveries
+from overbooked.targets.port import DurableState, ProviderEvent
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 # Of a card payment the service hears again what it knows; of a bank transfer it hears nothing before.
 METHODS = ("card", "bank")

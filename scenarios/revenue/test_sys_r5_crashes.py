@@ -8,17 +8,17 @@ from contextlib import suppress
 
 import pytest
 
-from harness import gap
-from harness.explore.moments import moments
-from harness.faults.toolbox import Faults
-from harness.journeys.differences import EVERY_KIND, plant, quiet
-from harness.oracles.effects import nothing_changed
-from harness.oracles.repairs import LEFT_TO_A_PERSON
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.targets.system import System
-from harness.targets.transport import TargetFailed
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.explore.moments import moments
+from overbooked.faults.toolbox import Faults
+from overbooked.journeys.differences import EVERY_KIND, plant, quiet
+from overbooked.oracles.effects import nothing_changed
+from overbooked.oracles.repairs import LEFT_TO_A_PERSON
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.system import System
+from overbooked.targets.transport import TargetFailed
+from overbooked.verdicts.judge import Judge
 
 # The messages by which a run takes effect.
 LINKS = ("app->postgres", "app->provider")

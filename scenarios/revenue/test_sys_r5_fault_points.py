@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import gap
-from harness.explore.fault_points import KILLS
-from harness.explore.sweeps import quotas_of, ruled_sweep
-from harness.journeys.swept import OF_OTHERS, OF_REFUNDS
-from harness.journeys.swept_reconciliation import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.wire.boundary import FaultKind
+from overbooked import gap
+from overbooked.explore.fault_points import KILLS
+from overbooked.explore.sweeps import quotas_of, ruled_sweep
+from overbooked.journeys.swept import OF_OTHERS, OF_REFUNDS
+from overbooked.journeys.swept_reconciliation import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.wire.boundary import FaultKind
 
 # A run whose connection breaks there is broken off as one that is killed, without costing a restart.
 KINDS = (*sorted(KILLS), FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST)

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest_asyncio
 
-from harness import gap
-from harness.errors import GapFound, HarnessError
-from harness.explore.memory import peak_memory
-from harness.journeys.differences import plant, quiet
-from harness.oracles.reconciliation import finds_exactly
-from harness.profiles.budget import Budget
-from harness.stacks.protocol import Stack
-from harness.targets.port import Discrepancy, ReconciliationReport
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.memory import peak_memory
+from overbooked.journeys.differences import plant, quiet
+from overbooked.oracles.reconciliation import finds_exactly
+from overbooked.profiles.budget import Budget
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.port import Discrepancy, ReconciliationReport
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 MIB = 2**20
 # A run that keeps its records takes a kilobyte or more for each of ten thousand of them.

@@ -6,15 +6,15 @@ from collections.abc import Collection
 
 import pytest
 
-from harness import gap
-from harness.journeys.differences import Planted, plant, quiet, slot_of
-from harness.oracles.answers import accepted
-from harness.oracles.effects import nothing_changed
-from harness.oracles.reconciliation import finds_exactly, finds_nothing
-from harness.oracles.repairs import FREES_ITS_PLACE, left_to_a_person, repaired
-from harness.profiles.budget import Budget
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked import gap
+from overbooked.journeys.differences import Planted, plant, quiet, slot_of
+from overbooked.oracles.answers import accepted
+from overbooked.oracles.effects import nothing_changed
+from overbooked.oracles.reconciliation import finds_exactly, finds_nothing
+from overbooked.oracles.repairs import FREES_ITS_PLACE, left_to_a_person, repaired
+from overbooked.profiles.budget import Budget
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 
 
 @gap("SYS-R5.a", "SYS-R5.b", "SYS-R5.c")

@@ -15,19 +15,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bookkeeping.exploring import explorer
-from harness.config import Settings
-from harness.explore.race import Race, Ran
-from harness.journeys.personas import People
-from harness.oracles.answers import losers_are_told
-from harness.oracles.places import sold_at_most
-from harness.profiles import load_profile
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.targets.port import Action
-from harness.verdicts.judge import Judge
+from overbooked.bookkeeping.exploring import explorer
+from overbooked.config import Settings
+from overbooked.explore.race import Race, Ran
+from overbooked.journeys.personas import People
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.places import sold_at_most
+from overbooked.profiles import load_profile
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.targets.port import Action
+from overbooked.verdicts.judge import Judge
 
 BAR = 1.5
 _DESCRIPTOR = Path(__file__).parents[2] / "reference_system" / "target" / "system.toml"

@@ -25,8 +25,8 @@ from multiprocessing.connection import Connection
 
 import asyncpg
 
-from harness.wire.boundary import WireProtocol
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import PassAll
 from tests.wire.postgres_server import postgres_server
 

@@ -17,16 +17,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.catalog import Catalog
-from harness.errors import GapFound, HarnessError
-from harness.explore.race import Ran
-from harness.explore.trace import Trace
-from harness.journeys.personas import People
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.targets.system import System
+from overbooked.catalog import Catalog
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.race import Ran
+from overbooked.explore.trace import Trace
+from overbooked.journeys.personas import People
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.targets.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR, HARD
 from tests.benchmarks.races.playing import judge

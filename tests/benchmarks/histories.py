@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from harness.histories import (
+from overbooked.histories import (
     Checked,
     History,
     KeyValueModel,
@@ -24,7 +24,7 @@ from harness.histories import (
     check,
     oversold,
 )
-from harness.targets.port import Outcome
+from overbooked.targets.port import Outcome
 from tests.histories import simulated
 from tests.histories.recorded import DATA, etcd, key_value
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.verdicts.verdict import Verdict
+from overbooked.verdicts.verdict import Verdict
 from tests.overlap.cells import laboratory
 from tests.overlap.defects import CASES, Case
 from tests.overlap.drivers import DRIVERS

@@ -26,21 +26,21 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from harness.bookkeeping.fitting import fits_of
-from harness.config import Settings
-from harness.errors import HarnessError
-from harness.explore.bundle import Bundle, Expected, Made, Recording
-from harness.explore.fault_points import FaultPlan
-from harness.explore.sweep_matrix import Outcome, Sweep
-from harness.explore.sweep_plans import Quotas
-from harness.explore.sweeps import strike, sweep
-from harness.explore.telling import RECORDING, recorded_faults
-from harness.journeys.personas import People
-from harness.journeys.swept import JOURNEYS
-from harness.stacks.embedded import EmbeddedStack
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.wire.boundary import FaultKind
+from overbooked.bookkeeping.fitting import fits_of
+from overbooked.config import Settings
+from overbooked.errors import HarnessError
+from overbooked.explore.bundle import Bundle, Expected, Made, Recording
+from overbooked.explore.fault_points import FaultPlan
+from overbooked.explore.sweep_matrix import Outcome, Sweep
+from overbooked.explore.sweep_plans import Quotas
+from overbooked.explore.sweeps import strike, sweep
+from overbooked.explore.telling import RECORDING, recorded_faults
+from overbooked.journeys.personas import People
+from overbooked.journeys.swept import JOURNEYS
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.wire.boundary import FaultKind
 
 _ROOT = Path(__file__).parents[2]
 _DESCRIPTOR = _ROOT / "reference_system" / "target" / "system.toml"
@@ -53,7 +53,7 @@ _SHARE = 20
 # Calls the command line so many times in one process; it ends with the last call's exit code.
 _CALLED = """
 import sys
-from harness.cli.entry import perform
+from overbooked.cli.entry import perform
 for _ in range(int(sys.argv[1])):
     code = perform(sys.argv[2:])
 sys.exit(code)

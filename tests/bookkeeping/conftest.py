@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import harness.bookkeeping.clerk
-import harness.bookkeeping.summary  # noqa: F401
-from harness.bookkeeping.plan import Plan, Variant
-from harness.bookkeeping.result import PROPERTY, TrialResult
+import overbooked.bookkeeping.clerk
+import overbooked.bookkeeping.summary  # noqa: F401
+from overbooked.bookkeeping.plan import Plan, Variant
+from overbooked.bookkeeping.result import PROPERTY, TrialResult
 
 from .toy import TOOLS
 
 # Those of this environment that scenarios need; each session would load all of them anew.
-PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
+PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "overbooked.pytest_plugin", "-p", "no:cacheprovider")
 
 CONFTEST = (
     """
@@ -41,7 +41,7 @@ class Court:
 
     def hold(self, source: str, *variants: Variant, options: tuple[str, ...] = (), **plan: object) -> Session:
         self.pytester.makeconftest(CONFTEST.format(diary=str(self.diary)))
-        self.pytester.makepyfile(test_toy="from harness import *\nimport pytest\n\n" + source)
+        self.pytester.makepyfile(test_toy="from overbooked import *\nimport pytest\n\n" + source)
         file = self.pytester.path / "plan.json"
         here = self.pytester.path
         basis = {"run": "toy", "directory": None, "root": here, "start": here, "settings": {}, "seed": 7}

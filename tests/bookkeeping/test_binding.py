@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import gap
+from overbooked import gap
 
 
 def test_a_gap_without_a_name_is_refused() -> None:

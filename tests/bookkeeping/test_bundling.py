@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping.bundling import Bundling
-from harness.bookkeeping.orders import Orders
-from harness.bookkeeping.plan import CANARY, HEALTHY, Plan, Trial, Variant
-from harness.bookkeeping.result import TrialResult
-from harness.catalog import Catalog
-from harness.config import Settings
-from harness.explore.bundle import recorded_schedule
-from harness.explore.bundle_reading import read_bundle
-from harness.explore.telling import RECORDING
-from harness.verdicts.evidence import ClauseResult, Finding
-from harness.verdicts.verdict import Verdict
+from overbooked.bookkeeping.bundling import Bundling
+from overbooked.bookkeeping.orders import Orders
+from overbooked.bookkeeping.plan import CANARY, HEALTHY, Plan, Trial, Variant
+from overbooked.bookkeeping.result import TrialResult
+from overbooked.catalog import Catalog
+from overbooked.config import Settings
+from overbooked.explore.bundle import recorded_schedule
+from overbooked.explore.bundle_reading import read_bundle
+from overbooked.explore.telling import RECORDING
+from overbooked.verdicts.evidence import ClauseResult, Finding
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.traces import LOST_CHECK
 
 RECORDED = recorded_schedule("book and book", LOST_CHECK).model_dump(mode="json")

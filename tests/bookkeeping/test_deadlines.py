@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping import deadlines, interrupts, session
-from harness.bookkeeping.deadlines import Limit, SuspensionMark, debugger_attached, limited
-from harness.bookkeeping.plan import Plan
-from harness.errors import DeadlineExceeded
+from overbooked.bookkeeping import deadlines, interrupts, session
+from overbooked.bookkeeping.deadlines import Limit, SuspensionMark, debugger_attached, limited
+from overbooked.bookkeeping.plan import Plan
+from overbooked.errors import DeadlineExceeded
 
 
 async def forever() -> None:

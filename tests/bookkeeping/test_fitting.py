@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping.fitting import (
+from overbooked.bookkeeping.fitting import (
     catalog_fingerprint,
     fits_of,
     migrations_fingerprint,
     misfits,
     scenario_fingerprint,
 )
-from harness.catalog import Catalog
-from harness.explore.bundle import Fits
+from overbooked.catalog import Catalog
+from overbooked.explore.bundle import Fits
 from tests.explore.test_bundle import bundle
 
 SOURCE = """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.keeper import StackKeeper
-from harness.bookkeeping.plan import Variant
-from harness.errors import StackError
+from overbooked.bookkeeping.keeper import StackKeeper
+from overbooked.bookkeeping.plan import Variant
+from overbooked.errors import StackError
 
 from .toy import ToyStack, factory
 

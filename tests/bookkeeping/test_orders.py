@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.orders import Orders
-from harness.bookkeeping.plan import HEALTHY, Plan, Variant
+from overbooked.bookkeeping.orders import Orders
+from overbooked.bookkeeping.plan import HEALTHY, Plan, Variant
 
 
 @pytest.mark.parametrize(

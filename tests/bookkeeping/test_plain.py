@@ -10,7 +10,7 @@ import pytest
 from .conftest import CONFTEST, PLUGINS, Court
 
 SOURCE = """
-from harness import GapFound, gap
+from overbooked import GapFound, gap
 
 @gap("SYS-03.c")
 async def test_closed(stack, judge, budget, seed, rng, people):
@@ -48,8 +48,9 @@ def test_a_wrong_setting_ends_the_session_with_its_words(court: Court, pytester:
 
 def test_in_a_session_without_scenarios_the_plugin_loads_nothing() -> None:
     program = (
-        "import sys, harness.pytest_plugin\n"
-        "heavy = {'pydantic', 'harness.config', 'harness.bookkeeping.clerk', 'httpx', 'faker', 'rich'}\n"
+        "import sys, overbooked.pytest_plugin\n"
+        "own = {'overbooked.config', 'overbooked.bookkeeping.clerk'}\n"
+        "heavy = own | {'pydantic', 'httpx', 'faker', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.plan import HEALTHY, Plan, Trial, Variant
-from harness.whole_file import CannotWrite
+from overbooked.bookkeeping.plan import HEALTHY, Plan, Trial, Variant
+from overbooked.whole_file import CannotWrite
 
 
 def plan(tmp_path: Path) -> Plan:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.plan import CANARY, HEALTHY, Trial
-from harness.bookkeeping.planning import (
+from overbooked.bookkeeping.plan import CANARY, HEALTHY, Trial
+from overbooked.bookkeeping.planning import (
     Reach,
     as_overrides,
     canary_variant,
@@ -18,10 +18,10 @@ from harness.bookkeeping.planning import (
     run_variants,
     with_kind,
 )
-from harness.catalog.model import Means
-from harness.config import Settings
-from harness.errors import ConfigError
-from harness.profiles import ProfileTable, load_profile
+from overbooked.catalog.model import Means
+from overbooked.config import Settings
+from overbooked.errors import ConfigError
+from overbooked.profiles import ProfileTable, load_profile
 
 SETTINGS = Settings()
 CATALOG = SETTINGS.catalog()

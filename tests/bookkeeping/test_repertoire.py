@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.repertoire import repertoire, require
-from harness.config import Settings
-from harness.errors import ConfigError, UnknownGap
-from harness.targets.descriptor import Descriptor, load
+from overbooked.bookkeeping.repertoire import repertoire, require
+from overbooked.config import Settings
+from overbooked.errors import ConfigError, UnknownGap
+from overbooked.targets.descriptor import Descriptor, load
 
 CATALOG = Settings().catalog()
 

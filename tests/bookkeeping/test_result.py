@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.bookkeeping.plan import Trial
-from harness.bookkeeping.result import TrialResult
-from harness.verdicts.evidence import ClauseResult, Finding, Receipt
-from harness.verdicts.verdict import Verdict
+from overbooked.bookkeeping.plan import Trial
+from overbooked.bookkeeping.result import TrialResult
+from overbooked.verdicts.evidence import ClauseResult, Finding, Receipt
+from overbooked.verdicts.verdict import Verdict
 
 
 def result() -> TrialResult:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping.plan import Variant
-from harness.bookkeeping.stacking import descriptor_of, factory, settled
-from harness.config import Settings
-from harness.errors import ConfigError, StackError, UsageError
-from harness.stacks import choice
+from overbooked.bookkeeping.plan import Variant
+from overbooked.bookkeeping.stacking import descriptor_of, factory, settled
+from overbooked.config import Settings
+from overbooked.errors import ConfigError, StackError, UsageError
+from overbooked.stacks import choice
 
 
 def settings(tmp_path: Path, **stack: Any) -> Settings:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.bookkeeping.plan import Variant
+from overbooked.bookkeeping.plan import Variant
 
 from .conftest import Court
 
@@ -194,7 +194,7 @@ def test_the_death_of_a_part_explains_whatever_failed_before_it_was_noticed(
 ) -> None:
     session = court.hold(
         f"""
-from harness.errors import *
+from overbooked.errors import *
 
 @gap("SYS-03.c")
 async def test_it(stack, judge):
@@ -262,7 +262,7 @@ def test_after_the_deadline_nothing_is_begun(court: Court, healthy: Make) -> Non
 def test_a_host_that_is_not_allowed_refuses_the_whole_run(court: Court, healthy: Make) -> None:
     session = court.hold(
         """
-from harness.errors import HostNotAllowed
+from overbooked.errors import HostNotAllowed
 
 @gap("SYS-03.c")
 def test_a():

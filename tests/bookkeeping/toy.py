@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.bookkeeping.plan import Variant
-from harness.errors import PartDied, StackError, SystemDied
+from overbooked.bookkeeping.plan import Variant
+from overbooked.errors import PartDied, StackError, SystemDied
 
 
 @dataclass
@@ -88,8 +88,8 @@ class Adapter:
 
 # Stand-ins for the tools of a scenario: toys are about what a session makes of verdicts, and use no means.
 TOOLS = """
-from harness.catalog.model import Means
-from harness.verdicts.exercise import Exercise
+from overbooked.catalog.model import Means
+from overbooked.verdicts.exercise import Exercise
 
 @pytest.fixture
 def races():

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from harness.catalog import Catalog, Means, Priority
+from overbooked.catalog import Catalog, Means, Priority
 
 FILES = ("flt.toml", "liv.toml", "sys.toml", "tbl.toml", "trn.toml")
 
@@ -19,7 +19,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    folder = resources.files("harness.catalog")
+    folder = resources.files("overbooked.catalog")
     return [row for name in FILES for row in tomllib.loads(folder.joinpath(name).read_text())["gap"]]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.catalog import Catalog
-from harness.catalog.model import Means
+from overbooked.catalog import Catalog
+from overbooked.catalog.model import Means
 
 HARD = Path(__file__).parents[2] / "scenarios" / "hard" / "hard.toml"
 

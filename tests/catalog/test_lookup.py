@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalog import Catalog, Priority
-from harness.catalog.catalog import priorities_of
-from harness.errors import ExitCode, UnknownGap
+from overbooked.catalog import Catalog, Priority
+from overbooked.catalog.catalog import priorities_of
+from overbooked.errors import ExitCode, UnknownGap
 
 
 @pytest.fixture(scope="module")

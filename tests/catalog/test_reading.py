@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog import Catalog
-from harness.catalog.reading import read_gaps
-from harness.errors import ConfigError, ExitCode
+from overbooked.catalog import Catalog
+from overbooked.catalog.reading import read_gaps
+from overbooked.errors import ConfigError, ExitCode
 
 HEAD = 'source = "ours"\nprefix = "OUR"\n'
 GAP = """

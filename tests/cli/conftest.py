@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.entry import perform
+from overbooked.cli.entry import perform
 from tests.bookkeeping.toy import TOOLS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def stack_factory():
 
 # Every mutant of SYS-03 that the toy has opens the clauses it breaks.
 SCENARIOS = """
-from harness import GapFound, gap
+from overbooked import GapFound, gap
 
 BREAKS = {
     "SYS-03.c": {"SYS-03.1", "SYS-03.2"},
@@ -103,7 +103,7 @@ class Project:
         return self.root / "reports" / "out"
 
     def scenario(self, name: str, source: str) -> None:
-        (self.root / "scenarios" / f"test_{name}.py").write_text("from harness import *\n" + source)
+        (self.root / "scenarios" / f"test_{name}.py").write_text("from overbooked import *\n" + source)
 
     def runs(self) -> list[Path]:
         return sorted(path for path in self.reports.iterdir() if path.is_dir() and not path.is_symlink())

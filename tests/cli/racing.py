@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping import exploring
-from harness.explore.controller import Experience, Limits, Scheduled
-from harness.explore.footprinting import Footprinting
-from harness.explore.lane import Stepping
-from harness.explore.race import Race, Ran
-from harness.explore.resources import EVERYTHING, Footprint
-from harness.explore.schedule import Step
-from harness.histories.history import History
+from overbooked.bookkeeping import exploring
+from overbooked.explore.controller import Experience, Limits, Scheduled
+from overbooked.explore.footprinting import Footprinting
+from overbooked.explore.lane import Stepping
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.resources import EVERYTHING, Footprint
+from overbooked.explore.schedule import Step
+from overbooked.histories.history import History
 from tests.explore.simulated import FAST, Program, Server, SimulatedLink, play
 
 from .conftest import Project
@@ -48,11 +48,11 @@ def system(stack, seed):
 
 SCENARIOS = """
 import pytest
-from harness import GapFound, gap
-from harness.catalog.model import Means
-from harness.verdicts.exercise import Exercise
-from harness.explore.actors import Actor
-from harness.explore.race import Race
+from overbooked import GapFound, gap
+from overbooked.catalog.model import Means
+from overbooked.verdicts.exercise import Exercise
+from overbooked.explore.actors import Actor
+from overbooked.explore.race import Race
 
 async def nothing(replica):
     return None

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cli.commands import COMMANDS
+from overbooked.cli.commands import COMMANDS
 
 from .conftest import Project
 
@@ -131,7 +131,7 @@ open_when = [{ id = 1, breaks = ["a"], text = "it does not" }]
 def test_scenarios_of_a_second_settings_file_are_listed_with_its_gaps(project: Project) -> None:
     (project.root / "own").mkdir()
     (project.root / "own" / "test_own.py").write_text(
-        'from harness import *\n@gap("OWN-01.a")\ndef test_it():\n    pass\n'
+        'from overbooked import *\n@gap("OWN-01.a")\ndef test_it():\n    pass\n'
     )
     (project.root / "own" / "gaps.toml").write_text(OWN_GAP)
     (project.root / "more.toml").write_text('catalogs = ["own/gaps.toml"]\nscenarios = ["own"]\n')

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.bookkeeping.collection import Collected
-from harness.bookkeeping.plan import Trial
-from harness.bookkeeping.result import TrialResult
-from harness.cli.display import Moving, Plain, displayed
-from harness.cli.progress import Progress
+from overbooked.bookkeeping.collection import Collected
+from overbooked.bookkeeping.plan import Trial
+from overbooked.bookkeeping.result import TrialResult
+from overbooked.cli.display import Moving, Plain, displayed
+from overbooked.cli.progress import Progress
 
 
 def test_a_sentence_is_one_line_however_long() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import click
 import pytest
 
-from harness.cli import commands
-from harness.cli.entry import main, perform
-from harness.errors import ConfigError, HarnessError, StackError, SystemDied
+from overbooked.cli import commands
+from overbooked.cli.entry import main, perform
+from overbooked.errors import ConfigError, HarnessError, StackError, SystemDied
 
 Raise = Callable[[BaseException], None]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cli.ground import ground_of
-from harness.config import Settings
-from harness.errors import ConfigError, UnknownGap
+from overbooked.cli.ground import ground_of
+from overbooked.config import Settings
+from overbooked.errors import ConfigError, UnknownGap
 
 from .conftest import Project
 

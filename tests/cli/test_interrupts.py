@@ -37,8 +37,8 @@ def diary(project: Project) -> Path:
 @contextmanager
 def running(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-c", "from overbooked.cli import main; main()", *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "harness")},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

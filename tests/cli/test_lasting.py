@@ -10,9 +10,9 @@ from typing import TextIO
 
 import pytest
 
-from harness.cli.lasting import lasting
+from overbooked.cli.lasting import lasting
 
-CALL = "import sys; from harness.cli.entry import main; main(sys.argv[1:])"
+CALL = "import sys; from overbooked.cli.entry import main; main(sys.argv[1:])"
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import shlex
 
 import pytest
 
-from harness.reporting.commands import folded
-from harness.verdicts.reading import parse_scorecard
+from overbooked.reporting.commands import folded
+from overbooked.verdicts.reading import parse_scorecard
 
 from .conftest import Project
 

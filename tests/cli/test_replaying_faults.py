@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness.cli import replaying_faults
-from harness.errors import HarnessError
-from harness.explore.bundle import Bundle, Recording
-from harness.explore.fault_points import FaultPlan
-from harness.explore.sweeps import sweep
-from harness.explore.telling import LANES, RECORDING, recorded_faults
-from harness.journeys import swept
-from harness.stacks import choice
+from overbooked.cli import replaying_faults
+from overbooked.errors import HarnessError
+from overbooked.explore.bundle import Bundle, Recording
+from overbooked.explore.fault_points import FaultPlan
+from overbooked.explore.sweeps import sweep
+from overbooked.explore.telling import LANES, RECORDING, recorded_faults
+from overbooked.journeys import swept
+from overbooked.stacks import choice
 from tests.explore.test_bundle import bundle
 from tests.explore.test_fault_points_sweeping import Impatient
 from tests.explore.toll import TollJourney, TollStack

@@ -88,7 +88,7 @@ def test_a_scenario_that_cannot_be_imported_is_named(project: Project) -> None:
 def test_a_refusal_of_a_worker_ends_the_run_with_its_words(project: Project) -> None:
     project.scenario(
         "aim",
-        'from harness.errors import HostNotAllowed\n\n@gap("SYS-04.c")\ndef test_it():\n'
+        'from overbooked.errors import HostNotAllowed\n\n@gap("SYS-04.c")\ndef test_it():\n'
         '    raise HostNotAllowed("a burst is aimed at example.com")\n',
     )
     called = project.call("run", "SYS-04")
@@ -122,7 +122,7 @@ def test_a_system_that_never_starts_ends_the_run_with_one_word(project: Project)
     conftest.write_text(
         conftest.read_text()
         + """
-from harness.errors import StackError
+from overbooked.errors import StackError
 from tests.bookkeeping.toy import ToyStack
 
 class Dead(ToyStack):

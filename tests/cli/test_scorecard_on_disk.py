@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness.cli import run
-from harness.errors import HarnessError
-from harness.reporting.folder import RunFolder
-from harness.verdicts.scorecard import Scorecard
+from overbooked.cli import run
+from overbooked.errors import HarnessError
+from overbooked.reporting.folder import RunFolder
+from overbooked.verdicts.scorecard import Scorecard
 
 from .conftest import Project
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import selftest
+from overbooked.cli import selftest
 
 from .conftest import Project
 

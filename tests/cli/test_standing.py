@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from harness.cli import load, up
-from harness.errors import HarnessError
-from harness.stacks import choice
-from harness.verdicts.evidence import Finding
-from harness.verdicts.scorecard import LoadScore
-from harness.verdicts.verdict import Verdict
+from overbooked.cli import load, up
+from overbooked.errors import HarnessError
+from overbooked.stacks import choice
+from overbooked.verdicts.evidence import Finding
+from overbooked.verdicts.scorecard import LoadScore
+from overbooked.verdicts.verdict import Verdict
 from tests.bookkeeping.toy import ToyStack
 
 from .conftest import Project

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.cli.stepping import Keyboard, answers
+from overbooked.cli.stepping import Keyboard, answers
 
 
 @pytest.fixture

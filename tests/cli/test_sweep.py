@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping import bundling, fitting
-from harness.cli import replaying_faults, sweep
-from harness.errors import HarnessError, PartDied, SystemDied
-from harness.explore import sweeping
-from harness.explore.bundle_files import BundleNotWritten
-from harness.journeys import swept
-from harness.stacks import choice
+from overbooked.bookkeeping import bundling, fitting
+from overbooked.cli import replaying_faults, sweep
+from overbooked.errors import HarnessError, PartDied, SystemDied
+from overbooked.explore import sweeping
+from overbooked.explore.bundle_files import BundleNotWritten
+from overbooked.journeys import swept
+from overbooked.stacks import choice
 from tests.explore.toll import Lost, TollJourney, TollStack, TollTrial
 
 from .conftest import Project

@@ -10,11 +10,11 @@ from typing import Any
 
 import asyncpg
 
-from harness.explore.footprints import Footprints
-from harness.explore.resources import NOTHING
-from harness.explore.schedule import Step, usual
-from harness.explore.statements import Kind, statement
-from harness.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.explore.footprints import Footprints
+from overbooked.explore.resources import NOTHING
+from overbooked.explore.schedule import Step, usual
+from overbooked.explore.statements import Kind, statement
+from overbooked.wire.boundary import Boundary, Reply, WireProtocol
 
 # An actor's statements; what follows an error, up to the end of its transaction, is left out.
 Script = Sequence[str]

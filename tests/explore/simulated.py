@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from harness.explore.actors import Actor, Errand
-from harness.explore.choosing import Chooser, following
-from harness.explore.controller import Controller, Experience, Limits, Scheduled
-from harness.targets.port import Answer, Outcome
-from harness.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
+from overbooked.explore.actors import Actor, Errand
+from overbooked.explore.choosing import Chooser, following
+from overbooked.explore.controller import Controller, Experience, Limits, Scheduled
+from overbooked.targets.port import Answer, Outcome
+from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
 
 LINK = "app->postgres"
 FAST = Limits(

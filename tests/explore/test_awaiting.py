@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from harness.errors import DeadlineExceeded, GapFound
-from harness.explore.awaiting import eventually, until
+from overbooked.errors import DeadlineExceeded, GapFound
+from overbooked.explore.awaiting import eventually, until
 
 
 def looking_at(values: Iterator[int]) -> Callable[[], Awaitable[int]]:

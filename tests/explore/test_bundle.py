@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.explore.bundle import (
+from overbooked.explore.bundle import (
     Bundle,
     Expected,
     Faults,
@@ -19,9 +19,9 @@ from harness.explore.bundle import (
     Recording,
     recorded_schedule,
 )
-from harness.explore.bundle_reading import BadBundle, parse_bundle, read_bundle
-from harness.explore.fault_points import FaultPlan, FaultPoint
-from harness.wire.boundary import FaultKind
+from overbooked.explore.bundle_reading import BadBundle, parse_bundle, read_bundle
+from overbooked.explore.fault_points import FaultPlan, FaultPoint
+from overbooked.wire.boundary import FaultKind
 from tests.explore.traces import BLOCKED, LOST_CHECK, step, trace
 
 POINT = FaultPoint("checkout", 7, "app->postgres", "COMMIT", 2, "COMMIT", "pay")

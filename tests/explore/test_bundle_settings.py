@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Settings
-from harness.errors import ConfigError
+from overbooked.config import Settings
+from overbooked.errors import ConfigError
 
 
 def test_nothing_has_to_be_set(tmp_path: Path) -> None:

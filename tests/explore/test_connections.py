@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.explore.connections import Connection
-from harness.targets.port import HttpRequest
-from harness.targets.transport import TransportFailed
+from overbooked.explore.connections import Connection
+from overbooked.targets.port import HttpRequest
+from overbooked.targets.transport import TransportFailed
 from tests.targets.town import Call, Reply, Town
 
 

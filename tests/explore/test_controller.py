@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.explore.choosing import Choice, ScheduleGone
-from harness.explore.controller import Experience
+from overbooked.explore.choosing import Choice, ScheduleGone
+from overbooked.explore.controller import Experience
 from tests.explore.simulated import FAST, Deadlock, Program, Server, Session, play
 
 

@@ -11,25 +11,25 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from harness.errors import GapFound
-from harness.explore.actors import Actor
-from harness.explore.choosing import Choice
-from harness.explore.controller import Limits
-from harness.explore.exploring import Explore
-from harness.explore.footprinting import Footprinting
-from harness.explore.interleavings import NothingConcluded
-from harness.explore.race import MakeRace, Race, Ran
-from harness.explore.stage import Stage
-from harness.explore.story import Script
-from harness.oracles.answers import losers_are_told
-from harness.oracles.places import sold_at_most
-from harness.profiles import load_profile
-from harness.targets.port import Answer, Outcome
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
-from harness.wire.boundary import WireProtocol
-from harness.wire.relay import Relays
+from overbooked.errors import GapFound
+from overbooked.explore.actors import Actor
+from overbooked.explore.choosing import Choice
+from overbooked.explore.controller import Limits
+from overbooked.explore.exploring import Explore
+from overbooked.explore.footprinting import Footprinting
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.explore.race import MakeRace, Race, Ran
+from overbooked.explore.stage import Stage
+from overbooked.explore.story import Script
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.places import sold_at_most
+from overbooked.profiles import load_profile
+from overbooked.targets.port import Answer, Outcome
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.relay import Relays
 from tests.targets.town import Call, Reply, Town, at
 from tests.wire.postgres_server import PostgresServer, postgres_server
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from harness.errors import DeadlineExceeded, HarnessError
-from harness.explore.fault_points import FaultPoint
-from harness.explore.recording import Blow, Keeper
-from harness.wire.boundary import Boundary, FaultKind, WireProtocol
+from overbooked.errors import DeadlineExceeded, HarnessError
+from overbooked.explore.fault_points import FaultPoint
+from overbooked.explore.recording import Blow, Keeper
+from overbooked.wire.boundary import Boundary, FaultKind, WireProtocol
 from tests.explore.toll import TollHeld
 
 

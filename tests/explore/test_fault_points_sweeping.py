@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from harness.errors import DeadlineExceeded, HarnessError, NotSupported
-from harness.explore.sweep_matrix import Outcome, Sweep
-from harness.explore.sweep_plans import Quotas
-from harness.explore.sweeps import ruled_sweep, strike, sweep
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
-from harness.wire.boundary import FaultKind
+from overbooked.errors import DeadlineExceeded, HarnessError, NotSupported
+from overbooked.explore.sweep_matrix import Outcome, Sweep
+from overbooked.explore.sweep_plans import Quotas
+from overbooked.explore.sweeps import ruled_sweep, strike, sweep
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
+from overbooked.wire.boundary import FaultKind
 from tests.explore.toll import TollJourney, TollStack, TollTrial
 
 BOUNDARIES = 4
@@ -214,7 +214,7 @@ async def test_a_link_without_a_gate_is_not_supported() -> None:
 
 
 async def test_a_replica_that_never_comes_to_itself_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.explore.lanes_of_service._ITSELF_S", 0.05)
+    monkeypatch.setattr("overbooked.explore.lanes_of_service._ITSELF_S", 0.05)
     journey = TollJourney(TollStack())
     probe, probes = journey.probe, []
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 
-from harness.explore.footprints import Footprints, read_schema
-from harness.explore.search import Search
+from overbooked.explore.footprints import Footprints, read_schema
+from overbooked.explore.search import Search
 from tests.explore.on_server import Ground, Script
 from tests.wire.postgres_server import postgres_server
 

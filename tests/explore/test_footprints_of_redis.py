@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.explore.footprints import Footprints, dependent, footprint
-from harness.explore.resources import EVERYTHING, NOTHING, Footprint, touching
-from harness.explore.schema_graph import Trigger
-from harness.explore.statements import Change
+from overbooked.explore.footprints import Footprints, dependent, footprint
+from overbooked.explore.resources import EVERYTHING, NOTHING, Footprint, touching
+from overbooked.explore.schema_graph import Trigger
+from overbooked.explore.statements import Change
 from tests.explore.touched import SCHEMA, Client, alone, http, redis, sql
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.explore.footprints import Footprints, SchemaGraph, dependent
-from harness.explore.resources import EVERYTHING, NOTHING, touching
-from harness.explore.statements import Isolation
-from harness.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.explore.footprints import Footprints, SchemaGraph, dependent
+from overbooked.explore.resources import EVERYTHING, NOTHING, touching
+from overbooked.explore.statements import Isolation
+from overbooked.wire.boundary import Boundary, Reply, WireProtocol
 from tests.explore.touched import SCHEMA, Client, alone, http, sql
 
 

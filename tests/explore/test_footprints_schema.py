@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from harness.errors import StackError
-from harness.explore.footprints import SchemaGraph, footprint, read_schema
-from harness.explore.resources import EVERYTHING, Footprint
-from harness.explore.schema_graph import ForeignKey
-from harness.explore.statements import Change, Isolation
-from harness.wire.boundary import Boundary, WireProtocol
+from overbooked.errors import StackError
+from overbooked.explore.footprints import SchemaGraph, footprint, read_schema
+from overbooked.explore.resources import EVERYTHING, Footprint
+from overbooked.explore.schema_graph import ForeignKey
+from overbooked.explore.statements import Change, Isolation
+from overbooked.wire.boundary import Boundary, WireProtocol
 from tests.wire.postgres_server import postgres_server
 
 SCHEMA = """

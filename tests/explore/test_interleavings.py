@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from harness.errors import GapFound
-from harness.explore import interleavings
-from harness.explore.choosing import Chooser, following
-from harness.explore.controller import Experience, Scheduled
-from harness.explore.explored import Explored
-from harness.explore.interleavings import Exploration, NothingConcluded
-from harness.explore.lane import Stepping
-from harness.explore.race import Race, Ran
-from harness.explore.resources import NOTHING, Footprint
-from harness.explore.schedule import Step
-from harness.explore.simplifying import Spare
-from harness.histories.history import History
+from overbooked.errors import GapFound
+from overbooked.explore import interleavings
+from overbooked.explore.choosing import Chooser, following
+from overbooked.explore.controller import Experience, Scheduled
+from overbooked.explore.explored import Explored
+from overbooked.explore.interleavings import Exploration, NothingConcluded
+from overbooked.explore.lane import Stepping
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.resources import NOTHING, Footprint
+from overbooked.explore.schedule import Step
+from overbooked.explore.simplifying import Spare
+from overbooked.histories.history import History
 from tests.explore.simulated import Program, Server, play
 
 

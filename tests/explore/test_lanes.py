@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from harness.explore.lanes import legend, short_name, text_lines
-from harness.explore.lanes_html import Headline, lanes_html
-from harness.explore.lanes_rich import LanesOnTerminal
-from harness.explore.lanes_svg import lanes_svg
+from overbooked.explore.lanes import legend, short_name, text_lines
+from overbooked.explore.lanes_html import Headline, lanes_html
+from overbooked.explore.lanes_rich import LanesOnTerminal
+from overbooked.explore.lanes_svg import lanes_svg
 from tests.explore.traces import BLOCKED, LOST_CHECK, step, trace
 
 

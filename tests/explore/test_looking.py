@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.explore.looking import Onlooker
+from overbooked.errors import HarnessError
+from overbooked.explore.looking import Onlooker
 
 
 class Scene:

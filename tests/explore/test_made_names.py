@@ -10,11 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from harness.explore.made_names import MadeNames, names_in
-from harness.explore.race import Race
-from harness.explore.story import Script
-from harness.explore.trace import Trace, TraceActor, TraceStep
-from harness.verdicts.verdict import Verdict
+from overbooked.explore.made_names import MadeNames, names_in
+from overbooked.explore.race import Race
+from overbooked.explore.story import Script
+from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Hall, hall
 from tests.targets.town import Reply
 from tests.wire.postgres_server import PostgresServer, postgres_server

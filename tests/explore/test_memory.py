@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.memory import peak_memory
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.memory import peak_memory
 
 
 class Grower:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.explore.minimising import Guide, Minimiser, Switch, prefix_of, switches_in
-from harness.explore.schedule import Step
+from overbooked.errors import HarnessError
+from overbooked.explore.minimising import Guide, Minimiser, Switch, prefix_of, switches_in
+from overbooked.explore.schedule import Step
 from tests.explore.test_search_reduction import program
 from tests.explore.toy import Program, World, brute_force, play
 

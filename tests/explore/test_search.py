@@ -8,10 +8,10 @@ from math import comb
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.explore.resources import EVERYTHING, touching
-from harness.explore.schedule import Prefix, Step, preemptions_in, usual
-from harness.explore.search import Search
+from overbooked.errors import HarnessError
+from overbooked.explore.resources import EVERYTHING, touching
+from overbooked.explore.schedule import Prefix, Step, preemptions_in, usual
+from overbooked.explore.search import Search
 from tests.explore.toy import Op, Program, World, play
 
 Schedule = tuple[int, ...]

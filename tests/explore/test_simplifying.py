@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.choosing import Chooser, following
-from harness.explore.controller import Experience, Scheduled
-from harness.explore.explored import Minimised, Violation
-from harness.explore.race import Ran
-from harness.explore.simplifying import Spare, simplified
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.choosing import Chooser, following
+from overbooked.explore.controller import Experience, Scheduled
+from overbooked.explore.explored import Minimised, Violation
+from overbooked.explore.race import Ran
+from overbooked.explore.simplifying import Spare, simplified
 from tests.explore.test_interleavings import Table, increments, steps
 
 # Both read before either writes: one preemption shows it, three are no better.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.errors import GapFound
-from harness.explore.fault_points import FaultPlan, FaultPoint
-from harness.explore.sweep_matrix import Cell, Outcome, Sweep
-from harness.explore.sweep_table import markdown, second_summary, summary
-from harness.explore.sweeps import receipts
-from harness.wire.boundary import FaultKind
+from overbooked.errors import GapFound
+from overbooked.explore.fault_points import FaultPlan, FaultPoint
+from overbooked.explore.sweep_matrix import Cell, Outcome, Sweep
+from overbooked.explore.sweep_table import markdown, second_summary, summary
+from overbooked.explore.sweeps import receipts
+from overbooked.wire.boundary import FaultKind
 
 BEGIN = FaultPoint("checkout", 1, "app->postgres", "BEGIN", 1, "BEGIN", "pay")
 POST = FaultPoint("checkout", 2, "app->provider", "POST /v1/`x`|y", 1, "POST", "pay")

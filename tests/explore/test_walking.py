@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.explore.choosing import Choice, Chooser, ScheduleGone
-from harness.explore.interleavings import Exploration
-from harness.explore.race import Ran
-from harness.explore.trace import Trace, TraceActor, TraceStep
-from harness.explore.walking import until, walked
+from overbooked.explore.choosing import Choice, Chooser, ScheduleGone
+from overbooked.explore.interleavings import Exploration
+from overbooked.explore.race import Ran
+from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.explore.walking import until, walked
 from tests.explore.test_interleavings import Cast, Table, increments, nothing_wrong, steps
 
 UNLOCKED: Cast = lambda server: [increments(server), increments(server)]  # noqa: E731

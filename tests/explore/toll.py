@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.errors import GapFound, NotSupported
-from harness.explore.journey import Findings, Mark
-from harness.stacks.protocol import Stack
-from harness.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
+from overbooked.errors import GapFound, NotSupported
+from overbooked.explore.journey import Findings, Mark
+from overbooked.stacks.protocol import Stack
+from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
 
 STALL_S = 0.02
 LINKS = {"app->postgres": WireProtocol.POSTGRES, "app->provider": WireProtocol.HTTP}

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 import pytest_asyncio
 
-from harness.faults.toolbox import Faults
-from harness.verdicts.judge import Judge
+from overbooked.faults.toolbox import Faults
+from overbooked.verdicts.judge import Judge
 from tests.faults.fakestack import LINK, FakeStack, Talker, fake_stack
 from tests.faults.realserver import real_server
 from tests.faults.servers import ours, real

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from harness.errors import StackError
-from harness.faults.client import ToxiproxyClient
-from harness.stacks.identity import wait_until_stopped
-from harness.stacks.protocol import Link, Process
-from harness.wire.relay import Relays
+from overbooked.errors import StackError
+from overbooked.faults.client import ToxiproxyClient
+from overbooked.stacks.identity import wait_until_stopped
+from overbooked.stacks.protocol import Link, Process
+from overbooked.wire.relay import Relays
 
 PATIENCE_S = 10.0
 LINK = "client->app"
@@ -40,7 +40,7 @@ while True:
 
 
 class EchoProcess:
-    """The server; satisfies `harness.stacks.protocol.Process`."""
+    """The server; satisfies `overbooked.stacks.protocol.Process`."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.faults.client import ToxiproxyClient
-from harness.faults.inforce import Fault
-from harness.verdicts.evidence import Receipt
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.faults.client import ToxiproxyClient
+from overbooked.faults.inforce import Fault
+from overbooked.verdicts.evidence import Receipt
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import LINK, FakeStack
 
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.errors import FaultError
-from harness.faults.client import ToxiproxyClient
-from harness.faults.described import ProxyState, ToxicState
-from harness.faults.toxics import Latency, Slicer, Stream, Timeout
+from overbooked.errors import FaultError
+from overbooked.faults.client import ToxiproxyClient
+from overbooked.faults.described import ProxyState, ToxicState
+from overbooked.faults.toxics import Latency, Slicer, Stream, Timeout
 from tests.faults.misbehaving import Misbehaving, misbehaving
 from tests.faults.realserver import real_server
 from tests.faults.servers import ours, real

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from harness.errors import DeadlineExceeded, FaultError
-from harness.faults.toolbox import Faults
-from harness.faults.toxics import LimitData, Stream
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import DeadlineExceeded, FaultError
+from overbooked.faults.toolbox import Faults
+from overbooked.faults.toxics import LimitData, Stream
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import LINK, FakeStack, Talker
 from tests.faults.receipts import receipt_of, toxics_on, verdict_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import FaultError
-from harness.faults.toolbox import Faults
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import FaultError
+from overbooked.faults.toolbox import Faults
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import LINK, FakeStack, Talker
 from tests.faults.receipts import receipt_of, verdict_of
 

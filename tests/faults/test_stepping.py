@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.errors import DeadlineExceeded, FaultError, GapFound
-from harness.faults.inforce import Fault, Observed
-from harness.faults.together import at_once
-from harness.faults.toolbox import Faults
-from harness.verdicts.evidence import Receipt
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import DeadlineExceeded, FaultError, GapFound
+from overbooked.faults.inforce import Fault, Observed
+from overbooked.faults.together import at_once
+from overbooked.faults.toolbox import Faults
+from overbooked.verdicts.evidence import Receipt
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import IDLE, LINK, FakeStack, Talker
 
 

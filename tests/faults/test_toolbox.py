@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.errors import FaultError, GapFound, HostNotAllowed
-from harness.faults.client import ToxiproxyClient
-from harness.faults.inforce import Fault
-from harness.faults.onlinks import OnLink
-from harness.faults.toolbox import Faults
-from harness.faults.toxics import Stream
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import FaultError, GapFound, HostNotAllowed
+from overbooked.faults.client import ToxiproxyClient
+from overbooked.faults.inforce import Fault
+from overbooked.faults.onlinks import OnLink
+from overbooked.faults.toolbox import Faults
+from overbooked.faults.toxics import Stream
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import IDLE, LINK, FakeStack, Talker
 from tests.faults.receipts import receipt_of, toxics_on
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.errors import FaultError
-from harness.faults.toxics import (
+from overbooked.errors import FaultError
+from overbooked.faults.toxics import (
     AnyToxic,
     Bandwidth,
     Latency,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from harness.histories import History, Operation
+from overbooked.histories import History, Operation
 
 
 @dataclass

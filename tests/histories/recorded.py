@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.histories import History, Recorder
+from overbooked.histories import History, Recorder
 
 DATA = Path(__file__).parent / "data"
 

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from harness.histories import History, Operation
-from harness.targets.port import Outcome
+from overbooked.histories import History, Operation
+from overbooked.targets.port import Outcome
 
 
 @dataclass(frozen=True)

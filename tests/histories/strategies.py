@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from harness.histories import History, Operation
-from harness.targets.port import Outcome
+from overbooked.histories import History, Operation
+from overbooked.targets.port import Outcome
 
 SLOTS = ("A", "B")
 VERBS = ("book", "book", "book", "cancel", "cancel", "reschedule", "resize", "places")

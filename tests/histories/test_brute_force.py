@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.histories import History, SlotModel, check, oversold
-from harness.histories.model import Partition
-from harness.histories.slot import Places
+from overbooked.histories import History, SlotModel, check, oversold
+from overbooked.histories.model import Partition
+from overbooked.histories.slot import Places
 from tests.histories.brute_force import linearizable
 from tests.histories.strategies import BEFORE, histories
 

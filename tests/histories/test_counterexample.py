@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness.histories import Counterexample, History, Operation, RegisterModel, SlotModel, check
+from overbooked.histories import Counterexample, History, Operation, RegisterModel, SlotModel, check
 from tests.histories.writing import history, ok, refused
 
 

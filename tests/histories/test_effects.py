@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.histories import lost_updates, miscounted
+from overbooked.histories import lost_updates, miscounted
 from tests.histories.writing import history, ok, refused, unknown
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.histories import BadHistory, History, Operation, Recorder
-from harness.targets.port import Outcome
+from overbooked.histories import BadHistory, History, Operation, Recorder
+from overbooked.targets.port import Outcome
 from tests.histories.writing import ok, refused, unknown
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.histories import Operation, Oversold, oversold
+from overbooked.histories import Operation, Oversold, oversold
 from tests.histories.writing import history, ok, refused, unknown
 
 

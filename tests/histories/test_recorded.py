@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.histories import KeyValueModel, Linearizability, RegisterModel, check
+from overbooked.histories import KeyValueModel, Linearizability, RegisterModel, check
 from tests.histories.recorded import DATA, etcd, key_value
 
 EXPECTED: dict[str, bool] = json.loads((DATA / "etcd/expected.json").read_text())

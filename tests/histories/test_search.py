@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.histories import BadHistory, KeyValueModel, Linearizability, RegisterModel, check
-from harness.histories import search as search_module
-from harness.histories.search import Search
+from overbooked.histories import BadHistory, KeyValueModel, Linearizability, RegisterModel, check
+from overbooked.histories import search as search_module
+from overbooked.histories.search import Search
 from tests.histories.writing import history, ok, op, refused, unknown
 
 OK, ILLEGAL, UNKNOWN = Linearizability.OK, Linearizability.ILLEGAL, Linearizability.UNKNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.histories import BadHistory, Checked, Linearizability, Operation, SlotModel, check
+from overbooked.histories import BadHistory, Checked, Linearizability, Operation, SlotModel, check
 from tests.histories import simulated
 from tests.histories.writing import history, ok, refused, unknown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.histories import Window, timeline
+from overbooked.histories import Window, timeline
 from tests.histories.writing import ok, refused, unknown
 
 

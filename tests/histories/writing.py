@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.histories import History, Operation
-from harness.targets.port import Outcome
+from overbooked.histories import History, Operation
+from overbooked.targets.port import Outcome
 
 
 def op(

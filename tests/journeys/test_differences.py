@@ -5,9 +5,9 @@ from typing import cast
 
 import pytest
 
-from harness.errors import GapFound
-from harness.journeys.differences import EVERY_KIND, plant, quiet, slot_of
-from harness.targets.port import (
+from overbooked.errors import GapFound
+from overbooked.journeys.differences import EVERY_KIND, plant, quiet, slot_of
+from overbooked.targets.port import (
     DISCREPANCIES,
     Capability,
     Discrepancy,
@@ -16,7 +16,7 @@ from harness.targets.port import (
     ReconciliationReport,
     Slot,
 )
-from harness.targets.system import System
+from overbooked.targets.system import System
 
 
 class Confused:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from harness.journeys.buying import Purchase
-from harness.journeys.insisting import Insisting
-from harness.targets.port import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Money, Slot
-from harness.targets.system import System
+from overbooked.journeys.buying import Purchase
+from overbooked.journeys.insisting import Insisting
+from overbooked.targets.port import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Money, Slot
+from overbooked.targets.system import System
 from tests.oracles.books import ok, refused, unknown
 
 SLOT = Slot("s1", 4, Money(2500))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.journeys.booking import books_and_cancels, insists_on
-from harness.journeys.buying import buys, repeats
+from overbooked.journeys.booking import books_and_cancels, insists_on
+from overbooked.journeys.buying import buys, repeats
 from tests.targets.town import Call, Reply, Town, at
 
 

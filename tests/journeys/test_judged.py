@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.explore.journey import Findings
-from harness.journeys.judged import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, judged, parted
-from harness.targets.port import BookingRow, DurableState, HoldRow
+from overbooked.explore.journey import Findings
+from overbooked.journeys.judged import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, judged, parted
+from overbooked.targets.port import BookingRow, DurableState, HoldRow
 from tests.oracles.books import PAID, charge
 
 

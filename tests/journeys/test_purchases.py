@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import GapFound
-from harness.journeys.buying import begins, repeats
-from harness.journeys.purchases import Purchases
-from harness.targets.port import Action, Answer, DurableState, HttpRequest, HttpResponse, Money, Slot
-from harness.targets.system import System
+from overbooked.errors import GapFound
+from overbooked.journeys.buying import begins, repeats
+from overbooked.journeys.purchases import Purchases
+from overbooked.targets.port import Action, Answer, DurableState, HttpRequest, HttpResponse, Money, Slot
+from overbooked.targets.system import System
 from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
 from tests.targets.town import Town, at
 
@@ -58,7 +58,7 @@ def _unread(response: HttpResponse) -> Answer:
 
 
 def _purchases(house: House, *payments: Answer) -> Purchases:
-    from harness.journeys.buying import Purchase
+    from overbooked.journeys.buying import Purchase
 
     purchases = Purchases(cast("System", house), [SLOT])
     bought = Purchase(cast("Any", Ana()), SLOT, "k", "card", {"checkout": "c1"})

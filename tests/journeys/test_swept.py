@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import UsageError
-from harness.journeys import swept_reconciliation, swept_webhook
-from harness.journeys.differences import Planted
-from harness.journeys.judged import ANSWERS, HOLDS, MONEY
-from harness.journeys.swept import JOURNEYS, OF_GAPS, journeys_for
-from harness.journeys.swept_checkout import BY_CLIENT, BY_ITSELF, CheckoutJourney
-from harness.journeys.swept_reconciliation import REPAIRS, ReconciliationJourney
-from harness.journeys.swept_webhook import WebhookJourney
-from harness.journeys.together import some_at_a_time
-from harness.journeys.unheard import Unheard
-from harness.targets.port import (
+from overbooked.errors import UsageError
+from overbooked.journeys import swept_reconciliation, swept_webhook
+from overbooked.journeys.differences import Planted
+from overbooked.journeys.judged import ANSWERS, HOLDS, MONEY
+from overbooked.journeys.swept import JOURNEYS, OF_GAPS, journeys_for
+from overbooked.journeys.swept_checkout import BY_CLIENT, BY_ITSELF, CheckoutJourney
+from overbooked.journeys.swept_reconciliation import REPAIRS, ReconciliationJourney
+from overbooked.journeys.swept_webhook import WebhookJourney
+from overbooked.journeys.together import some_at_a_time
+from overbooked.journeys.unheard import Unheard
+from overbooked.targets.port import (
     Action,
     Answer,
     Capability,
@@ -31,8 +31,8 @@ from harness.targets.port import (
     ProviderEvent,
     Slot,
 )
-from harness.targets.system import System
-from harness.targets.transport import TargetFailed
+from overbooked.targets.system import System
+from overbooked.targets.transport import TargetFailed
 from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
 
 BEGUN = ok(checkout="c1")

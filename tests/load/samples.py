@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.load.measured import Measured
-from harness.load.profile import LoadProfile
+from overbooked.load.measured import Measured
+from overbooked.load.profile import LoadProfile
 from tests.histories.writing import ok, refused, unknown
 
 

@@ -9,20 +9,20 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import ConfigError, GapFound, HarnessError, HostNotAllowed, SystemDied
-from harness.histories import History
-from harness.load import driving
-from harness.load.aftermath import keeps_its_promises
-from harness.load.driving import drive
-from harness.load.generator import GeneratorLost
-from harness.load.measured import Measured
-from harness.load.plan import Plan
-from harness.stacks.protocol import Stack
-from harness.targets.descriptor import Descriptor
-from harness.targets.port import BookingRow, Capability, ChargeRow, DurableState, HoldRow, Money, Slot
-from harness.targets.system import System
-from harness.verdicts.scorecard import LoadScore
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import ConfigError, GapFound, HarnessError, HostNotAllowed, SystemDied
+from overbooked.histories import History
+from overbooked.load import driving
+from overbooked.load.aftermath import keeps_its_promises
+from overbooked.load.driving import drive
+from overbooked.load.generator import GeneratorLost
+from overbooked.load.measured import Measured
+from overbooked.load.plan import Plan
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.descriptor import Descriptor
+from overbooked.targets.port import BookingRow, Capability, ChargeRow, DurableState, HoldRow, Money, Slot
+from overbooked.targets.system import System
+from overbooked.verdicts.scorecard import LoadScore
+from overbooked.verdicts.verdict import Verdict
 from tests.histories.writing import ok, refused, unknown
 from tests.load.samples import measured, profile
 from tests.targets.town import Town, at

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.load.generator import GeneratorLost, generate
-from harness.load.plan import Plan, schedule
-from harness.targets.descriptor import Descriptor
-from harness.targets.port import Customer, Money, Slot
+from overbooked.load.generator import GeneratorLost, generate
+from overbooked.load.plan import Plan, schedule
+from overbooked.targets.descriptor import Descriptor
+from overbooked.targets.port import Customer, Money, Slot
 from tests.load.samples import profile
 from tests.targets.town import Call, Town
 
@@ -116,7 +116,7 @@ async def test_a_lost_process_is_named_with_its_last_words(script: str, said: st
 
 
 async def test_a_process_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("harness.load.generator.START_S", 0.2)
+    monkeypatch.setattr("overbooked.load.generator.START_S", 0.2)
     with pytest.raises(GeneratorLost, match=r"waited 0\.2 s for it to be ready"):
         await generate(plan(NOWHERE), command=(sys.executable, "-c", "import sys; sys.stdin.read()"))
 

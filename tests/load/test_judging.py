@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness.errors import GapFound
-from harness.load.judging import score
-from harness.load.measured import Latencies, Measured
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import GapFound
+from overbooked.load.judging import score
+from overbooked.load.measured import Latencies, Measured
+from overbooked.verdicts.verdict import Verdict
 from tests.load.samples import measured, profile
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
-from harness.load.profile import load_profile, profiles
+from overbooked.errors import ConfigError
+from overbooked.load.profile import load_profile, profiles
 from tests.load.samples import profile
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.targets.port import (
+from overbooked.targets.port import (
     Answer,
     BookingRow,
     ChargeRow,

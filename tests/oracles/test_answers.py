@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.answers import (
+from overbooked.errors import GapFound
+from overbooked.oracles.answers import (
     accepted,
     losers_are_told,
     nobody_refused_in_vain,
@@ -12,7 +12,7 @@ from harness.oracles.answers import (
     same_answer,
     told,
 )
-from harness.targets.port import Answer, Money, Outcome
+from overbooked.targets.port import Answer, Money, Outcome
 from tests.oracles.books import ok, refused, unknown
 
 

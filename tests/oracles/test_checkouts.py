@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.checkouts import no_refusal_after_capture, survives
-from harness.oracles.prices import never_dearer, new_price_told
-from harness.targets.port import Answer, DurableState, Money, Outcome
+from overbooked.errors import GapFound
+from overbooked.oracles.checkouts import no_refusal_after_capture, survives
+from overbooked.oracles.prices import never_dearer, new_price_told
+from overbooked.targets.port import Answer, DurableState, Money, Outcome
 from tests.oracles.books import NOTHING, PAID, charge
 
 PRICE = Money(2500)

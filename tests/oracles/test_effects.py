@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound, HarnessError
-from harness.oracles.effects import (
+from overbooked.errors import GapFound, HarnessError
+from overbooked.oracles.effects import (
     exactly_once,
     never_backwards,
     nothing_changed,
     provider_and_records_agree,
 )
-from harness.targets.port import DeadLetter, DurableState
+from overbooked.targets.port import DeadLetter, DurableState
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, payment, posted
 
 

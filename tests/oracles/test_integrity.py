@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.integrity import never_torn, told_the_outcome, whole_again
-from harness.targets.port import Answer, DurableState, Outcome
+from overbooked.errors import GapFound
+from overbooked.oracles.integrity import never_torn, told_the_outcome, whole_again
+from overbooked.targets.port import Answer, DurableState, Outcome
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold, ok, posted, refused, unknown
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.ledger import ledger_balances, ledger_pairs, never_confirmed_without_ledger
-from harness.targets.port import DurableState, LedgerTransaction
+from overbooked.errors import GapFound
+from overbooked.oracles.ledger import ledger_balances, ledger_pairs, never_confirmed_without_ledger
+from overbooked.targets.port import DurableState, LedgerTransaction
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, posted
 
 REVERSED = replace(

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.holds import no_hold_left
-from harness.oracles.money import (
+from overbooked.errors import GapFound
+from overbooked.oracles.holds import no_hold_left
+from overbooked.oracles.money import (
     charged,
     charged_once,
     money_matches_bookings,
     nothing_charged,
     paid_bookings,
 )
-from harness.targets.port import DurableState, Money
+from overbooked.targets.port import DurableState, Money
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.payments import alike, states_fit_amounts, told_once
-from harness.targets.port import DurableState
+from overbooked.errors import GapFound
+from overbooked.oracles.payments import alike, states_fit_amounts, told_once
+from overbooked.targets.port import DurableState
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold, payment, posted
 
 PARTLY = DurableState(

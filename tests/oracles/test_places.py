@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.oracles.places import confirmed, kept_promises, sold_at_most
-from harness.targets.port import DurableState, Money, Slot
+from overbooked.errors import GapFound
+from overbooked.oracles.places import confirmed, kept_promises, sold_at_most
+from overbooked.targets.port import DurableState, Money, Slot
 from tests.oracles.books import booking, ok, refused, unknown
 
 

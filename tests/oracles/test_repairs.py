@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import GapFound, HarnessError
-from harness.oracles.repairs import LEFT_TO_A_PERSON, POLICY, dealt_with, repaired
-from harness.targets.port import DISCREPANCIES, DeadLetter, Discrepancy, DurableState
+from overbooked.errors import GapFound, HarnessError
+from overbooked.oracles.repairs import LEFT_TO_A_PERSON, POLICY, dealt_with, repaired
+from overbooked.targets.port import DISCREPANCIES, DeadLetter, Discrepancy, DurableState
 
 from .books import PAID, booking, charge, hold, payment, posted
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import asyncpg
 
-from harness.errors import GapFound
-from harness.explore.actors import Actor
-from harness.explore.explored import Explored
-from harness.explore.exploring import Explore
-from harness.explore.footprinting import Footprinting
-from harness.explore.race import Race, Ran
-from harness.explore.stage import Stage
-from harness.profiles import load_profile
-from harness.targets.port import Answer, Outcome
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.wire.boundary import WireProtocol
-from harness.wire.relay import Relays
+from overbooked.errors import GapFound
+from overbooked.explore.actors import Actor
+from overbooked.explore.explored import Explored
+from overbooked.explore.exploring import Explore
+from overbooked.explore.footprinting import Footprinting
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.stage import Stage
+from overbooked.profiles import load_profile
+from overbooked.targets.port import Answer, Outcome
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.relay import Relays
 from tests.overlap.ground import CLAUSE, prepared
 from tests.overlap.isolation import RESET, TABLE, Case, RollsBack, Seen
 from tests.targets.town import Town, at

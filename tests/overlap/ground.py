@@ -11,19 +11,19 @@ from uuid import uuid4
 
 import asyncpg
 
-from harness.errors import GapFound
-from harness.explore.exploring import Explore
-from harness.explore.footprinting import Footprinting
-from harness.explore.race import Race, Ran
-from harness.explore.stage import Stage
-from harness.oracles.answers import losers_are_told
-from harness.oracles.places import sold_at_most
-from harness.profiles import load_profile
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
-from harness.wire.boundary import WireProtocol
-from harness.wire.relay import Relays
+from overbooked.errors import GapFound
+from overbooked.explore.exploring import Explore
+from overbooked.explore.footprinting import Footprinting
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.stage import Stage
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.places import sold_at_most
+from overbooked.profiles import load_profile
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.relay import Relays
 from tests.overlap.defects import TABLES, Variant
 from tests.overlap.drivers import REFUSED
 from tests.targets.town import Call, Reply, Town, at

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.verdicts.verdict import Verdict
+from overbooked.verdicts.verdict import Verdict
 from tests.overlap.defects import CASES, Case
 from tests.overlap.drivers import DRIVERS
 from tests.overlap.ground import ground, verdict_of

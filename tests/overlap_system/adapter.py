@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from harness.targets.port import (
+from overbooked.targets.port import (
     Action,
     Answer,
     Capability,
@@ -22,7 +22,7 @@ from harness.targets.port import (
     Slot,
     Surroundings,
 )
-from harness.targets.records import BookingRow, DurableState
+from overbooked.targets.records import BookingRow, DurableState
 
 _BOOKINGS = """
 SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS NULL OR slot = ANY($1)
@@ -30,7 +30,7 @@ SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS 
 
 
 class Probe:
-    """Satisfies `harness.targets.port.Target`."""
+    """Satisfies `overbooked.targets.port.Target`."""
 
     capabilities = frozenset({Capability.BOOKING, Capability.DURABLE_STATE})
 

@@ -73,8 +73,7 @@ class Installed:
         return self._called([str(self.python.with_name("overbooked")), *arguments], self.project, check=False)
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # As the script `pytest` of an environment has it: the working folder is not on the path.
-        return self._called([str(self.python), "-P", "-m", "pytest", *arguments], self.project, check=False)
+        return self._called([str(self.python), "-m", "pytest", *arguments], self.project, check=False)
 
     @staticmethod
     def _called(command: list[str], folder: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -107,6 +106,6 @@ def test_a_run_judges_the_project_by_the_bundled_scenarios(installed: Installed)
 
 def test_plain_pytest_finds_the_bundled_scenarios(installed: Installed) -> None:
     called = installed.pytest(
-        "--pyargs", "scenarios", "-k", "last_place_is_sold", "-q", "-p", "no:cacheprovider"
+        "--pyargs", "overbooked.scenarios", "-k", "last_place_is_sold", "-q", "-p", "no:cacheprovider"
     )
     assert "closed        SYS-03.c" in called.stdout, called.stdout + called.stderr

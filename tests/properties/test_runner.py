@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import strategies as st
 
-from harness import properties
-from harness.errors import DeadlineExceeded, GapFound, HarnessError
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked import properties
+from overbooked.errors import DeadlineExceeded, GapFound, HarnessError
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 
 
 @pytest.fixture

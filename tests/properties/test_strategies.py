@@ -11,7 +11,7 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from harness.properties import (
+from overbooked.properties import (
     DECIMALS,
     Delivery,
     Pricing,
@@ -25,8 +25,8 @@ from harness.properties import (
     percentages,
     pricings,
 )
-from harness.properties.shown import shown
-from harness.targets.port import Money
+from overbooked.properties.shown import shown
+from overbooked.targets.port import Money
 
 few = settings(max_examples=50, deadline=None, database=None)
 

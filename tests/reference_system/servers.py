@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.stacks import binaries, guard
-from harness.stacks.database import SUPERUSER
-from harness.stacks.embedded_database import EmbeddedDatabase
-from harness.stacks.ownership import Ownership, sweep
-from harness.stacks.paths import places
-from harness.stacks.placeholders import direct_dsns
-from harness.stacks.ports import PortLeases
-from harness.stacks.process import LocalProcess
-from harness.stacks.redis_server import redis_process
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import Descriptor, load
+from overbooked.stacks import binaries, guard
+from overbooked.stacks.database import SUPERUSER
+from overbooked.stacks.embedded_database import EmbeddedDatabase
+from overbooked.stacks.ownership import Ownership, sweep
+from overbooked.stacks.paths import places
+from overbooked.stacks.placeholders import direct_dsns
+from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.process import LocalProcess
+from overbooked.stacks.redis_server import redis_process
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor, load
 
 DESCRIPTOR = Path(__file__).parents[2] / "reference_system" / "target" / "system.toml"
 

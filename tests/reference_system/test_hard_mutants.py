@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.catalog import Catalog
+from overbooked.catalog import Catalog
 from reference_system.mutants.registry import mutants
 
 HARD = Path(__file__).parents[2] / "scenarios" / "hard" / "hard.toml"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from harness.reporting.console import gap_evidence, gap_line, print_scorecard
-from harness.reporting.terminal import show
-from harness.verdicts.policy import Policy, decide
-from harness.verdicts.scorecard import Canary, LoadScore, Scorecard
+from overbooked.reporting.console import gap_evidence, gap_line, print_scorecard
+from overbooked.reporting.terminal import show
+from overbooked.verdicts.policy import Policy, decide
+from overbooked.verdicts.scorecard import Canary, LoadScore, Scorecard
 from tests.verdicts.samples import (
     CLOSED,
     FINDING,

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.reporting.junit import junit_xml
-from harness.verdicts.scorecard import Scorecard
+from overbooked.reporting.junit import junit_xml
+from overbooked.verdicts.scorecard import Scorecard
 from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, LOAD, OPEN, RUN, result, scenario, scorecard
 
 # Element -> (attributes that must be there, those that may, children that may, in order).

@@ -6,11 +6,11 @@ import io
 
 from rich.console import Console
 
-from harness.reporting.console import finding_text
-from harness.reporting.markdown import cell
-from harness.reporting.terminal import show
-from harness.reporting.wording import lanes, replay
-from harness.verdicts.evidence import Finding
+from overbooked.reporting.console import finding_text
+from overbooked.reporting.markdown import cell
+from overbooked.reporting.terminal import show
+from overbooked.reporting.wording import lanes, replay
+from overbooked.verdicts.evidence import Finding
 
 DRAWN = [f"ana  step {n}" for n in range(30)]
 SHOWN = {"lanes": DRAWN, "replay": "overbooked replay reports/out/3f9c/SYS-03.a.json"}

@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.catalog import Catalog
-from harness.reporting.listing import GapState, gap_detail, gap_states, states_json, states_table
-from harness.reporting.terminal import show
+from overbooked.catalog import Catalog
+from overbooked.reporting.listing import GapState, gap_detail, gap_states, states_json, states_table
+from overbooked.reporting.terminal import show
 from tests.verdicts.samples import CLOSED, OPEN, PROFILE, catalog, scorecard
 
 SCENARIOS = {"T-1.b": ["test_burst"], "T-1.c": ["test_burst", "test_slow"]}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.reporting.markdown import scorecard_markdown
-from harness.verdicts.policy import Policy, decide
-from harness.verdicts.scorecard import LoadScore, Scorecard
+from overbooked.reporting.markdown import scorecard_markdown
+from overbooked.verdicts.policy import Policy, decide
+from overbooked.verdicts.scorecard import LoadScore, Scorecard
 from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, LOAD, OPEN, result, scenario, scorecard
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from harness.reporting.picture import picture
-from harness.verdicts.policy import Policy, decide
+from overbooked.reporting.picture import picture
+from overbooked.verdicts.policy import Policy, decide
 from tests.reporting.test_console import mixed
 from tests.verdicts.samples import CLOSED, scorecard
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.reporting.folder import RunFolder, load_scorecard
-from harness.reporting.reports import write_reports
-from harness.verdicts.policy import Policy, decide
+from overbooked.reporting.folder import RunFolder, load_scorecard
+from overbooked.reporting.reports import write_reports
+from overbooked.verdicts.policy import Policy, decide
 from tests.verdicts.samples import CLOSED, scorecard
 
 ASSETS = Path(__file__).parents[2] / "reports"

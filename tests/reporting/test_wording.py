@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.reporting.wording import exercised, seconds, tally
-from harness.verdicts.scorecard import Evidence
+from overbooked.reporting.wording import exercised, seconds, tally
+from overbooked.verdicts.scorecard import Evidence
 from tests.verdicts.samples import CLOSED, scorecard
 
 

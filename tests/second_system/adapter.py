@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from harness.targets.port import (
+from overbooked.targets.port import (
     Action,
     Answer,
     Capability,
@@ -19,11 +19,11 @@ from harness.targets.port import (
     Slot,
     Surroundings,
 )
-from harness.targets.transport import TargetFailed, TransportFailed
+from overbooked.targets.transport import TargetFailed, TransportFailed
 
 
 class BoxOffice:
-    """Satisfies `harness.targets.port.Adapter`; offers booking and nothing else."""
+    """Satisfies `overbooked.targets.port.Adapter`; offers booking and nothing else."""
 
     capabilities = frozenset({Capability.BOOKING})
 

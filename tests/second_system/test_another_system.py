@@ -11,23 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import NotSupported
-from harness.explore.bursts import Races
-from harness.explore.rounds import Played, Round
-from harness.journeys.personas import People
-from harness.oracles.answers import losers_are_told
-from harness.oracles.linearizability import linearizable
-from harness.oracles.places import sold_at_most
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.external import ExternalStack
-from harness.stacks.protocol import Stack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import External, load
-from harness.targets.loading import bind
-from harness.targets.port import Capability
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import NotSupported
+from overbooked.explore.bursts import Races
+from overbooked.explore.rounds import Played, Round
+from overbooked.journeys.personas import People
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.linearizability import linearizable
+from overbooked.oracles.places import sold_at_most
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.external import ExternalStack
+from overbooked.stacks.protocol import Stack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import External, load
+from overbooked.targets.loading import bind
+from overbooked.targets.port import Capability
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 
 DESCRIPTOR = load(Path(__file__).with_name("theatre.toml"))
 CLAUSE = "SYS-03.c"

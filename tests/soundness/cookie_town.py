@@ -7,8 +7,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from harness.journeys.personas import People
-from harness.targets.port import (
+from overbooked.journeys.personas import People
+from overbooked.targets.port import (
     Action,
     Answer,
     Capability,
@@ -20,8 +20,8 @@ from harness.targets.port import (
     Slot,
     Surroundings,
 )
-from harness.targets.sending import Client, Patience
-from harness.targets.system import System
+from overbooked.targets.sending import Client, Patience
+from overbooked.targets.system import System
 from tests.targets.town import Call, Reply, Town, read
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.bursts import Races
-from harness.explore.explored import Explored
-from harness.explore.exploring import _was_enough
-from harness.explore.interleavings import NothingConcluded
-from harness.histories.history import History, Recorder
-from harness.histories.operation import Operation
-from harness.journeys.alone import Outcomes, outcomes, wrong_adapter
-from harness.oracles.linearizability import linearizable
-from harness.targets.port import Answer, Capability, HttpRequest, Money, Outcome, Slot
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.bursts import Races
+from overbooked.explore.explored import Explored
+from overbooked.explore.exploring import _was_enough
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.histories.history import History, Recorder
+from overbooked.histories.operation import Operation
+from overbooked.journeys.alone import Outcomes, outcomes, wrong_adapter
+from overbooked.oracles.linearizability import linearizable
+from overbooked.targets.port import Answer, Capability, HttpRequest, Money, Outcome, Slot
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 
 Says = Callable[[str], int]
 
@@ -197,8 +197,8 @@ async def test_a_property_whose_every_example_is_assumed_away_shows_nothing() ->
     from hypothesis import strategies as st
     from hypothesis.errors import UnsatisfiedAssumption
 
-    from harness import properties
-    from harness.catalog import Means
+    from overbooked import properties
+    from overbooked.catalog import Means
 
     judge = Judge(["SYS-04.b"], "test", {"SYS-04.b": (Means.PROPERTIES,)})
 

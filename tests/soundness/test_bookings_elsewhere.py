@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.explore.interleavings import NothingConcluded
-from harness.verdicts.verdict import Verdict
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Book, hall
 from tests.targets.town import Call, Reply
 from tests.wire.postgres_server import PostgresServer, postgres_server

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import GapFound, HarnessError, NotSupported
-from harness.explore.burst_races import BurstRace, explored, pairs
-from harness.explore.bursts import Races
-from harness.explore.exploring import Explore
-from harness.explore.race import Race, Ran
-from harness.explore.rounds import Played, Round
-from harness.targets.port import Action, Answer, HttpRequest, Outcome
-from harness.verdicts.judge import Judge
+from overbooked.errors import GapFound, HarnessError, NotSupported
+from overbooked.explore.burst_races import BurstRace, explored, pairs
+from overbooked.explore.bursts import Races
+from overbooked.explore.exploring import Explore
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.rounds import Played, Round
+from overbooked.targets.port import Action, Answer, HttpRequest, Outcome
+from overbooked.verdicts.judge import Judge
 
 
 def action(who: str, verb: str, **args: str) -> Action:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.explore.actors import Actor, Callers, Request
-from harness.explore.bursts import Races
-from harness.explore.volleys import door_of
-from harness.oracles.answers import losers_are_told
-from harness.oracles.places import sold_at_most
-from harness.targets.cookies import CookieJar
-from harness.targets.port import HttpRequest, HttpResponse
-from harness.verdicts.judge import Judge
+from overbooked.explore.actors import Actor, Callers, Request
+from overbooked.explore.bursts import Races
+from overbooked.explore.volleys import door_of
+from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.places import sold_at_most
+from overbooked.targets.cookies import CookieJar
+from overbooked.targets.port import HttpRequest, HttpResponse
+from overbooked.verdicts.judge import Judge
 from tests.soundness.cookie_town import CookieTown, in_town, page
 from tests.targets.town import Call, Reply, Town
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from harness.errors import GapFound
-from harness.journeys.judged import parted
-from harness.oracles.effects import never_backwards, nothing_changed
-from harness.oracles.repairs import about, left_to_a_person
-from harness.targets.port import DeadLetter, Discrepancy, DurableState
+from overbooked.errors import GapFound
+from overbooked.journeys.judged import parted
+from overbooked.oracles.effects import never_backwards, nothing_changed
+from overbooked.oracles.repairs import about, left_to_a_person
+from overbooked.targets.port import DeadLetter, Discrepancy, DurableState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.bookkeeping.deadlines import Limit
-from harness.explore.allowance import Allowance
-from harness.explore.interleavings import NothingConcluded
-from harness.verdicts.verdict import Verdict
+from overbooked.bookkeeping.deadlines import Limit
+from overbooked.explore.allowance import Allowance
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.targets.town import Reply
 from tests.wire.postgres_server import PostgresServer, postgres_server

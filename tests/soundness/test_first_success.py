@@ -10,11 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from harness.explore.interleavings import NothingConcluded
-from harness.explore.paths import Paths
-from harness.explore.race import Race
-from harness.explore.trace import Trace, TraceActor, TraceStep
-from harness.verdicts.verdict import Verdict
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.explore.paths import Paths
+from overbooked.explore.race import Race
+from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Hall, hall
 from tests.targets.town import Reply
 from tests.wire.postgres_server import PostgresServer, postgres_server

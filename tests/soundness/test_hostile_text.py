@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.errors import GapFound, HarnessError
-from harness.plain_text import bounded, clean, cleaned
-from harness.verdicts.judge import Judge
+from overbooked.errors import GapFound, HarnessError
+from overbooked.plain_text import bounded, clean, cleaned
+from overbooked.verdicts.judge import Judge
 from tests.cli.conftest import Project, project
 
 __all__ = ["project"]
@@ -38,7 +38,7 @@ def judged(project: Project, act: str, *options: str, said: str) -> tuple[int, s
     """Exit code, console and verdict of a run whose scenario does `act` with the text `said`."""
     (project.root / "scenarios" / "test_races.py").unlink()
     source = SAYS.format(said=said, act=act.format("twice", said=said))
-    project.scenario("said", "from harness import GapFound, gap\n" + source)
+    project.scenario("said", "from overbooked import GapFound, gap\n" + source)
     called = project.call("run", "SYS-03.c", *options)
     (run,) = project.runs()
     text = (run / "scorecard.json").read_text(encoding="utf-8")

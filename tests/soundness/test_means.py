@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.bookkeeping.plan import Variant
-from harness.catalog import Clause, Gap, Means, Mutant, Priority
-from harness.catalog.selection import Selection
-from harness.verdicts.assembly import ScenarioRun, assemble
-from harness.verdicts.evidence import Receipt
-from harness.verdicts.exercise import Exercise
-from harness.verdicts.judge import Judge
-from harness.verdicts.means import RULES, blind_to, said_of
-from harness.verdicts.scorecard import ClauseScore
-from harness.verdicts.verdict import Verdict
+from overbooked.bookkeeping.plan import Variant
+from overbooked.catalog import Clause, Gap, Means, Mutant, Priority
+from overbooked.catalog.selection import Selection
+from overbooked.verdicts.assembly import ScenarioRun, assemble
+from overbooked.verdicts.evidence import Receipt
+from overbooked.verdicts.exercise import Exercise
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.means import RULES, blind_to, said_of
+from overbooked.verdicts.scorecard import ClauseScore
+from overbooked.verdicts.verdict import Verdict
 from tests.bookkeeping.conftest import PLUGINS, Court
 from tests.verdicts.samples import RUN
 
@@ -50,7 +50,7 @@ async def test_a_journey(stack, judge):
 
 def plainly(court: Court, pytester: pytest.Pytester, source: str) -> str:
     """What a session says of a scenario that has the harness's own fixtures and no other."""
-    pytester.makepyfile(test_means="from harness import *\nimport pytest\n" + source)
+    pytester.makepyfile(test_means="from overbooked import *\nimport pytest\n" + source)
     result = pytester.runpytest_inprocess(*PLUGINS, "--collect-only", "-o", "asyncio_mode=auto")
     assert result.ret != 0
     return " ".join(result.stdout.str().split())
@@ -88,7 +88,7 @@ def test_a_fixture_that_is_asked_for_and_not_used_closes_nothing(court: Court, h
         """
 @pytest.fixture
 def judge(request):
-    from harness.pytest_plugin import clerk_of
+    from overbooked.pytest_plugin import clerk_of
     return clerk_of(request.config).judge(request.node)
 
 @gap("SYS-03.c")

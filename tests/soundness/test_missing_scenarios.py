@@ -195,7 +195,7 @@ def test_a_proof_is_not_satisfied_where_a_scenario_was_taken_away(project: Proje
 # -- pytest without the command line ------------------------------------------------------------
 
 PLAIN = """
-from harness import gap
+from overbooked import gap
 import pytest
 
 @gap("SYS-03.c")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping import lending
-from harness.bookkeeping.mutant_receipts import Counts, between
+from overbooked.bookkeeping import lending
+from overbooked.bookkeeping.mutant_receipts import Counts, between
 from tests.cli.conftest import Project, project
 
 __all__ = ["project"]

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio, gc, sys, warnings
 from pathlib import Path
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.journeys.personas import People
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.journeys.personas import People
 
 left = []
 sys.unraisablehook = lambda raised: left.append(repr(raised.exc_value))

@@ -10,9 +10,9 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.explore.anomalies import Anomaly
-from harness.explore.exploring import Explore
-from harness.verdicts.verdict import Verdict
+from overbooked.explore.anomalies import Anomaly
+from overbooked.explore.exploring import Explore
+from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.overlap.defects import CASES, TABLES, Variant
 from tests.overlap.drivers import ByPsycopg, ByPsycopgClientCursor, _named

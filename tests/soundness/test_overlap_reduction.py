@@ -11,13 +11,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.explore.actors import Actor
-from harness.explore.exploring import Explore
-from harness.explore.interleavings import NothingConcluded
-from harness.explore.race import Race, Ran
-from harness.profiles import load_profile
-from harness.targets.port import Answer, Outcome
-from harness.verdicts.judge import Judge
+from overbooked.explore.actors import Actor
+from overbooked.explore.exploring import Explore
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.explore.race import Race, Ran
+from overbooked.profiles import load_profile
+from overbooked.targets.port import Answer, Outcome
+from overbooked.verdicts.judge import Judge
 from tests.overlap.cells import Laboratory, laboratory
 from tests.overlap.ground import CLAUSE
 from tests.wire.postgres_server import PostgresServer, postgres_server

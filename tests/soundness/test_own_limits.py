@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.plan import Variant
-from harness.errors import HarnessError, UsageError
-from harness.explore.volleys import Volleys, door_of
-from harness.machine import descriptors, troubles
-from harness.targets.port import HttpRequest
-from harness.targets.sending import Client, Patience, unanswered
-from harness.targets.transport import TransportFailed
-from harness.wire.relay import Relays
+from overbooked.bookkeeping.plan import Variant
+from overbooked.errors import HarnessError, UsageError
+from overbooked.explore.volleys import Volleys, door_of
+from overbooked.machine import descriptors, troubles
+from overbooked.targets.port import HttpRequest
+from overbooked.targets.sending import Client, Patience, unanswered
+from overbooked.targets.transport import TransportFailed
+from overbooked.wire.relay import Relays
 from tests.bookkeeping.conftest import Court, court, healthy
 
 __all__ = ["court", "healthy"]
@@ -32,8 +32,8 @@ Make = Callable[..., Variant]
 PATIENCE = Patience(connect_s=2.0, answer_s=2.0)
 
 LIMITED = """
-from harness.machine import troubles
-from harness.machine.lag import watched
+from overbooked.machine import troubles
+from overbooked.machine.lag import watched
 
 @gap("SYS-03.c", "SYS-03.d")
 async def test_it(stack, judge):
@@ -102,7 +102,7 @@ def test_too_few_descriptors_are_told_before_anything_starts(tmp_path: Path) -> 
 
 
 def test_a_soft_limit_is_raised_by_itself() -> None:
-    script = "from harness.machine.descriptors import ensure; ensure(600)"
+    script = "from overbooked.machine.descriptors import ensure; ensure(600)"
     command = f"ulimit -Hn 5000; ulimit -Sn 256; exec {sys.executable} -c '{script}'"
     assert subprocess.run(["bash", "-c", command], cwd=REPOSITORY, check=False).returncode == 0
 
@@ -199,7 +199,7 @@ async def test_a_proxy_server_that_reaches_a_limit_ends_and_says_why(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path / "log").open("w+")
-    command = f"ulimit -n 24; exec {sys.executable} -m harness.faults.server -host 127.0.0.1 -port {port}"
+    command = f"ulimit -n 24; exec {sys.executable} -m overbooked.faults.server -host 127.0.0.1 -port {port}"
     process = await asyncio.to_thread(
         subprocess.Popen, ["bash", "-c", command], cwd=REPOSITORY, stderr=log, stdout=log
     )
@@ -257,8 +257,8 @@ def test_what_is_open_says_what_the_machine_was_doing(court: Court, healthy: Mak
 
 WAITS = """
     import time
-    from harness.targets.sending import unanswered
-    from harness.targets.transport import TransportFailed
+    from overbooked.targets.sending import unanswered
+    from overbooked.targets.transport import TransportFailed
     begun = time.monotonic()
     {wait}
     late = TransportFailed("no answer within 2 s", stage="receive")

@@ -19,7 +19,7 @@ def test_a_race_shows_what_is_closed_and_why_the_rest_is_not_covered(
 ) -> None:
     prepare(project, monkeypatch)
     file = project.root / "scenarios" / "test_races.py"
-    source = file.read_text().replace("import pytest\n", "import pytest\nfrom harness import *\n", 1)
+    source = file.read_text().replace("import pytest\n", "import pytest\nfrom overbooked import *\n", 1)
     file.write_text(source + CANCELS)
     called = project.call("race", "SYS-03")
     said = " ".join(called.err.split())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import ConfigError, ExitCode, UnknownGap
-from harness.verdicts.policy import Decision, Policy, decide
-from harness.verdicts.scorecard import Scorecard
+from overbooked.errors import ConfigError, ExitCode, UnknownGap
+from overbooked.verdicts.policy import Decision, Policy, decide
+from overbooked.verdicts.scorecard import Scorecard
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, catalog, scorecard
 
 # T-1 (P0) has the clauses a (interleavings), b and c; T-2 (P2) has a; T-3 (P1) has a (fault points). The

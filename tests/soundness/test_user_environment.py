@@ -13,13 +13,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from harness.bookkeeping.repertoire import repertoire
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.environment import for_process, set_aside
-from harness.stacks.health import http_probe
-from harness.stacks.ownership import Ownership
-from harness.stacks.process import LocalProcess, ready_at_once
-from harness.stacks.settings import StackSettings
+from overbooked.bookkeeping.repertoire import repertoire
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.environment import for_process, set_aside
+from overbooked.stacks.health import http_probe
+from overbooked.stacks.ownership import Ownership
+from overbooked.stacks.process import LocalProcess, ready_at_once
+from overbooked.stacks.settings import StackSettings
 from tests.cli.conftest import REPOSITORY, Project, project
 from tests.stacks.conftest import SYSTEM, preloading, system
 
@@ -69,7 +69,7 @@ KINDS = [pytest.param(variables, id=kind) for kind, variables in HOSTILE.items()
 EVERYTHING = {name: value for variables in HOSTILE.values() for name, value in variables.items()}
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC"}
 
-MAIN = (sys.executable, "-c", "from harness.cli import main; main()")
+MAIN = (sys.executable, "-c", "from overbooked.cli import main; main()")
 TELL = "import json, os; print(json.dumps(dict(os.environ)))"
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from harness.bookkeeping.exploring import explorer
-from harness.config import Settings
-from harness.errors import FaultError, NotSupported
-from harness.explore.gates import require_store
-from harness.faults.allow import Aim
-from harness.profiles import load_profile
-from harness.stacks.links import LinkSet, plan_links
-from harness.verdicts.judge import Judge
+from overbooked.bookkeeping.exploring import explorer
+from overbooked.config import Settings
+from overbooked.errors import FaultError, NotSupported
+from overbooked.explore.gates import require_store
+from overbooked.faults.allow import Aim
+from overbooked.profiles import load_profile
+from overbooked.stacks.links import LinkSet, plan_links
+from overbooked.verdicts.judge import Judge
 from tests.stacks.conftest import system
 
 ROOT = Path(__file__).parents[2]

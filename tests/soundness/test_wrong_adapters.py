@@ -46,9 +46,9 @@ health = "/up"
 
 # Somebody cancels while others book, and whoever loses is to be told so.
 BOOK_AND_CANCEL = """
-from harness import gap
-from harness.explore.rounds import Round
-from harness.oracles.answers import losers_are_told
+from overbooked import gap
+from overbooked.explore.rounds import Round
+from overbooked.oracles.answers import losers_are_told
 
 @gap("SYS-03.d")
 async def test_a_place_is_cancelled_while_others_book(system, races, judge, budget):

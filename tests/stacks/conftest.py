@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import Descriptor
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError, StackError
-from harness.stacks import binaries
-from harness.stacks.settings import StackSettings
+from overbooked.errors import ConfigError, StackError
+from overbooked.stacks import binaries
+from overbooked.stacks.settings import StackSettings
 
 
 def program(folder: Path, *names: str) -> Path:

@@ -12,15 +12,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.errors import StackError
-from harness.stacks import choice
-from harness.stacks.choice import choose, images_of, make
-from harness.stacks.docker_socket import find_engine
-from harness.stacks.doctor import Check, State, examine
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.external import ExternalStack
-from harness.stacks.ownership import Ownership
-from harness.stacks.settings import StackSettings
+from overbooked.errors import StackError
+from overbooked.stacks import choice
+from overbooked.stacks.choice import choose, images_of, make
+from overbooked.stacks.docker_socket import find_engine
+from overbooked.stacks.doctor import Check, State, examine
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.external import ExternalStack
+from overbooked.stacks.ownership import Ownership
+from overbooked.stacks.settings import StackSettings
 from tests.stacks.conftest import system
 
 EXTERNAL = {"urls": {"app": "http://127.0.0.1:1"}}
@@ -165,7 +165,7 @@ def test_an_engine_that_cannot_be_asked_is_a_problem_and_no_crash(
 
 
 def test_a_socket_that_is_not_ours_to_use_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.stacks import docker_socket
+    from overbooked.stacks import docker_socket
 
     def refuse(*_: object) -> None:
         raise PermissionError
@@ -175,7 +175,7 @@ def test_a_socket_that_is_not_ours_to_use_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_engine_that_goes_away_has_no_images(engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.stacks import docker_socket
+    from overbooked.stacks import docker_socket
 
     found = find_engine()
 
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_used_is_missing(no_engine, ground: Path) -> Non
 def test_another_platform_is_told_what_it_needs(
     no_engine, settings: StackSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.stacks import doctor
+    from overbooked.stacks import doctor
 
     monkeypatch.setattr(doctor.platform, "machine", lambda: "riscv64")
     monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 0))

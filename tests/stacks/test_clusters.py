@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError, StackError
-from harness.stacks import clusters
-from harness.stacks.binaries import PostgresPrograms, prepare_postgres
-from harness.stacks.clusters import ClusterCache
-from harness.stacks.settings import StackSettings
-from harness.stacks.shared_memory import forget_segment
+from overbooked.errors import ConfigError, StackError
+from overbooked.stacks import clusters
+from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
+from overbooked.stacks.clusters import ClusterCache
+from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.shared_memory import forget_segment
 from tests.stacks.conftest import SYSTEM, system
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.errors import PartDied, StackError, SystemDied
-from harness.stacks.deaths import cause_first, gates_word_first, own_death
+from overbooked.errors import PartDied, StackError, SystemDied
+from overbooked.stacks.deaths import cause_first, gates_word_first, own_death
 
 
 @dataclass

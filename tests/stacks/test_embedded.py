@@ -10,11 +10,11 @@ import httpx
 import psutil
 import pytest
 
-from harness.errors import PartDied, StackError, SystemDied
-from harness.stacks.card import card
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.health import http_probe
-from harness.stacks.settings import StackSettings
+from overbooked.errors import PartDied, StackError, SystemDied
+from overbooked.stacks.card import card
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.health import http_probe
+from overbooked.stacks.settings import StackSettings
 from tests.stacks.conftest import folders, preloading, service, system
 
 

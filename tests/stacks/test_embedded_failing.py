@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from harness.errors import ConfigError, StackError
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
+from overbooked.errors import ConfigError, StackError
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
 from tests.stacks.conftest import folders, service, system
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from harness.errors import ConfigError, HostNotAllowed, NotSupported, StackError
-from harness.stacks.external import ExternalStack
-from harness.stacks.ports import PortLeases
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import Descriptor
+from overbooked.errors import ConfigError, HostNotAllowed, NotSupported, StackError
+from overbooked.stacks.external import ExternalStack
+from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor
 from tests.stacks.conftest import ROOT, system
 from tests.targets.town import Call, Reply, Town
 

@@ -12,22 +12,22 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from harness.bookkeeping.exploring import explorer
-from harness.config import Settings
-from harness.errors import ConfigError, NotSupported
-from harness.explore.bursts import Races
-from harness.explore.race import Race, Ran
-from harness.journeys.personas import People
-from harness.oracles.places import sold_at_most
-from harness.profiles import load_profile
-from harness.stacks.external import ExternalStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import External
-from harness.targets.loading import bind
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
-from harness.wire.boundary import WireProtocol
+from overbooked.bookkeeping.exploring import explorer
+from overbooked.config import Settings
+from overbooked.errors import ConfigError, NotSupported
+from overbooked.explore.bursts import Races
+from overbooked.explore.race import Race, Ran
+from overbooked.journeys.personas import People
+from overbooked.oracles.places import sold_at_most
+from overbooked.profiles import load_profile
+from overbooked.stacks.external import ExternalStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import External
+from overbooked.targets.loading import bind
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
+from overbooked.wire.boundary import WireProtocol
 from tests.explore.test_exploring import lock_then_look, look_then_leap
 from tests.stacks.conftest import system as described
 from tests.targets.town import Call, Reply, Town, TownHall

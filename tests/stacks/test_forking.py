@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.errors import StackError
-from harness.stacks.forking import Forked, ForkServer, forkable
-from harness.stacks.health import wait_until_ready
-from harness.stacks.identity import identity, wait_until_gone
-from harness.stacks.ownership import Ownership
-from harness.stacks.process import LocalProcess, ready_at_once
+from overbooked.errors import StackError
+from overbooked.stacks.forking import Forked, ForkServer, forkable
+from overbooked.stacks.health import wait_until_ready
+from overbooked.stacks.identity import identity, wait_until_gone
+from overbooked.stacks.ownership import Ownership
+from overbooked.stacks.process import LocalProcess, ready_at_once
 
 TELLS = """
 import os, sys

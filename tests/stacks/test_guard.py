@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.stacks import guard
+from overbooked.stacks import guard
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from harness.errors import ExitCode, HostNotAllowed
-from harness.stacks import hosts
-from harness.stacks.hosts import ensure_allowed, is_loopback
+from overbooked.errors import ExitCode, HostNotAllowed
+from overbooked.stacks import hosts
+from overbooked.stacks.hosts import ensure_allowed, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])

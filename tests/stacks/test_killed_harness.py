@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.stacks.identity import wait_until_gone
-from harness.stacks.ownership import sweep
-from harness.stacks.settings import StackSettings
+from overbooked.stacks.identity import wait_until_gone
+from overbooked.stacks.ownership import sweep
+from overbooked.stacks.settings import StackSettings
 
 RUN = """
 import asyncio, sys
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
 from tests.stacks.conftest import service, system
 
 async def main():
@@ -47,7 +47,10 @@ def harness(settings: StackSettings, way: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path[1:]])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "harness"), *sys.path[1:]]),
+        },
         start_new_session=True,
     )
     assert process.stdout

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import StackError
-from harness.stacks import nameless, paths
-from harness.stacks.binaries import PostgresPrograms, prepare_postgres
-from harness.stacks.clusters import ClusterCache
-from harness.stacks.doctor import State, examine
-from harness.stacks.nameless import has_name, run_with_name
-from harness.stacks.settings import StackSettings
+from overbooked.errors import StackError
+from overbooked.stacks import nameless, paths
+from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
+from overbooked.stacks.clusters import ClusterCache
+from overbooked.stacks.doctor import State, examine
+from overbooked.stacks.nameless import has_name, run_with_name
+from overbooked.stacks.settings import StackSettings
 
 NAMELESS = next(uid for uid in range(54_321, 60_000) if not has_name(uid))
 

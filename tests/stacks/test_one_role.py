@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness.errors import ConfigError
-from harness.stacks.database import connection
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
+from overbooked.errors import ConfigError
+from overbooked.stacks.database import connection
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
 from tests.stacks.conftest import system
 
 ONE_ROLE = {

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.stacks.identity import identity, is_running, namespace, own_identity, wait_until_gone
-from harness.stacks.ownership import MARKER, Ownership, leftovers, sweep
+from overbooked.stacks.identity import identity, is_running, namespace, own_identity, wait_until_gone
+from overbooked.stacks.ownership import MARKER, Ownership, leftovers, sweep
 
 SLEEPER = [sys.executable, "-c", "import sys, time; print('up', flush=True); time.sleep(60)"]
 

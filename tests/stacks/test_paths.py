@@ -7,10 +7,10 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from harness.errors import ConfigError, StackError
-from harness.stacks import paths
-from harness.stacks.paths import explained, places, require_space
-from harness.stacks.settings import StackSettings
+from overbooked.errors import ConfigError, StackError
+from overbooked.stacks import paths
+from overbooked.stacks.paths import explained, places, require_space
+from overbooked.stacks.settings import StackSettings
 
 
 def test_the_folders_of_the_settings_are_made(ground: Path) -> None:

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from harness.errors import StackError
-from harness.stacks.ports import PortLeases
+from overbooked.errors import StackError
+from overbooked.stacks.ports import PortLeases
 
 
 @pytest.fixture

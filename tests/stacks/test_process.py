@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.errors import StackError
-from harness.stacks import process as module
-from harness.stacks import trampoline
-from harness.stacks.health import Probe, wait_until_ready
-from harness.stacks.identity import identity, wait_until_gone
-from harness.stacks.ownership import MARKER, Ownership
-from harness.stacks.process import Account, LocalProcess, ready_at_once
+from overbooked.errors import StackError
+from overbooked.stacks import process as module
+from overbooked.stacks import trampoline
+from overbooked.stacks.health import Probe, wait_until_ready
+from overbooked.stacks.identity import identity, wait_until_gone
+from overbooked.stacks.ownership import MARKER, Ownership
+from overbooked.stacks.process import Account, LocalProcess, ready_at_once
 
 FAMILY = """
 import subprocess, sys, time
@@ -219,8 +219,8 @@ async def test_root_is_given_up_for_good(ground: Path) -> None:
 HARNESS = """
 import asyncio, sys, time
 from pathlib import Path
-from harness.stacks.ownership import Ownership
-from harness.stacks.process import LocalProcess, ready_at_once
+from overbooked.stacks.ownership import Ownership
+from overbooked.stacks.process import LocalProcess, ready_at_once
 folder = Path(sys.argv[1])
 part = LocalProcess("part", ["sleep", "60"], ownership=Ownership.found(folder), log=folder / "log",
                     probe=ready_at_once, timeout_s=30)
@@ -270,7 +270,7 @@ async def test_waiting_ends_with_what_was_missing() -> None:
 async def test_a_probe_that_hangs_is_a_probe_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from harness.stacks import health
+    from overbooked.stacks import health
 
     async def hang() -> str:
         await asyncio.sleep(60)

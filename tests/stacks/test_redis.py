@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import StackError
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.ports import PortLeases
-from harness.stacks.redis_server import flush, redis_command, redis_probe
+from overbooked.errors import StackError
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.redis_server import flush, redis_command, redis_probe
 
 
 async def test_its_password_is_wanted_and_on_no_command_line(stack: EmbeddedStack) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.errors import StackError
-from harness.stacks.ownership import Ownership
-from harness.stacks.ports import PortLeases
-from harness.stacks.settings import StackSettings
-from harness.stacks.toxiproxy import ToxiproxyApi, server_command, toxiproxy_process
+from overbooked.errors import StackError
+from overbooked.stacks.ownership import Ownership
+from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.toxiproxy import ToxiproxyApi, server_command, toxiproxy_process
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,6 @@ def test_the_real_server_and_ours_are_told_where_to_listen() -> None:
     real = server_command(Path("/bin/toxiproxy-server"), "127.0.0.1", 8474, seed=7)
     assert real == ["/bin/toxiproxy-server", "-host", "127.0.0.1", "-port", "8474"]
     ours = server_command(None, "127.0.0.1", 8474, seed=7)
-    assert ours[:3] == [sys.executable, "-m", "harness.faults.server"]
+    assert ours[:3] == [sys.executable, "-m", "overbooked.faults.server"]
     assert ours[-2:] == ["--seed", "7"]
     assert "--seed" not in server_command(None, "127.0.0.1", 8474)

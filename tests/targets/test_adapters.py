@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bookkeeping.stacking import descriptor_of, factory, settled
-from harness.config import Settings
-from harness.errors import ConfigError
+from overbooked.bookkeeping.stacking import descriptor_of, factory, settled
+from overbooked.config import Settings
+from overbooked.errors import ConfigError
 
 ADAPTER = """
 class Hall:

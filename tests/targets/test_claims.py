@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError
-from harness.targets import port
-from harness.targets.claims import PROMISES, hold_to_claims
-from harness.targets.port import Capability
+from overbooked.errors import ConfigError
+from overbooked.targets import port
+from overbooked.targets.claims import PROMISES, hold_to_claims
+from overbooked.targets.port import Capability
 from reference_system.target.adapter import ReferenceAdapter
 from tests.targets.town import TownHall
 

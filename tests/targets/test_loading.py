@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError
-from harness.journeys.personas import People
-from harness.stacks.protocol import Stack
-from harness.targets.descriptor import Descriptor
-from harness.targets.loading import bind, doors
-from harness.targets.port import Capability, HttpRequest, Surroundings
-from harness.targets.transport import TargetFailed
+from overbooked.errors import ConfigError
+from overbooked.journeys.personas import People
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.descriptor import Descriptor
+from overbooked.targets.loading import bind, doors
+from overbooked.targets.port import Capability, HttpRequest, Surroundings
+from overbooked.targets.transport import TargetFailed
 from tests.targets.town import Town, TownHall
 
 DESCRIPTOR = Descriptor.model_validate(

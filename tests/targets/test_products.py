@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.targets.port import (
+from overbooked.targets.port import (
     Action,
     Answer,
     BookingRow,

@@ -10,27 +10,27 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.errors import GapFound
-from harness.histories.checker import check
-from harness.histories.slot import SlotModel
-from harness.journeys.booking import books_and_cancels
-from harness.journeys.buying import buys, repeats
-from harness.journeys.personas import People
-from harness.oracles.answers import accepted, refused_with, same_answer
-from harness.oracles.effects import never_backwards, provider_and_records_agree
-from harness.oracles.holds import no_hold_left
-from harness.oracles.ledger import ledger_pairs, never_confirmed_without_ledger
-from harness.oracles.money import charged, charged_once, money_matches_bookings, nothing_charged
-from harness.oracles.reconciliation import finds_exactly, finds_nothing
-from harness.oracles.repairs import dealt_with
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.protocol import Stack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.targets.port import DISCREPANCIES, DurableState, Money, Outcome
-from harness.targets.system import System
-from harness.targets.transport import TargetFailed
+from overbooked.errors import GapFound
+from overbooked.histories.checker import check
+from overbooked.histories.slot import SlotModel
+from overbooked.journeys.booking import books_and_cancels
+from overbooked.journeys.buying import buys, repeats
+from overbooked.journeys.personas import People
+from overbooked.oracles.answers import accepted, refused_with, same_answer
+from overbooked.oracles.effects import never_backwards, provider_and_records_agree
+from overbooked.oracles.holds import no_hold_left
+from overbooked.oracles.ledger import ledger_pairs, never_confirmed_without_ledger
+from overbooked.oracles.money import charged, charged_once, money_matches_bookings, nothing_charged
+from overbooked.oracles.reconciliation import finds_exactly, finds_nothing
+from overbooked.oracles.repairs import dealt_with
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.protocol import Stack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.targets.port import DISCREPANCIES, DurableState, Money, Outcome
+from overbooked.targets.system import System
+from overbooked.targets.transport import TargetFailed
 
 DESCRIPTOR = load(Path(__file__).parents[2] / "reference_system" / "target" / "system.toml")
 

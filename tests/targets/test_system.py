@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from harness.errors import NotSupported
-from harness.targets.port import Capability, HttpRequest, Outcome
-from harness.targets.sending import Client, Patience
-from harness.targets.transport import TargetFailed, TransportFailed
+from overbooked.errors import NotSupported
+from overbooked.targets.port import Capability, HttpRequest, Outcome
+from overbooked.targets.sending import Client, Patience
+from overbooked.targets.transport import TargetFailed, TransportFailed
 from tests.targets.town import Call, Reply, Town, at
 
 

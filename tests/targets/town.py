@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.journeys.personas import People
-from harness.targets.port import (
+from overbooked.journeys.personas import People
+from overbooked.targets.port import (
     Action,
     Answer,
     Capability,
@@ -24,8 +24,8 @@ from harness.targets.port import (
     Slot,
     Surroundings,
 )
-from harness.targets.sending import Client, Patience
-from harness.targets.system import System
+from overbooked.targets.sending import Client, Patience
+from overbooked.targets.system import System
 
 
 @dataclass

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness.catalog import Catalog, Clause, Gap, Means, Mutant, Priority
-from harness.profiles import load_profile
-from harness.verdicts.assembly import ScenarioRun, assemble
-from harness.verdicts.evidence import ClauseResult, Finding, Receipt
-from harness.verdicts.exercise import Exercise
-from harness.verdicts.scorecard import Canary, LoadScore, Run, Scorecard
-from harness.verdicts.verdict import Verdict
+from overbooked.catalog import Catalog, Clause, Gap, Means, Mutant, Priority
+from overbooked.profiles import load_profile
+from overbooked.verdicts.assembly import ScenarioRun, assemble
+from overbooked.verdicts.evidence import ClauseResult, Finding, Receipt
+from overbooked.verdicts.exercise import Exercise
+from overbooked.verdicts.scorecard import Canary, LoadScore, Run, Scorecard
+from overbooked.verdicts.verdict import Verdict
 
 CLOSED, OPEN, INCONCLUSIVE, NOT_COVERED = (
     Verdict.CLOSED,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdicts.assembly import NO_SCENARIO, NOT_RUN
-from harness.verdicts.verdict import Verdict
+from overbooked.verdicts.assembly import NO_SCENARIO, NOT_RUN
+from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import (
     BITTEN,
     CLOSED,

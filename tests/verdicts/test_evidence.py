@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from harness.verdicts.evidence import ClauseResult
+from overbooked.verdicts.evidence import ClauseResult
 from tests.verdicts.samples import CLOSED, OPEN, result
 
 

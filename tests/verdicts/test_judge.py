@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import GapFound, HarnessError, NotSupported, PartDied
-from harness.verdicts.judge import Judge
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import GapFound, HarnessError, NotSupported, PartDied
+from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import BITTEN, CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, TOOTHLESS
 
 B, C = "T-1.b", "T-1.c"

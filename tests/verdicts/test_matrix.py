@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness.verdicts.matrix import CellState, KillMatrix, Observation
-from harness.verdicts.verdict import Verdict
+from overbooked.verdicts.matrix import CellState, KillMatrix, Observation
+from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, catalog
 
 CLAUSES = ("T-1.a", "T-1.b", "T-1.c", "T-2.a")

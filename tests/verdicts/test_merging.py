@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from harness.errors import UsageError
-from harness.verdicts.merging import merge
-from harness.verdicts.scorecard import Canary, Scorecard, Shard
-from harness.verdicts.verdict import Verdict
+from overbooked.errors import UsageError
+from overbooked.verdicts.merging import merge
+from overbooked.verdicts.scorecard import Canary, Scorecard, Shard
+from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import (
     CANARY,
     CLOSED,

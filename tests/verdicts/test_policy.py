@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from harness.catalog import Catalog
-from harness.errors import ConfigError, ExitCode, UnknownGap
-from harness.verdicts.policy import Policy, decide
-from harness.verdicts.scorecard import Canary, Shard
+from overbooked.catalog import Catalog
+from overbooked.errors import ConfigError, ExitCode, UnknownGap
+from overbooked.verdicts.policy import Policy, decide
+from overbooked.verdicts.scorecard import Canary, Shard
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, LOAD, NOT_COVERED, OPEN, RUN, scorecard
 
 ALL_CLOSED = {"T-1.b": CLOSED, "T-1.c": CLOSED, "T-2.a": CLOSED}

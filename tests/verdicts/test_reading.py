@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from harness.errors import ExitCode
-from harness.verdicts.reading import BadScorecard, parse_scorecard, schema, scorecard_of
-from harness.verdicts.scorecard import SCHEMA_VERSION, Canary, LoadScore, Scorecard, Shard
+from overbooked.errors import ExitCode
+from overbooked.verdicts.reading import BadScorecard, parse_scorecard, schema, scorecard_of
+from overbooked.verdicts.scorecard import SCHEMA_VERSION, Canary, LoadScore, Scorecard, Shard
 from tests.verdicts.samples import (
     CLOSED,
     INCONCLUSIVE,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verdicts.verdict import Verdict, worst
+from overbooked.verdicts.verdict import Verdict, worst
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from harness.wire.boundary import WireProtocol
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 from tests.wire.postgres_server import PostgresServer, postgres_server
 from tests.wire.sansio import Keeper
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.wire.http.session import HttpSession
+from overbooked.wire.http.session import HttpSession
 from tests.wire.sansio import Keeper, Wires
 
 GET = b"GET /slots/7?page=2 HTTP/1.1\r\nHost: a\r\nX-Trace: t\r\n\r\n"

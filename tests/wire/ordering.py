@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.wire.boundary import Boundary
-from harness.wire.link import RelayLink
+from overbooked.wire.boundary import Boundary
+from overbooked.wire.link import RelayLink
 from tests.wire.sansio import Keeper
 from tests.wire.watching import Choice, Watching
 

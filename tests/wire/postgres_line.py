@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.wire.postgres.session import PostgresSession
+from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.postgres_talk import (
     STARTUP,
     WELCOME,

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import asyncpg
 
-from harness.stacks.binaries import PostgresPrograms, prepare_postgres
-from harness.stacks.clusters import ClusterCache
-from harness.stacks.database import SUPERUSER
-from harness.stacks.paths import places
-from harness.stacks.settings import StackSettings
-from harness.stacks.shared_memory import forget_segment
+from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
+from overbooked.stacks.clusters import ClusterCache
+from overbooked.stacks.database import SUPERUSER
+from overbooked.stacks.paths import places
+from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.shared_memory import forget_segment
 
 START_TIMEOUT_S = 30.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from harness.wire.postgres.messages import message
+from overbooked.wire.postgres.messages import message
 
 
 def m(kind: str, body: bytes = b"") -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.wire.redis.refusing import encoded
-from harness.wire.redis.session import RedisSession
+from overbooked.wire.redis.refusing import encoded
+from overbooked.wire.redis.session import RedisSession
 from tests.wire.sansio import Keeper, Wires
 
 OK = b"+OK\r\n"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.stacks.binaries import find_redis
-from harness.stacks.settings import StackSettings
+from overbooked.stacks.binaries import find_redis
+from overbooked.stacks.settings import StackSettings
 
 START_TIMEOUT_S = 10.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from harness.wire.boundary import Boundary, FaultKind, Gatekeeper, Held, Reply
-from harness.wire.session import Session
+from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Held, Reply
+from overbooked.wire.session import Session
 
 
 @dataclass

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from harness.stacks.links import LinkPlan
-from harness.wire.boundary import WireProtocol
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.stacks.links import LinkPlan
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 from tests.wire.watching import DEADLINE_S, engage, keep
 
 Connection = asyncpg.Connection

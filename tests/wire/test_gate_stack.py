@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from harness.stacks.embedded import EmbeddedStack
-from harness.wire.boundary import WireProtocol
-from harness.wire.link import RelayLink
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.link import RelayLink
 from tests.stacks.conftest import ground, settings, stack
 from tests.wire.watching import DEADLINE_S, engage, failing, keep
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.boundary import FaultKind
-from harness.wire.http.exchange import KEPT_BYTES
+from overbooked.wire.boundary import FaultKind
+from overbooked.wire.http.exchange import KEPT_BYTES
 from tests.wire.http_line import (
     CONTINUE,
     CREATED,

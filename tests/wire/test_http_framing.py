@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.http.framing import Body, Head, Piece, Scanner, Violation, request_body, response_body
+from overbooked.wire.http.framing import Body, Head, Piece, Scanner, Violation, request_body, response_body
 
 REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",

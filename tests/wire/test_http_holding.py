@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.wire.http.exchange import KEPT_BYTES
+from overbooked.wire.http.exchange import KEPT_BYTES
 from tests.wire.http_line import (
     CONTINUE,
     CREATED,

@@ -14,9 +14,9 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
-from harness.wire.boundary import FaultKind, WireProtocol
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 from tests.wire.deciding import DEADLINE_S, Waiting
 from tests.wire.http_server import Application, http_server
 from tests.wire.sansio import Failing, Keeper

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from harness.wire.boundary import FaultKind, WireProtocol
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.relay import Relays
 from tests.wire.deciding import Waiting
 from tests.wire.http_line import CREATED, GET, OK, POST, Line, through
 from tests.wire.sansio import Keeper

@@ -13,14 +13,14 @@ from random import Random
 
 import pytest
 
-from harness.errors import NotSupported
-from harness.wire.boundary import FaultKind, WireProtocol
-from harness.wire.holding import HeldBoundary, Turn
-from harness.wire.link import RelayLink
-from harness.wire.postgres.session import PostgresSession
-from harness.wire.relay import Relays
-from harness.wire.session import Session
-from harness.wire.speaking import speak
+from overbooked.errors import NotSupported
+from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.holding import HeldBoundary, Turn
+from overbooked.wire.link import RelayLink
+from overbooked.wire.postgres.session import PostgresSession
+from overbooked.wire.relay import Relays
+from overbooked.wire.session import Session
+from overbooked.wire.speaking import speak
 from tests.wire.ordering import OrderingKeeper
 from tests.wire.postgres_talk import SSL_REQUEST, Exchange
 from tests.wire.sansio import Keeper, Wires

@@ -10,8 +10,8 @@ from random import Random
 import asyncpg
 import pytest
 
-from harness.wire.boundary import WireProtocol
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.relay import Relays
 from tests.wire.ordering import Ordering
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.postgres_talk import EXECUTE, FLUSH, SYNC, bind, describe, m, parse, query

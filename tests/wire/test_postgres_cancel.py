@@ -10,8 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.wire.boundary import FaultKind
-from harness.wire.link import RelayLink
+from overbooked.wire.boundary import FaultKind
+from overbooked.wire.link import RelayLink
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, failing, keep
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from harness.wire.link import RelayLink
+from overbooked.wire.link import RelayLink
 from tests.wire.ordering import Ordering, OrderingKeeper, order
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_server import PostgresServer

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from harness.wire.link import RelayLink
+from overbooked.wire.link import RelayLink
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import engage
 

@@ -9,9 +9,9 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.errors import NotSupported
-from harness.wire.boundary import FaultKind, Held
-from harness.wire.link import RelayLink
+from overbooked.errors import NotSupported
+from overbooked.wire.boundary import FaultKind, Held
+from overbooked.wire.link import RelayLink
 from tests.wire.libpq import libpq
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import engage, failing, keep, losing

@@ -9,7 +9,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.wire.link import RelayLink
+from overbooked.wire.link import RelayLink
 from tests.wire.libpq import libpq
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, keep

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from harness.wire.boundary import Held
-from harness.wire.link import RelayLink
+from overbooked.wire.boundary import Held
+from overbooked.wire.link import RelayLink
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, keep
 

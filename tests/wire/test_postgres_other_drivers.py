@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.wire.link import RelayLink
+from overbooked.wire.link import RelayLink
 from tests.wire.ordering import order
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import Watching, engage, late

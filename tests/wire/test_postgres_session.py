@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import NotSupported
-from harness.wire.boundary import FaultKind
-from harness.wire.postgres.session import PostgresSession
+from overbooked.errors import NotSupported
+from overbooked.wire.boundary import FaultKind
+from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_talk import (
     BOUND,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.postgres import sql
+from overbooked.wire.postgres import sql
 from tests.wire.postgres_server import PostgresServer
 
 ATOMIC = (

@@ -10,8 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.wire.link import RelayLink
-from harness.wire.postgres.session import PostgresSession
+from overbooked.wire.link import RelayLink
+from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.postgres_talk import READY, STARTUP, WELCOME, m, query
 from tests.wire.sansio import Keeper, Wires

@@ -13,10 +13,10 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness.errors import NotSupported
-from harness.wire.boundary import FaultKind
-from harness.wire.link import RelayLink
-from harness.wire.postgres.session import PostgresSession
+from overbooked.errors import NotSupported
+from overbooked.wire.boundary import FaultKind
+from overbooked.wire.link import RelayLink
+from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.libpq import libpq
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_server import PostgresServer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.wire.postgres.session import PostgresSession
+from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_talk import (
     BOUND,

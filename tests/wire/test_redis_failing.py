@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import NotSupported
-from harness.wire.boundary import FaultKind
+from overbooked.errors import NotSupported
+from overbooked.wire.boundary import FaultKind
 from tests.wire.redis_line import OK, QUEUED, Line, bulk, c
 from tests.wire.sansio import Failing, Keeper
 

@@ -12,9 +12,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from harness.wire.boundary import FaultKind, WireProtocol
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 from tests.wire.deciding import DEADLINE_S, Waiting
 from tests.wire.redis_server import redis_server
 from tests.wire.sansio import Failing, Keeper

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.redis.resp import CommandScanner, ValueScanner, Violation, split_inline, words
+from overbooked.wire.redis.resp import CommandScanner, ValueScanner, Violation, split_inline, words
 from tests.wire.redis_server import redis_server
 
 

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from harness.errors import StackError
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.errors import StackError
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 DEADLINE_S = 60.0

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.wire.boundary import Boundary, FaultKind, Held, Reply
-from harness.wire.link import RelayLink
+from overbooked.wire.boundary import Boundary, FaultKind, Held, Reply
+from overbooked.wire.link import RelayLink
 
 DEADLINE_S = 60.0
 

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import scenarios
-from harness.bookkeeping.binding import MARKER
-from harness.explore.explored import Explored
-from harness.explore.race import MakeRace
-from harness.targets.system import System
+from overbooked.bookkeeping.binding import MARKER
+from overbooked.explore.explored import Explored
+from overbooked.explore.race import MakeRace
+from overbooked.targets.system import System
 
 Run = Callable[..., Awaitable[None]]
 
@@ -45,7 +45,7 @@ class Stated:
 
 
 class Collector:
-    """Stands in for `harness.explore.exploring.Explore` and keeps what it is asked to explore.
+    """Stands in for `overbooked.explore.exploring.Explore` and keeps what it is asked to explore.
 
     Args:
         scenario: whose races these are.

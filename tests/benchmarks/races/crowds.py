@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 
-from harness.explore.race import MakeRace, Race
-from harness.targets.person import Person
-from harness.targets.port import Action, Slot
+from overbooked.explore.race import MakeRace, Race
+from overbooked.targets.person import Person
+from overbooked.targets.port import Action, Slot
 
 BOOK = "book"
 

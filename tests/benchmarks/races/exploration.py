@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from inspect import isawaitable
 
-from harness.bookkeeping.exploring import explorer
-from harness.config import Settings
-from harness.errors import GapFound
-from harness.explore.interleavings import NothingConcluded
-from harness.explore.race import Check, MakeRace, Race, Ran
-from harness.profiles import load_profile
-from harness.stacks.protocol import Stack
-from harness.targets.system import System
-from harness.verdicts.judge import Judge
+from overbooked.bookkeeping.exploring import explorer
+from overbooked.config import Settings
+from overbooked.errors import GapFound
+from overbooked.explore.interleavings import NothingConcluded
+from overbooked.explore.race import Check, MakeRace, Race, Ran
+from overbooked.profiles import load_profile
+from overbooked.stacks.protocol import Stack
+from overbooked.targets.system import System
+from overbooked.verdicts.judge import Judge
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.trials import Hunt
 

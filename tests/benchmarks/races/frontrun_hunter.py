@@ -25,15 +25,15 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.race import Race, Ran
-from harness.explore.trace import Trace
-from harness.journeys.personas import People
-from harness.targets.descriptor import load
-from harness.targets.loading import bind
-from harness.targets.port import Action, Answer, HttpRequest, HttpResponse
-from harness.targets.sending import understood
-from harness.targets.system import System
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.race import Race, Ran
+from overbooked.explore.trace import Trace
+from overbooked.journeys.personas import People
+from overbooked.targets.descriptor import load
+from overbooked.targets.loading import bind
+from overbooked.targets.port import Action, Answer, HttpRequest, HttpResponse
+from overbooked.targets.sending import understood
+from overbooked.targets.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR
 from tests.benchmarks.races.playing import judge

@@ -8,8 +8,8 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.stacks.protocol import Stack
+from overbooked.errors import HarnessError
+from overbooked.stacks.protocol import Stack
 from tests.benchmarks.races.jobs import ROOT, Job
 from tests.benchmarks.races.trials import Hunt
 

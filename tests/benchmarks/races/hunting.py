@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
-from harness.errors import HarnessError
-from harness.journeys.personas import People
-from harness.stacks.embedded import EmbeddedStack
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import Descriptor, load
-from harness.targets.loading import bind, doors
-from harness.targets.system import System
+from overbooked.errors import HarnessError
+from overbooked.journeys.personas import People
+from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor, load
+from overbooked.targets.loading import bind, doors
+from overbooked.targets.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.exploration import explore

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.catalog import Catalog
-from harness.catalog.model import Means
+from overbooked.catalog.catalog import Catalog
+from overbooked.catalog.model import Means
 from tests.benchmarks.races.collecting import exploring
 from tests.benchmarks.races.trials import HEALTHY
 

@@ -23,10 +23,10 @@ from gevent.queue import Queue
 from locust import User, constant, task
 from locust.env import Environment
 
-from harness.load.doors import Door
-from harness.targets.port import HttpRequest
-from harness.targets.sending import Patience
-from harness.targets.transport import TransportFailed
+from overbooked.load.doors import Door
+from overbooked.targets.port import HttpRequest
+from overbooked.targets.sending import Patience
+from overbooked.targets.transport import TransportFailed
 
 
 class Round:

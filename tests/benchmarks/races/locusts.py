@@ -9,12 +9,12 @@ import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.explore.actors import Actor
-from harness.targets.port import Action, Answer, HttpResponse
-from harness.targets.sending import Patience, unanswered, understood
-from harness.targets.system import System
-from harness.targets.transport import TransportFailed
+from overbooked.errors import HarnessError
+from overbooked.explore.actors import Actor
+from overbooked.targets.port import Action, Answer, HttpResponse
+from overbooked.targets.sending import Patience, unanswered, understood
+from overbooked.targets.system import System
+from overbooked.targets.transport import TransportFailed
 from tests.benchmarks.races.jobs import ROOT
 from tests.benchmarks.races.ways import record
 

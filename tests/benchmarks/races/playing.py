@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from inspect import isawaitable
 from itertools import cycle
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.race import Ran
-from harness.explore.trace import Trace
-from harness.targets.system import System
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.race import Ran
+from overbooked.explore.trace import Trace
+from overbooked.targets.system import System
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.trials import Hunt

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness import gap
-from harness.explore.actors import Actor
-from harness.explore.race import Race
+from overbooked import gap
+from overbooked.explore.actors import Actor
+from overbooked.explore.race import Race
 from tests.benchmarks.races import collecting
 from tests.benchmarks.races.collecting import Collector, exploring, races_of
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.explore.actors import Actor
-from harness.explore.race import Race
-from harness.targets.port import Action, Answer, HttpRequest, Money, Outcome, Slot
+from overbooked.explore.actors import Actor
+from overbooked.explore.race import Race
+from overbooked.targets.port import Action, Answer, HttpRequest, Money, Outcome, Slot
 from tests.benchmarks.races.crowds import Crowd
 
 SLOT, OTHER = Slot("s", 1, Money(1)), Slot("o", 1, Money(1))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from harness.errors import GapFound, HarnessError
-from harness.explore.actors import Actor
-from harness.explore.race import Race, Ran
-from harness.histories.history import History
-from harness.targets.port import Action, Answer, HttpRequest, Outcome
+from overbooked.errors import GapFound, HarnessError
+from overbooked.explore.actors import Actor
+from overbooked.explore.race import Race, Ran
+from overbooked.histories.history import History
+from overbooked.targets.port import Action, Answer, HttpRequest, Outcome
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.playing import play

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from harness.explore.actors import Actor
-from harness.explore.volleys import Held, Volleys, door_of
-from harness.histories.operation import Operation
-from harness.targets.port import Action, Answer
-from harness.targets.recording import result_of, why
-from harness.targets.sending import Patience, unanswered, understood
-from harness.targets.system import System
-from harness.targets.transport import TransportFailed
+from overbooked.explore.actors import Actor
+from overbooked.explore.volleys import Held, Volleys, door_of
+from overbooked.histories.operation import Operation
+from overbooked.targets.port import Action, Answer
+from overbooked.targets.recording import result_of, why
+from overbooked.targets.sending import Patience, unanswered, understood
+from overbooked.targets.system import System
+from overbooked.targets.transport import TransportFailed
 
 
 class Way(Protocol):

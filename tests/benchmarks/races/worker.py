@@ -11,7 +11,7 @@ import json
 import sys
 from contextlib import aclosing
 
-from harness.errors import HarnessError
+from overbooked.errors import HarnessError
 from tests.benchmarks.races.hunting import hunt
 from tests.benchmarks.races.jobs import Job
 

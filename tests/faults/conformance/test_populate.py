@@ -104,7 +104,16 @@ def test_toxics_that_come_with_a_proxy_are_ignored_and_ours_warns(api: Api, path
 def test_toxics_in_a_config_file_are_warned_of(tmp_path: Path) -> None:
     config = tmp_path / "proxies.json"
     config.write_text(json.dumps([_wanted("late", toxics=[{"type": "latency"}])]))
-    command = [sys.executable, "-m", "harness.faults.server", "-host", "127.0.0.1", "-port", "0", "-config"]
+    command = [
+        sys.executable,
+        "-m",
+        "overbooked.faults.server",
+        "-host",
+        "127.0.0.1",
+        "-port",
+        "0",
+        "-config",
+    ]
     server = subprocess.Popen([*command, str(config)], stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None

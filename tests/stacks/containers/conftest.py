@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.stacks.choice import images_of
-from harness.stacks.containers import ContainersStack
-from harness.stacks.docker_socket import find_engine
-from harness.stacks.settings import StackSettings
-from harness.targets.descriptor import Descriptor, load
+from overbooked.stacks.choice import images_of
+from overbooked.stacks.containers import ContainersStack
+from overbooked.stacks.docker_socket import find_engine
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor, load
 
 ROOT = Path(__file__).parents[3]
 REQUIRED = "OVERBOOKED_REQUIRE_CONTAINERS"

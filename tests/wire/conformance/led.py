@@ -15,8 +15,8 @@ from typing import Any
 
 from asyncpg import cluster as pg
 
-from harness.wire.boundary import Boundary, Held, WireProtocol
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import Boundary, Held, WireProtocol
+from overbooked.wire.relay import Relays
 
 _MODE = os.environ.get("CONFORMANCE_GATE", "none")
 # `raw` tells what a relay alone changes.

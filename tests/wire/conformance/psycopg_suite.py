@@ -26,8 +26,8 @@ from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.wire.boundary import Boundary, WireProtocol
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import Boundary, WireProtocol
+from overbooked.wire.relay import Relays
 from tests.wire.conformance.asyncpg_suite import Outcomes, counted, say
 from tests.wire.conformance.led import LATE_S, PassAll
 from tests.wire.postgres_server import PostgresServer, postgres_server

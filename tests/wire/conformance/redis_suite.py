@@ -24,9 +24,9 @@ from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.wire.boundary import WireProtocol
-from harness.wire.link import RelayLink
-from harness.wire.relay import Relays
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.link import RelayLink
+from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import LATE_S, PassAll
 from tests.wire.redis_server import redis_server
 

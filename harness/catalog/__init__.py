@@ -1,6 +1,0 @@
-"""What is judged, as data: every known gap with its clauses and its seeded defects."""
-
-from harness.catalog.catalog import Catalog
-from harness.catalog.model import Clause, Gap, Means, Mutant, Priority
-
-__all__ = ["Catalog", "Clause", "Gap", "Means", "Mutant", "Priority"]

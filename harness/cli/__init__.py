@@ -1,5 +1,0 @@
-"""The command line: `overbooked`."""
-
-from harness.cli.entry import main
-
-__all__ = ["main"]

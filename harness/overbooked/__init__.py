@@ -1,0 +1,8 @@
+"""Overbooked: a chaos and gap-detection harness for booking systems."""
+
+from overbooked.bookkeeping.binding import gap
+from overbooked.errors import GapFound, HarnessError, NotSupported
+
+__version__ = "0.1.0"
+
+__all__ = ["GapFound", "HarnessError", "NotSupported", "gap"]

@@ -1,0 +1,35 @@
+"""Recording and checking of histories; pure: no I/O, no event loop."""
+
+from overbooked.histories.checker import Checked, check
+from overbooked.histories.counterexample import Counterexample
+from overbooked.histories.effects import LostUpdate, Miscount, lost_updates, miscounted
+from overbooked.histories.history import Call, History, Recorder
+from overbooked.histories.operation import BadHistory, Operation
+from overbooked.histories.oversold import Oversold, oversold
+from overbooked.histories.registers import KeyValueModel, RegisterModel
+from overbooked.histories.search import Linearizability
+from overbooked.histories.slot import SlotModel
+from overbooked.histories.timeline import Window, timeline
+
+__all__ = [
+    "BadHistory",
+    "Call",
+    "Checked",
+    "Counterexample",
+    "History",
+    "KeyValueModel",
+    "Linearizability",
+    "LostUpdate",
+    "Miscount",
+    "Operation",
+    "Oversold",
+    "Recorder",
+    "RegisterModel",
+    "SlotModel",
+    "Window",
+    "check",
+    "lost_updates",
+    "miscounted",
+    "oversold",
+    "timeline",
+]

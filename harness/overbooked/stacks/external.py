@@ -1,0 +1,268 @@
+"""The external stack: a running system named by URLs, with links where its owner has set our address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from overbooked.errors import ConfigError, HarnessError, NotSupported, StackError
+from overbooked.stacks import guard
+from overbooked.stacks.deaths import own_death
+from overbooked.stacks.health import Probe, http_probe, wait_until_ready
+from overbooked.stacks.hosts import ensure_allowed
+from overbooked.stacks.links import Address, LinkPlan, LinkSet
+from overbooked.stacks.ownership import Ownership, sweep
+from overbooked.stacks.paths import explained, places
+from overbooked.stacks.placeholders import LOOPBACK, url
+from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.process import LocalProcess
+from overbooked.stacks.protocol import Process
+from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.toxiproxy import ToxiproxyApi, toxiproxy_process
+from overbooked.targets.descriptor import Descriptor, External, split_address
+from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.link import RelayLink
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SPOKEN = {
+    "postgres": WireProtocol.POSTGRES,
+    "redis": WireProtocol.REDIS,
+    "provider": WireProtocol.HTTP,
+    "app": WireProtocol.HTTP,
+}
+_USUAL_PORTS = {5432: WireProtocol.POSTGRES, 6432: WireProtocol.POSTGRES, 6379: WireProtocol.REDIS}
+
+
+class ExternalStack:
+    """A system that somebody else runs; satisfies `overbooked.stacks.protocol.Stack`.
+
+    `client->app` is ours to lead and always has a link (over plain HTTP: a certificate would not
+    fit our address); the others only where `[external.links]` names them. It has no processes to
+    kill, and it cannot be renewed.
+
+    Raises:
+        ConfigError: neither settings nor descriptor has an `[external]` table, or a mutant is wanted.
+    """
+
+    kind = "external"
+
+    def __init__(self, descriptor: Descriptor, settings: StackSettings, *, mutant: str | None = None) -> None:
+        if mutant:
+            raise ConfigError(
+                f"a running system serves no mutants of ours, so not {mutant}; without one there is no "
+                'canary: set canary = "" in overbooked.toml, and canary = false in the gate policy'
+            )
+        external = settings.external or descriptor.external
+        if external is None:
+            raise ConfigError(
+                f"--stack external needs the running system's URLs: [external] urls in the descriptor of "
+                f"{descriptor.name}, or [stack.external] urls in overbooked.toml"
+            )
+        self.id = ""
+        self.mutant: str | None = None
+        self.processes: Mapping[str, Process] = {}
+        self.versions: dict[str, str] = {}
+        self.toxiproxy_url = ""
+        self.urls: Mapping[str, str] = {name: text.rstrip("/") for name, text in external.urls.items()}
+        self.dsns: Mapping[str, str] = dict(external.dsns)
+        self.replicas: Sequence[str] = tuple(
+            name for name in external.urls if name == "app" or name.startswith("app-")
+        )
+        self.client_url = self.urls["app"]
+        self._external: External = external
+        self._descriptor = descriptor
+        self._settings = settings
+        self._ownership: Ownership | None = None
+        self._leases = PortLeases(LOOPBACK)
+        self._links: LinkSet | None = None
+        self._toxiproxy: LocalProcess | None = None
+
+    @property
+    def links(self) -> Mapping[str, RelayLink]:
+        return self._links.links if self._links else {}
+
+    async def __aenter__(self) -> ExternalStack:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Check that these hosts may be disturbed, open the links, then wait until the system answers.
+
+        Raises:
+            HostNotAllowed: a host is neither loopback nor in `[stack] allow_hosts`.
+            StackError: the system does not answer, or a link cannot be opened.
+        """
+        upstreams = self._upstreams()
+        self._ensure_allowed(upstreams)
+        try:
+            # Links first: a service whose health looks at its database reaches it through ours.
+            with explained():
+                await self._open(upstreams)
+            for name in self.replicas:
+                await wait_until_ready(name, self._probe(name), timeout_s=self._settings.health_timeout_s)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def renew(self, *, mutant: str | None) -> None:
+        """Nothing of somebody else's system is renewed; toxics are removed.
+
+        Raises:
+            NotSupported: a mutant is wanted.
+        """
+        if mutant:
+            raise NotSupported(f"a running system serves no mutants of ours, so not {mutant}")
+        await self.heal()
+
+    async def heal(self) -> None:
+        """Remove every toxic."""
+        if self._toxiproxy and self._links:
+            api = ToxiproxyApi(self.toxiproxy_url)
+            if not self._toxiproxy.alive():
+                await self._toxiproxy.start()
+                await self._make_proxies(api, self._links, self._upstreams())
+            await api.reset()
+
+    async def check(self) -> None:
+        """Say when the system does not answer any more.
+
+        Raises:
+            StackError: it does not; whether it died or the way to it did cannot be seen from here.
+            PartDied: our Toxiproxy ended on its own.
+        """
+        for name in self.replicas:
+            if missing := await self._probe(name)():
+                raise StackError(f"{name} does not answer: {missing}", part=name)
+        if self._toxiproxy and (end := self._toxiproxy.how_it_ended()):
+            raise own_death(self._toxiproxy, end, replicas=self.replicas)
+
+    async def close(self) -> None:
+        """Close the links; the system runs on. Idempotent."""
+        self._dispose()
+
+    def log_tail(self, process: str, lines: int = 40) -> list[str]:
+        """Only our own Toxiproxy's log is at hand."""
+        return self._toxiproxy.log_tail(lines) if process == "toxiproxy" and self._toxiproxy else []
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    async def _open(self, upstreams: Mapping[str, Address]) -> None:
+        if not upstreams:
+            return
+        where = places(self._settings)
+        sweep(where.stacks)
+        ownership = self._ownership = Ownership.found(where.stacks)
+        self.id = ownership.id
+        guard.protect(self.id, self._dispose)
+        port = self._leases.take("toxiproxy", self._settings.ports.get("toxiproxy", 0))
+        self.toxiproxy_url = url((LOOPBACK, port))
+        process = self._toxiproxy = toxiproxy_process(self._settings, ownership, (LOOPBACK, port))
+        listens = {name: self._listen(name) for name in upstreams}
+        links = self._links = LinkSet(
+            [self._plan(name, upstream) for name, upstream in upstreams.items()],
+            listens={name: at for name, at in listens.items() if at},
+        )
+        await process.start()
+        api = ToxiproxyApi(self.toxiproxy_url)
+        self.versions["Toxiproxy"] = await api.version()
+        await self._make_proxies(api, links, upstreams)
+        links.lead()
+        if "client->app" in links.links:
+            self.client_url = url(links.address("client->app")) + urlsplit(self.urls["app"]).path
+
+    async def _make_proxies(
+        self, api: ToxiproxyApi, links: LinkSet, upstreams: Mapping[str, Address]
+    ) -> None:
+        await links.make_proxies(
+            api, upstreams, listen=lambda plan: f"{LOOPBACK}:{self._leases.take(plan.toxiproxy)}"
+        )
+
+    def _upstreams(self) -> dict[str, Address]:
+        """Where each link leads, by link name."""
+        found = {
+            f"client->{name}": _address(self.urls[name])
+            for name in self.replicas
+            if urlsplit(self.urls[name]).scheme == "http"
+        }
+        found.update({name: split_address(link.upstream) for name, link in self._external.links.items()})
+        return found
+
+    def _plan(self, name: str, upstream: Address) -> LinkPlan:
+        spoken = self._spoken(name, upstream)
+        redis = self._descriptor.redis
+        in_redis = spoken is WireProtocol.REDIS and redis is not None and redis.store
+        keeps = name.startswith("app->") and (spoken is WireProtocol.POSTGRES or in_redis)
+        return LinkPlan(name, name, spoken, keeps_bookings=keeps)
+
+    def _spoken(self, name: str, upstream: Address) -> WireProtocol:
+        """What is spoken on a link: as declared, else by its name, by the DSNs, by the usual port.
+
+        Raises:
+            ConfigError: nothing says it.
+        """
+        link = self._external.links.get(name)
+        if link and link.protocol:
+            return WireProtocol(link.protocol)
+        server = name.rpartition("->")[2]
+        if server in _SPOKEN:
+            return _SPOKEN[server]
+        if server in self.urls or upstream in [_address(text) for text in self.urls.values()]:
+            return WireProtocol.HTTP
+        listen = self._listen(name)
+        if any(_host_and_port(dsn) in (upstream, listen) for dsn in self.dsns.values()):
+            return WireProtocol.POSTGRES
+        if upstream[1] in _USUAL_PORTS:
+            return _USUAL_PORTS[upstream[1]]
+        raise ConfigError(
+            f"[external.links] {name!r}: nothing says what is spoken on it; add "
+            'protocol = "postgres", "redis", "http" or "raw"'
+        )
+
+    def _listen(self, name: str) -> Address | None:
+        link = self._external.links.get(name)
+        return split_address(link.listen) if link else None
+
+    def _ensure_allowed(self, upstreams: Mapping[str, Address]) -> None:
+        allow = self._settings.allow_hosts
+        for name, text in self.urls.items():
+            ensure_allowed(_address(text)[0], allow, purpose=f"a run against {name}")
+        for name, address in upstreams.items():
+            ensure_allowed(address[0], allow, purpose=f"the link {name}")
+        for name in self._external.links:
+            if listen := self._listen(name):
+                ensure_allowed(listen[0], allow, purpose=f"listening for the link {name}")
+
+    def _probe(self, name: str) -> Probe:
+        parts = urlsplit(self.urls[name])
+        service = self._descriptor.service("app")
+        host, port = _address(self.urls[name])
+        health = self._external.health or (service.health if service else None)
+        path = parts.path + (health or "/")
+        return http_probe(host, port, path, tls=parts.scheme == "https", any_answer=health is None)
+
+    def _dispose(self) -> None:
+        if self._links:
+            self._links.close()
+        if self._toxiproxy:
+            with suppress(HarnessError):
+                self._toxiproxy.kill()
+        self._leases.release()
+        if self._ownership:
+            self._ownership.remove()
+            guard.unprotect(self._ownership.id)
+
+
+def _host_and_port(dsn: str) -> Address:
+    parts = urlsplit(dsn)
+    return parts.hostname or "", parts.port or 5432
+
+
+def _address(text: str) -> Address:
+    parts = urlsplit(text)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ConfigError(f"[external] urls: {text!r} is no http or https URL")
+    return parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]

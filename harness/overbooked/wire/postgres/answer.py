@@ -1,0 +1,105 @@
+"""Answers: what they say, and their way to the client, passed as they come, held, or trickled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from overbooked.wire.boundary import Reply
+from overbooked.wire.holding import trickle
+from overbooked.wire.postgres.conversation import Conversation
+from overbooked.wire.postgres.messages import counted_rows
+from overbooked.wire.session import Outlet
+
+
+class Answers:
+    """Where bytes for one client go; what comes behind a held answer waits for it, in order.
+
+    Args:
+        outlet: writes to the client.
+        delivered: called when an answer has been written whole.
+    """
+
+    __slots__ = ("_collected", "_delivered", "_hurry", "_kept", "_outlet", "size_bytes")
+
+    def __init__(self, outlet: Outlet, delivered: Callable[[], None]) -> None:
+        self._outlet = outlet
+        self._delivered = delivered
+        self._collected: list[bytes] | None = None
+        self._kept: list[bytes] = []
+        self._hurry: Callable[[], None] | None = None
+        self.size_bytes = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Bytes do not go straight to the client now."""
+        return self._collected is not None
+
+    @property
+    def kept(self) -> bool:
+        """The answer to a statement is here until its commit is answered too."""
+        return bool(self._kept)
+
+    def collect(self) -> None:
+        """Keep what comes from here on."""
+        self._collected, self.size_bytes = [], 0
+
+    def put(self, data: bytes | memoryview) -> None:
+        """These bytes are the client's."""
+        if self._collected is not None:
+            self._collected.append(bytes(data))
+            self.size_bytes += len(data)
+        elif self._kept:
+            self._outlet.to_client(b"".join([*self._take_kept(), bytes(data)]))
+        else:
+            self._outlet.to_client(data)
+
+    def keep(self) -> None:
+        """What was collected waits on, in front of the next answer; it may be collected anew."""
+        self._kept += self._collected or []
+        self._collected = None
+
+    def deliver(self, pieces: int = 1, pause_s: float = 0.0) -> None:
+        """Write what was collected; more than one piece with pauses between."""
+        data = b"".join([*self._take_kept(), *(self._collected or [])])
+        if pieces == 1:
+            self._collected = None
+            self._outlet.to_client(data)
+            self._delivered()
+            return
+        self.collect()  # what comes meanwhile
+        hurry = trickle(self._outlet, data, pieces, pause_s, self._trickled)
+        if hurry is not None:
+            self._hurry = hurry
+
+    def flush(self) -> None:
+        """Write everything at once, and pass from here on; `delivered` is called for a trickle only."""
+        if self._hurry is not None:
+            self._hurry()
+        elif self._collected is not None or self._kept:
+            data = b"".join([*self._take_kept(), *(self._collected or [])])
+            self._collected = None
+            self._outlet.to_client(data)
+
+    def _take_kept(self) -> list[bytes]:
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _trickled(self) -> None:
+        self._hurry = None
+        data, self._collected = b"".join(self._collected or []), None
+        if data:
+            self._outlet.to_client(data)
+        self._delivered()
+
+
+def reply_of(state: Conversation, size_bytes: int) -> Reply:
+    """What the server has answered since nothing was due."""
+    tags = [tag.decode("utf-8", "replace") for tag in state.tags]
+    summary = "; ".join(tags) or ("COPY begins" if state.copying_in else "")
+    return Reply(
+        summary=f"{state.error} {state.error_text}" if state.error else summary,
+        error=state.error,
+        rows=counted_rows(tags[-1]) if tags and not state.error else None,
+        in_transaction=state.in_transaction,
+        size_bytes=size_bytes,
+    )

@@ -1,0 +1,119 @@
+"""Cutting a stream of typed messages apart, in time linear in its bytes however it is chunked."""
+
+from __future__ import annotations
+
+import struct
+
+from overbooked.wire.postgres.messages import Violation, printable
+
+_HEAD = struct.Struct(">BI")
+_HEAD_BYTES = _HEAD.size
+# PostgreSQL's own limit of a message (palloc's); what says more is not its protocol.
+_LONGEST_BYTES = 0x3FFFFFFF
+_SMALL_BYTES = 10_000  # PQ_SMALL_MESSAGE_LIMIT
+_KEPT, _SKIPPED = 2, 3  # in the table of types; 1 is just known, 0 unknown
+
+Framed = tuple[int, int, bytes | None]
+
+
+class Framer:
+    """Finds the messages in one direction of a connection.
+
+    Args:
+        whose: `client` or `server`, for messages of errors.
+        known: every type that may come; `kept` those whose body is wanted; `skipped` those that are not
+            told of at all (rows: they are many, and what ends them says enough).
+        small: those that the other side refuses at once where they say that they are larger than 10,000
+            bytes, so that nobody may wait for the rest of one.
+    """
+
+    __slots__ = ("_head", "_kind", "_left", "_longest", "_parts", "_table", "_whose", "begun")
+
+    def __init__(
+        self, whose: str, *, known: bytes, kept: bytes, skipped: bytes = b"", small: bytes = b""
+    ) -> None:
+        self._whose = whose
+        self._longest = [_SMALL_BYTES if kind in small else _LONGEST_BYTES for kind in range(256)]
+        self._table = bytes(
+            _SKIPPED if kind in skipped else (kind in known) + (kind in kept) for kind in range(256)
+        )
+        self.begun = 0  # where in the bytes last fed the message begins that is not whole
+        self._head = b""  # the first bytes of a message, fewer than its type and length
+        self._kind = 0
+        self._left = 0  # bytes still to come of the message that has begun
+        self._parts: list[bytes] | None = None
+
+    @property
+    def open(self) -> bool:
+        """A message has begun and is not whole yet."""
+        return self._left > 0 or bool(self._head)
+
+    def feed(self, data: bytes) -> list[Framed]:
+        """The messages that end in `data`: type, index in `data` just past it, body (of kept types).
+
+        Raises:
+            Violation: this is not PostgreSQL's protocol.
+        """
+        found: list[Framed] = []
+        at, size = 0, len(data)
+        if self._left or self._head:
+            at = self._resume(data, found)
+            if self.open:
+                return found  # still not whole: it began before these bytes
+        table, longest, head = self._table, self._longest, _HEAD.unpack_from
+        last = size - _HEAD_BYTES
+        while at <= last:
+            kind, length = head(data, at)
+            known = table[kind]
+            if not known or length < 4 or length > longest[kind]:
+                raise self._violation(kind, length)
+            end = at + 1 + length
+            if end > size:
+                self._kind, self._left, self.begun = kind, end - size, at
+                self._parts = [data[at + _HEAD_BYTES :]] if known == _KEPT else None
+                return found
+            if known != _SKIPPED:
+                found.append((kind, end, data[at + _HEAD_BYTES : end] if known == _KEPT else None))
+            at = end
+        self.begun = at
+        if at < size:
+            if not table[data[at]]:
+                raise self._violation(data[at], 0)  # the other side refuses it by its type, too
+            self._head = data[at:]
+        return found
+
+    def _resume(self, data: bytes, found: list[Framed]) -> int:
+        """Go on with the message that has begun; returns where the next one starts."""
+        at = 0
+        if self._head:
+            wanted = _HEAD_BYTES - len(self._head)
+            self._head += data[:wanted]
+            if len(self._head) < _HEAD_BYTES:
+                self.begun = 0
+                return len(data)
+            at = wanted
+            kind, length = _HEAD.unpack(self._head)
+            known = self._table[kind]
+            if not known or length < 4 or length > self._longest[kind]:
+                raise self._violation(kind, length)
+            self._head = b""
+            self._kind, self._left = kind, length - 4
+            self._parts = [] if known == _KEPT else None
+        end = at + self._left
+        if self._parts is not None:
+            self._parts.append(data[at:end])
+        if end > len(data):
+            self._left, self.begun = end - len(data), 0
+            return len(data)
+        body = None if self._parts is None else b"".join(self._parts)
+        self._left, self._parts = 0, None
+        if self._table[self._kind] != _SKIPPED:
+            found.append((self._kind, end, body))
+        return end
+
+    def _violation(self, kind: int, length: int) -> Violation:
+        if not self._table[kind]:
+            return Violation(
+                f"the {self._whose} sent a message of type {printable(kind)}, which there is not"
+            )
+        return Violation(f"the {self._whose} sent a message {printable(kind)} of {length} bytes")
