@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.whole_file import CannotWrite, write_whole
+from overbooked.atomic_write import CannotWrite, write_whole
 
 
 def test_a_file_and_its_folder_are_made_and_replaced(tmp_path: Path) -> None:

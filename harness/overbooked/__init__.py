@@ -1,7 +1,7 @@
 """Overbooked: a chaos and gap-detection harness for booking systems."""
 
-from overbooked.bookkeeping.binding import gap
 from overbooked.errors import GapFound, HarnessError, NotSupported
+from overbooked.marker import gap
 
 __version__ = "0.1.0"
 

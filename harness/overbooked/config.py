@@ -20,12 +20,12 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from overbooked.bundles.settings import BundleSettings
 from overbooked.catalog.catalog import Catalog
+from overbooked.config_layers import Layer, complaint, merged, read_file
 from overbooked.errors import ConfigError
-from overbooked.explore.bundle_settings import BundleSettings
-from overbooked.layers import Layer, complaint, merged, read_file
 from overbooked.profiles import BUNDLED, Profile, ProfileTable, load_profile
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
 from overbooked.verdicts.policy import Policy
 
 FILE = "overbooked.toml"
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
 
     Args:
         target: the descriptor of the system under test.
-        stack: where it runs; `overbooked.stacks.settings`.
+        stack: where it runs; `overbooked.stacks.base.settings`.
         profile: which clauses are asked and with what budgets.
         profiles: changes to the bundled profiles, and profiles of one's own.
         seed: the one seed of everything random; None draws one and prints it.
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         policy: the gate policy; None for the bundled one.
         canary: the mutant that every run must find open; empty for none.
         bundles: how large replay bundles may be and how many are kept;
-            `overbooked.explore.bundle_settings`.
+            `overbooked.bundles.settings`.
     """
 
     model_config = SettingsConfigDict(

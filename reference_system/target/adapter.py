@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked.targets.port import Capability
+from overbooked.targets.adapter import Capability
 from reference_system.target.bookings import Bookings
 from reference_system.target.checkouts import Checkouts
 from reference_system.target.events import Events
@@ -12,7 +12,7 @@ from reference_system.target.records import Records
 
 
 class ReferenceAdapter(Bookings, Checkouts, Operation, Events, Reconciling, Records):
-    """Satisfies `overbooked.targets.port.Adapter` and every group of verbs beside it.
+    """Satisfies `overbooked.targets.adapter.Adapter` and every group of verbs beside it.
 
     `Reconciling` brings people and offers along: it plants what it is tried on.
     """

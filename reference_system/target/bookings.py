@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from overbooked.targets.port import Action, Customer, Slot
+from overbooked.targets.adapter import Action, Customer, Slot
 from reference_system.target.messages import action, request
 from reference_system.target.people import token_of
 from reference_system.target.wiring import Wiring

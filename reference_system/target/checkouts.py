@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from overbooked.targets.port import Action, CheckoutStep, Customer, Slot
+from overbooked.targets.adapter import Action, CheckoutStep, Customer, Slot
 from reference_system.target.messages import action, price, request
 from reference_system.target.people import token_of
 from reference_system.target.wiring import Wiring

@@ -9,7 +9,7 @@ from typing import Literal
 
 import asyncpg
 
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.errors import TargetFailed
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.errors import TargetFailed
 
 TIMEOUT_S = 30.0
 SHOWN = 300

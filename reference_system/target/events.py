@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from overbooked.targets.port import Action, HttpRequest, ProviderEvent
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import Action, HttpRequest, ProviderEvent
+from overbooked.targets.errors import TargetFailed
 from reference_system.target.messages import action
 from reference_system.target.wiring import Wiring
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from overbooked.targets.port import Action, Answer, Customer, HttpRequest, HttpResponse, Money, Outcome
+from overbooked.targets.adapter import Action, Answer, Customer, HttpRequest, HttpResponse, Money, Outcome
 
 UNDER_WAY = "in-progress"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from overbooked.targets.port import Money, Slot
+from overbooked.targets.adapter import Money, Slot
 from reference_system.target.wiring import Wiring
 
 DAY_S = 86_400.0

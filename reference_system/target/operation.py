@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from overbooked.targets.port import Customer
+from overbooked.targets.adapter import Customer
 from reference_system.target.people import expires_at
 from reference_system.target.wiring import Wiring
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from overbooked.targets.port import Customer
+from overbooked.targets.adapter import Customer
 from reference_system.target.direct import Direct
 from reference_system.target.wiring import Session, Wiring
 

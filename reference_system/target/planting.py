@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from overbooked.targets.port import DISCREPANCIES, Discrepancy
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import DISCREPANCIES, Discrepancy
+from overbooked.targets.errors import TargetFailed
 from reference_system.target import forgeries as sql
 from reference_system.target.purchases import PRICE, Begun, Purchase, Purchases
 

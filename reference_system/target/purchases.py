@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from overbooked.targets.port import Customer, Money, Slot
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import Customer, Money, Slot
+from overbooked.targets.errors import TargetFailed
 from reference_system.target.offers import Offers
 from reference_system.target.people import People, expires_at, token_of
 

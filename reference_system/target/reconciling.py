@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from overbooked.targets.port import ReconciliationReport
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import ReconciliationReport
+from overbooked.targets.errors import TargetFailed
 from reference_system.target import forgeries as sql
 from reference_system.target.planting import Planting
 from reference_system.target.purchases import PRICE

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     BookingRow,
     ChargeRow,
     DeadLetter,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from overbooked.targets.port import Surroundings
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import Surroundings
+from overbooked.targets.errors import TargetFailed
 from reference_system.target.database import Database
 from reference_system.target.direct import Direct, Refused
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import cycle
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.oracles.answers import refused_with
 from overbooked.targets.system import System
 

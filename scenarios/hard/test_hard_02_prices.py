@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.oracles.prices import never_dearer
-from overbooked.targets.port import Money
+from overbooked.targets.adapter import Money
 from overbooked.targets.system import System
 
 _BEFORE = Money(2500)

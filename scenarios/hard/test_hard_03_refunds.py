@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.journeys.buying import buys
 from overbooked.oracles.money import money_matches_bookings
-from overbooked.targets.port import Answer, Slot
+from overbooked.targets.adapter import Answer, Slot
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed
 
 _JOB = "send_outbox"
 # To buy takes longer than to cancel: places are bought so many at a time.

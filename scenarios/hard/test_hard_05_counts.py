@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.places import never_oversold
-from overbooked.targets.port import Answer
+from overbooked.oracles.capacity import never_oversold
+from overbooked.targets.adapter import Answer
 from overbooked.targets.system import System
 
 

@@ -13,8 +13,8 @@ from overbooked.faults.together import at_once
 from overbooked.faults.toolbox import Faults
 from overbooked.journeys.buying import Purchase, begins, repeats
 from overbooked.journeys.purchases import Purchases
-from overbooked.stacks.protocol import Stack
-from overbooked.targets.port import DurableState
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.adapter import DurableState
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

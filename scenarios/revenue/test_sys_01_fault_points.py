@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import pytest
 
 from overbooked import gap
-from overbooked.explore.fault_points import KILLS
-from overbooked.explore.sweeps import quotas_of, ruled_sweep
-from overbooked.journeys.judged import ANSWERS, BOOKS, HOLDS, MONEY
-from overbooked.journeys.swept_checkout import CheckoutJourney
-from overbooked.journeys.swept_webhook import WebhookJourney
+from overbooked.fault_points.points import KILLS
+from overbooked.fault_points.sweep import quotas_of, ruled_sweep
+from overbooked.journeys.aspects import ANSWERS, BOOKS, HOLDS, MONEY
+from overbooked.journeys.checkout_sweep import CheckoutJourney
+from overbooked.journeys.webhook_sweep import WebhookJourney
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
+from overbooked.stacks.base.protocol import Stack
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 
 CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
 TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}

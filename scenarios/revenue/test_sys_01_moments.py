@@ -11,17 +11,17 @@ from itertools import cycle, islice
 
 from overbooked import gap
 from overbooked.errors import HarnessError
-from overbooked.explore.awaiting import until
-from overbooked.explore.moments import moments
-from overbooked.faults.atmessage import AtMessage
+from overbooked.faults.message_faults import AtMessage
 from overbooked.faults.toolbox import Faults
 from overbooked.journeys.buying import Purchase, begins, buys, repeats
 from overbooked.journeys.purchases import Purchases
+from overbooked.observe.polling import until
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
+from overbooked.sampling import moments
+from overbooked.stacks.base.protocol import Stack
 from overbooked.stacks.together import together
+from overbooked.targets.adapter import Slot
 from overbooked.targets.person import Person
-from overbooked.targets.port import Slot
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

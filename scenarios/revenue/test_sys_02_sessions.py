@@ -11,14 +11,14 @@ import pytest
 
 from overbooked import gap
 from overbooked.errors import HarnessError
-from overbooked.explore.awaiting import until
 from overbooked.faults.toolbox import Faults
+from overbooked.observe.polling import until
 from overbooked.oracles.answers import accepted, refused_with, same_answer
 from overbooked.oracles.checkouts import no_refusal_after_capture, survives
 from overbooked.oracles.effects import nothing_changed
 from overbooked.oracles.money import charged, charged_once, paid_bookings
+from overbooked.targets.adapter import Action, Answer, Slot
 from overbooked.targets.person import Person
-from overbooked.targets.port import Action, Answer, Slot
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from overbooked import gap
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.capacity import never_oversold, sold_at_most
 from overbooked.oracles.linearizability import linearizable
 from overbooked.oracles.once import exactly_one_exists
-from overbooked.oracles.places import never_oversold, sold_at_most
 from overbooked.targets.system import System
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from overbooked import gap
-from overbooked.explore.bursts import Races
-from overbooked.explore.rounds import Played, Round
+from overbooked.bursts.bursts import Races
+from overbooked.bursts.odds import Played, Round
 from overbooked.faults.toolbox import Faults
 from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.capacity import never_oversold, sold_at_most
 from overbooked.oracles.linearizability import linearizable
 from overbooked.oracles.once import exactly_one_exists
-from overbooked.oracles.places import never_oversold, sold_at_most
 from overbooked.profiles.budget import Budget
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.oracles.answers import losers_are_told
 from overbooked.oracles.money import charged, nothing_charged, paid_bookings
-from overbooked.targets.port import Money
+from overbooked.targets.adapter import Money
 from overbooked.targets.system import System
 
 _QUOTED = Money(2500)

@@ -10,16 +10,16 @@ import pytest
 
 from overbooked import gap
 from overbooked.errors import HarnessError
-from overbooked.explore.awaiting import eventually
-from overbooked.explore.moments import moments
 from overbooked.faults.toolbox import Faults
-from overbooked.faults.toxics import Stream
-from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
+from overbooked.observe.polling import eventually
 from overbooked.oracles.payments import told_once
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
+from overbooked.sampling import moments
+from overbooked.stacks.base.protocol import Stack
 from overbooked.targets.person import Person
 from overbooked.targets.system import System
+from overbooked.toxiproxy.toxics import Stream
 from overbooked.verdicts.judge import Judge
 
 REFUNDS = (400, 700)

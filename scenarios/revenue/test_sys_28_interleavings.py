@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from overbooked import gap
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
-from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
 from overbooked.oracles.effects import never_backwards
 from overbooked.oracles.payments import states_fit_amounts, told_once
 from overbooked.targets.system import System

@@ -10,13 +10,13 @@ import pytest
 
 from overbooked import gap
 from overbooked.errors import GapFound
-from overbooked.explore.awaiting import eventually
 from overbooked.faults.toolbox import Faults
-from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
+from overbooked.observe.polling import eventually
 from overbooked.oracles.answers import refused_with, told
 from overbooked.oracles.effects import exactly_once, nothing_changed
 from overbooked.oracles.payments import alike, told_once
-from overbooked.targets.port import DurableState, ProviderEvent
+from overbooked.targets.adapter import DurableState, ProviderEvent
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

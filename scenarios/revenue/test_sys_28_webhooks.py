@@ -10,17 +10,17 @@ import pytest
 from hypothesis import strategies as st
 
 from overbooked import gap, properties
-from overbooked.explore.awaiting import eventually
-from overbooked.explore.bursts import Races
-from overbooked.explore.looking import Onlooker
-from overbooked.explore.rounds import Played, Round
+from overbooked.bursts.bursts import Races
+from overbooked.bursts.odds import Played, Round
 from overbooked.faults.toolbox import Faults
-from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
+from overbooked.observe.polling import eventually
+from overbooked.observe.sampler import Onlooker
 from overbooked.oracles.effects import never_backwards, nothing_changed
 from overbooked.oracles.payments import states_fit_amounts, told_once
 from overbooked.profiles.budget import Budget
 from overbooked.properties import Delivery, deliveries
-from overbooked.targets.port import DurableState, ProviderEvent
+from overbooked.targets.adapter import DurableState, ProviderEvent
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

@@ -9,15 +9,15 @@ from contextlib import suppress
 import pytest
 
 from overbooked import gap
-from overbooked.explore.moments import moments
 from overbooked.faults.toolbox import Faults
-from overbooked.journeys.differences import EVERY_KIND, plant, quiet
+from overbooked.journeys.planted_discrepancies import EVERY_KIND, plant, quiet
 from overbooked.oracles.effects import nothing_changed
 from overbooked.oracles.repairs import LEFT_TO_A_PERSON
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
+from overbooked.sampling import moments
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed
 from overbooked.verdicts.judge import Judge
 
 # The messages by which a run takes effect.

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import pytest
 
 from overbooked import gap
-from overbooked.explore.fault_points import KILLS
-from overbooked.explore.sweeps import quotas_of, ruled_sweep
-from overbooked.journeys.swept import OF_OTHERS, OF_REFUNDS
-from overbooked.journeys.swept_reconciliation import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
+from overbooked.fault_points.points import KILLS
+from overbooked.fault_points.sweep import quotas_of, ruled_sweep
+from overbooked.journeys.reconciliation_sweep import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
+from overbooked.journeys.registry import OF_OTHERS, OF_REFUNDS
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
+from overbooked.stacks.base.protocol import Stack
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 
 # A run whose connection breaks there is broken off as one that is killed, without costing a restart.
 KINDS = (*sorted(KILLS), FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST)

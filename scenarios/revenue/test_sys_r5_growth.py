@@ -8,12 +8,12 @@ import pytest_asyncio
 
 from overbooked import gap
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.memory import peak_memory
-from overbooked.journeys.differences import plant, quiet
+from overbooked.journeys.planted_discrepancies import plant, quiet
+from overbooked.observe.memory import peak_memory
 from overbooked.oracles.reconciliation import finds_exactly
 from overbooked.profiles.budget import Budget
-from overbooked.stacks.protocol import Stack
-from overbooked.targets.port import Discrepancy, ReconciliationReport
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.adapter import Discrepancy, ReconciliationReport
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from overbooked import gap
-from overbooked.journeys.differences import Planted, plant, quiet, slot_of
+from overbooked.journeys.planted_discrepancies import Planted, plant, quiet, slot_of
 from overbooked.oracles.answers import accepted
 from overbooked.oracles.effects import nothing_changed
 from overbooked.oracles.reconciliation import finds_exactly, finds_nothing

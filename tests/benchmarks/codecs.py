@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Callable
 
+from overbooked.wire.gate.session import Outlet, Session
 from overbooked.wire.http.session import HttpSession
-from overbooked.wire.redis.refusing import encoded
+from overbooked.wire.redis.injection import encoded
 from overbooked.wire.redis.session import RedisSession
-from overbooked.wire.session import Outlet, Session
 from tests.wire.sansio import Keeper, Wires
 
 ROUNDS, MESSAGES = 5, 5000

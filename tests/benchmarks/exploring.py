@@ -15,18 +15,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from overbooked.bookkeeping.exploring import explorer
 from overbooked.config import Settings
-from overbooked.explore.race import Race, Ran
-from overbooked.journeys.personas import People
+from overbooked.descriptor import load
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.journeys.identities import People
 from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.places import sold_at_most
+from overbooked.oracles.capacity import sold_at_most
+from overbooked.plugin.explorer_factory import explorer
 from overbooked.profiles import load_profile
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import load
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.targets.adapter import Action
 from overbooked.targets.loading import bind
-from overbooked.targets.port import Action
 from overbooked.verdicts.judge import Judge
 
 BAR = 1.5

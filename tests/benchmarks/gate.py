@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 
 import asyncpg
 
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import PassAll
 from tests.wire.postgres_server import postgres_server

@@ -18,15 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overbooked.catalog import Catalog
+from overbooked.descriptor import load
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.race import Ran
-from overbooked.explore.trace import Trace
-from overbooked.journeys.personas import People
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import load
+from overbooked.interleavings.scheduler.race import Ran
+from overbooked.journeys.identities import People
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.targets.loading import bind
 from overbooked.targets.system import System
+from overbooked.traces.trace import Trace
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR, HARD
 from tests.benchmarks.races.playing import judge

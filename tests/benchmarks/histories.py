@@ -24,7 +24,7 @@ from overbooked.histories import (
     check,
     oversold,
 )
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 from tests.histories import simulated
 from tests.histories.recorded import DATA, etcd, key_value
 

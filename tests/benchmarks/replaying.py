@@ -26,21 +26,21 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from overbooked.bookkeeping.fitting import fits_of
+from overbooked.bundles.fingerprints import fits_of
+from overbooked.bundles.schema import Bundle, Expected, Made, Recording
 from overbooked.config import Settings
+from overbooked.descriptor import load
 from overbooked.errors import HarnessError
-from overbooked.explore.bundle import Bundle, Expected, Made, Recording
-from overbooked.explore.fault_points import FaultPlan
-from overbooked.explore.sweep_matrix import Outcome, Sweep
-from overbooked.explore.sweep_plans import Quotas
-from overbooked.explore.sweeps import strike, sweep
-from overbooked.explore.telling import RECORDING, recorded_faults
-from overbooked.journeys.personas import People
-from overbooked.journeys.swept import JOURNEYS
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.targets.descriptor import load
+from overbooked.fault_points.plans import Quotas
+from overbooked.fault_points.points import FaultPlan
+from overbooked.fault_points.results import Outcome, Sweep
+from overbooked.fault_points.sweep import strike, sweep
+from overbooked.interleavings.evidence import RECORDING, recorded_faults
+from overbooked.journeys.identities import People
+from overbooked.journeys.registry import JOURNEYS
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.targets.loading import bind
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 
 _ROOT = Path(__file__).parents[2]
 _DESCRIPTOR = _ROOT / "reference_system" / "target" / "system.toml"

@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, default=os.environ.get("TOXIPROXY_SERVER"))
     parser.add_argument("--rounds", type=int, default=20_000)
     given = parser.parse_args()
-    ways = {"ours": [sys.executable, "-m", "overbooked.faults.server"]}
+    ways = {"ours": [sys.executable, "-m", "overbooked.toxiproxy.server"]}
     if given.real:
         ways["real"] = [str(given.real)]
     os.environ["LOG_LEVEL"] = "error"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import overbooked.bookkeeping.clerk
-import overbooked.bookkeeping.summary  # noqa: F401
-from overbooked.bookkeeping.plan import Plan, Variant
-from overbooked.bookkeeping.result import PROPERTY, TrialResult
+import overbooked.plugin.manager
+import overbooked.plugin.terminal_summary  # noqa: F401
+from overbooked.runs.plan import Plan, Variant
+from overbooked.runs.result import PROPERTY, TrialResult
 
 from .toy import TOOLS
 
 # Those of this environment that scenarios need; each session would load all of them anew.
-PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "overbooked.pytest_plugin", "-p", "no:cacheprovider")
+PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "overbooked.plugin", "-p", "no:cacheprovider")
 
 CONFTEST = (
     """

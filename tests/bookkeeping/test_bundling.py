@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping.bundling import Bundling
-from overbooked.bookkeeping.orders import Orders
-from overbooked.bookkeeping.plan import CANARY, HEALTHY, Plan, Trial, Variant
-from overbooked.bookkeeping.result import TrialResult
+from overbooked.bundles.reader import read_bundle
+from overbooked.bundles.schema import recorded_schedule
 from overbooked.catalog import Catalog
 from overbooked.config import Settings
-from overbooked.explore.bundle import recorded_schedule
-from overbooked.explore.bundle_reading import read_bundle
-from overbooked.explore.telling import RECORDING
+from overbooked.interleavings.evidence import RECORDING
+from overbooked.plugin.bundle_writer import Bundling
+from overbooked.runs.exploration_options import Orders
+from overbooked.runs.plan import CANARY, HEALTHY, Plan, Trial, Variant
+from overbooked.runs.result import TrialResult
 from overbooked.verdicts.evidence import ClauseResult, Finding
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.traces import LOST_CHECK

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping import deadlines, interrupts, session
-from overbooked.bookkeeping.deadlines import Limit, SuspensionMark, debugger_attached, limited
-from overbooked.bookkeeping.plan import Plan
 from overbooked.errors import DeadlineExceeded
+from overbooked.runs import deadlines, interrupts, session
+from overbooked.runs.deadlines import Limit, SuspensionMark, debugger_attached, limited
+from overbooked.runs.plan import Plan
 
 
 async def forever() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping.fitting import (
+from overbooked.bundles.fingerprints import (
     catalog_fingerprint,
     fits_of,
     migrations_fingerprint,
     misfits,
     scenario_fingerprint,
 )
+from overbooked.bundles.schema import Fits
 from overbooked.catalog import Catalog
-from overbooked.explore.bundle import Fits
 from tests.explore.test_bundle import bundle
 
 SOURCE = """

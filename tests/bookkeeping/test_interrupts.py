@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from overbooked.bookkeeping import interrupts
+from overbooked.runs import interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -49,9 +49,7 @@ def blocked(listen: bool) -> int:
     """The signals that a process started now blocks, as a bit mask."""
     program = "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('SigBlk')][0])"
     if listen:
-        program = (
-            f"import os\nfrom overbooked.bookkeeping.interrupts import obey\nobey(os.getppid())\n{program}"
-        )
+        program = f"import os\nfrom overbooked.runs.interrupts import obey\nobey(os.getppid())\n{program}"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return int(said.stdout, 16)
 

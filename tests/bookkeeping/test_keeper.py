@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.keeper import StackKeeper
-from overbooked.bookkeeping.plan import Variant
 from overbooked.errors import StackError
+from overbooked.plugin.stack_manager import StackKeeper
+from overbooked.runs.plan import Variant
 
 from .toy import ToyStack, factory
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.orders import Orders
-from overbooked.bookkeeping.plan import HEALTHY, Plan, Variant
+from overbooked.runs.exploration_options import Orders
+from overbooked.runs.plan import HEALTHY, Plan, Variant
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_a_wrong_setting_ends_the_session_with_its_words(court: Court, pytester:
 
 def test_in_a_session_without_scenarios_the_plugin_loads_nothing() -> None:
     program = (
-        "import sys, overbooked.pytest_plugin\n"
-        "own = {'overbooked.config', 'overbooked.bookkeeping.clerk'}\n"
+        "import sys, overbooked.plugin\n"
+        "own = {'overbooked.config', 'overbooked.plugin.manager'}\n"
         "heavy = own | {'pydantic', 'httpx', 'faker', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

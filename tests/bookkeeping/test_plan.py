@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.plan import HEALTHY, Plan, Trial, Variant
-from overbooked.whole_file import CannotWrite
+from overbooked.atomic_write import CannotWrite
+from overbooked.runs.plan import HEALTHY, Plan, Trial, Variant
 
 
 def plan(tmp_path: Path) -> Plan:

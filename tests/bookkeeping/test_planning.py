@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.plan import CANARY, HEALTHY, Trial
-from overbooked.bookkeeping.planning import (
+from overbooked.catalog.model import Means
+from overbooked.config import Settings
+from overbooked.errors import ConfigError
+from overbooked.profiles import ProfileTable, load_profile
+from overbooked.runs.plan import CANARY, HEALTHY, Trial
+from overbooked.runs.planning import (
     Reach,
     as_overrides,
     canary_variant,
@@ -18,10 +22,6 @@ from overbooked.bookkeeping.planning import (
     run_variants,
     with_kind,
 )
-from overbooked.catalog.model import Means
-from overbooked.config import Settings
-from overbooked.errors import ConfigError
-from overbooked.profiles import ProfileTable, load_profile
 
 SETTINGS = Settings()
 CATALOG = SETTINGS.catalog()

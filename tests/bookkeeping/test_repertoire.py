@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.repertoire import repertoire, require
 from overbooked.config import Settings
+from overbooked.descriptor import Descriptor, load
 from overbooked.errors import ConfigError, UnknownGap
-from overbooked.targets.descriptor import Descriptor, load
+from overbooked.runs.mutants import repertoire, require
 
 CATALOG = Settings().catalog()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from overbooked.bookkeeping.plan import Trial
-from overbooked.bookkeeping.result import TrialResult
+from overbooked.runs.plan import Trial
+from overbooked.runs.result import TrialResult
 from overbooked.verdicts.evidence import ClauseResult, Finding, Receipt
 from overbooked.verdicts.verdict import Verdict
 

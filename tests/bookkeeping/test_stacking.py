@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping.plan import Variant
-from overbooked.bookkeeping.stacking import descriptor_of, factory, settled
 from overbooked.config import Settings
 from overbooked.errors import ConfigError, StackError, UsageError
-from overbooked.stacks import choice
+from overbooked.runs.plan import Variant
+from overbooked.runs.stack_factory import descriptor_of, factory, settled
+from overbooked.stacks import kinds as choice
 
 
 def settings(tmp_path: Path, **stack: Any) -> Settings:

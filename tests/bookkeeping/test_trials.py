@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overbooked.bookkeeping.plan import CANARY, Variant
+from overbooked.runs.plan import CANARY, Variant
 
 from .conftest import Court
 

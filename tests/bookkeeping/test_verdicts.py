@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from overbooked.bookkeeping.plan import Variant
+from overbooked.runs.plan import Variant
 
 from .conftest import Court
 

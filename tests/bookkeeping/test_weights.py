@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from overbooked.bookkeeping.weights import FILE, SHIPPED, known_weights, remember_weights
+from overbooked.runs.durations import FILE, SHIPPED, known_weights, remember_weights
 
 
 def test_what_was_spent_is_known_beside_what_was_known(tmp_path: Path) -> None:

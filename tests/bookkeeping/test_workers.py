@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from overbooked.bookkeeping.stacking import workers_for
-from overbooked.stacks.settings import StackSettings
+from overbooked.runs.stack_factory import workers_for
+from overbooked.stacks.base.settings import StackSettings
 
 
 def test_a_running_system_is_judged_by_one_worker() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from overbooked.bookkeeping.plan import Variant
 from overbooked.errors import PartDied, StackError, SystemDied
+from overbooked.runs.plan import Variant
 
 
 @dataclass

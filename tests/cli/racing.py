@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping import exploring
-from overbooked.explore.controller import Experience, Limits, Scheduled
-from overbooked.explore.footprinting import Footprinting
-from overbooked.explore.lane import Stepping
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.resources import EVERYTHING, Footprint
-from overbooked.explore.schedule import Step
 from overbooked.histories.history import History
+from overbooked.interleavings.footprinter import Footprinting
+from overbooked.interleavings.footprints.resources import EVERYTHING, Footprint
+from overbooked.interleavings.scheduler.actor_state import Stepping
+from overbooked.interleavings.scheduler.controller import Experience, Limits, Scheduled
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.search.schedule import Step
+from overbooked.plugin import explorer_factory as exploring
 from tests.explore.simulated import FAST, Program, Server, SimulatedLink, play
 
 from .conftest import Project
@@ -51,8 +51,8 @@ import pytest
 from overbooked import GapFound, gap
 from overbooked.catalog.model import Means
 from overbooked.verdicts.exercise import Exercise
-from overbooked.explore.actors import Actor
-from overbooked.explore.race import Race
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race
 
 async def nothing(replica):
     return None

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from overbooked.cli.commands import COMMANDS
+from overbooked.cli.group import COMMANDS
 
 from .conftest import Project
 

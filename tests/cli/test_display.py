@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overbooked.bookkeeping.collection import Collected
-from overbooked.bookkeeping.plan import Trial
-from overbooked.bookkeeping.result import TrialResult
 from overbooked.cli.display import Moving, Plain, displayed
 from overbooked.cli.progress import Progress
+from overbooked.runs.collected import Collected
+from overbooked.runs.plan import Trial
+from overbooked.runs.result import TrialResult
 
 
 def test_a_sentence_is_one_line_however_long() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 import pytest
 
-from overbooked.cli import commands
+from overbooked.cli import group as commands
 from overbooked.cli.entry import main, perform
 from overbooked.errors import ConfigError, HarnessError, StackError, SystemDied
 

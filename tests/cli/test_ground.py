@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.cli.ground import ground_of
+from overbooked.cli.context import ground_of
 from overbooked.config import Settings
 from overbooked.errors import ConfigError, UnknownGap
 

@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from overbooked.reporting.commands import folded
-from overbooked.verdicts.reading import parse_scorecard
+from overbooked.verdicts.scorecard_reader import parse_scorecard
 
 from .conftest import Project
 

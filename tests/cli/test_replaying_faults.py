@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from overbooked.cli import replaying_faults
+from overbooked.bundles.schema import Bundle, Recording
+from overbooked.cli import replay_fault_plan as replaying_faults
 from overbooked.errors import HarnessError
-from overbooked.explore.bundle import Bundle, Recording
-from overbooked.explore.fault_points import FaultPlan
-from overbooked.explore.sweeps import sweep
-from overbooked.explore.telling import LANES, RECORDING, recorded_faults
-from overbooked.journeys import swept
-from overbooked.stacks import choice
+from overbooked.fault_points.points import FaultPlan
+from overbooked.fault_points.sweep import sweep
+from overbooked.interleavings.evidence import LANES, RECORDING, recorded_faults
+from overbooked.journeys import registry as swept
+from overbooked.stacks import kinds as choice
 from tests.explore.test_bundle import bundle
 from tests.explore.test_fault_points_sweeping import Impatient
 from tests.explore.toll import TollJourney, TollStack

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from overbooked.cli import run
+from overbooked.cli.commands import run
 from overbooked.errors import HarnessError
-from overbooked.reporting.folder import RunFolder
+from overbooked.reporting.run_folder import RunFolder
 from overbooked.verdicts.scorecard import Scorecard
 
 from .conftest import Project

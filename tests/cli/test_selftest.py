@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overbooked.cli import selftest
+from overbooked.cli.commands import test as selftest
 
 from .conftest import Project
 

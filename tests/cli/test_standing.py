@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from overbooked.cli import load, up
+from overbooked.cli.commands import load, up
 from overbooked.errors import HarnessError
-from overbooked.stacks import choice
+from overbooked.stacks import kinds as choice
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.scorecard import LoadScore
 from overbooked.verdicts.verdict import Verdict

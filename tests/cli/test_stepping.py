@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from overbooked.cli.stepping import Keyboard, answers
+from overbooked.cli.interactive import Keyboard, answers
 
 
 @pytest.fixture

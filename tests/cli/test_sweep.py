@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping import bundling, fitting
-from overbooked.cli import replaying_faults, sweep
+from overbooked.bundles import fingerprints as fitting
+from overbooked.bundles.files import BundleNotWritten
+from overbooked.cli import replay_fault_plan as replaying_faults
+from overbooked.cli.commands import sweep
 from overbooked.errors import HarnessError, PartDied, SystemDied
-from overbooked.explore import sweeping
-from overbooked.explore.bundle_files import BundleNotWritten
-from overbooked.journeys import swept
-from overbooked.stacks import choice
+from overbooked.fault_points import sweeper as sweeping
+from overbooked.journeys import registry as swept
+from overbooked.plugin import bundle_writer as bundling
+from overbooked.stacks import kinds as choice
 from tests.explore.toll import Lost, TollJourney, TollStack, TollTrial
 
 from .conftest import Project

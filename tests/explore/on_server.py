@@ -10,11 +10,11 @@ from typing import Any
 
 import asyncpg
 
-from overbooked.explore.footprints import Footprints
-from overbooked.explore.resources import NOTHING
-from overbooked.explore.schedule import Step, usual
-from overbooked.explore.statements import Kind, statement
-from overbooked.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.interleavings.footprints.footprints import Footprints
+from overbooked.interleavings.footprints.resources import NOTHING
+from overbooked.interleavings.footprints.sql import Kind, statement
+from overbooked.interleavings.search.schedule import Step, usual
+from overbooked.wire.gate.boundary import Boundary, Reply, WireProtocol
 
 # An actor's statements; what follows an error, up to the end of its transaction, is left out.
 Script = Sequence[str]

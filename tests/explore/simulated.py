@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from overbooked.explore.actors import Actor, Errand
-from overbooked.explore.choosing import Chooser, following
-from overbooked.explore.controller import Controller, Experience, Limits, Scheduled
-from overbooked.targets.port import Answer, Outcome
-from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
+from overbooked.interleavings.scheduler.actors import Actor, Errand
+from overbooked.interleavings.scheduler.controller import Controller, Experience, Limits, Scheduled
+from overbooked.interleavings.scheduler.strategy import Chooser, following
+from overbooked.targets.adapter import Answer, Outcome
+from overbooked.wire.gate.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
 
 LINK = "app->postgres"
 FAST = Limits(

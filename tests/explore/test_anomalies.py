@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from overbooked.explore.anomalies import Anomaly, Phenomenon, name_anomaly, phenomenon_of
-from overbooked.explore.resources import NOTHING, Footprint
-from overbooked.explore.trace import TraceStep
+from overbooked.interleavings.anomalies import Anomaly, Phenomenon, name_anomaly, phenomenon_of
+from overbooked.interleavings.footprints.resources import NOTHING, Footprint
+from overbooked.traces.trace import TraceStep
 
 
 def step(actor: int, verb: str, *, rows: int = 1, error: str = "", protocol: str = "postgres") -> TraceStep:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from overbooked.errors import DeadlineExceeded, GapFound
-from overbooked.explore.awaiting import eventually, until
+from overbooked.observe.polling import eventually, until
 
 
 def looking_at(values: Iterator[int]) -> Callable[[], Awaitable[int]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from overbooked.explore.bundle import (
+from overbooked.bundles.reader import BadBundle, parse_bundle, read_bundle
+from overbooked.bundles.schema import (
     Bundle,
     Expected,
     Faults,
@@ -19,9 +20,8 @@ from overbooked.explore.bundle import (
     Recording,
     recorded_schedule,
 )
-from overbooked.explore.bundle_reading import BadBundle, parse_bundle, read_bundle
-from overbooked.explore.fault_points import FaultPlan, FaultPoint
-from overbooked.wire.boundary import FaultKind
+from overbooked.fault_points.points import FaultPlan, FaultPoint
+from overbooked.wire.gate.boundary import FaultKind
 from tests.explore.traces import BLOCKED, LOST_CHECK, step, trace
 
 POINT = FaultPoint("checkout", 7, "app->postgres", "COMMIT", 2, "COMMIT", "pay")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from overbooked.explore import bundle_files
-from overbooked.explore.bundle_files import BundleNotWritten, prune, write_bundle
-from overbooked.explore.bundle_reading import read_bundle
+from overbooked.bundles import files as bundle_files
+from overbooked.bundles.files import BundleNotWritten, prune, write_bundle
+from overbooked.bundles.reader import read_bundle
 from tests.explore.test_bundle import bundle, long_bundle
 
 ROOMY = 10**6

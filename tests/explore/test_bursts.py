@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from overbooked.bursts.bursts import Races, loopback_only
+from overbooked.bursts.odds import Played, Round
 from overbooked.errors import GapFound, HarnessError, HostNotAllowed, NotSupported
-from overbooked.explore.bursts import Races, loopback_only
-from overbooked.explore.connections import Connection
-from overbooked.explore.rounds import Played, Round
-from overbooked.oracles.places import sold_at_most
-from overbooked.targets.sending import Patience
+from overbooked.oracles.capacity import sold_at_most
+from overbooked.targets.client import Patience
+from overbooked.targets.errors import TargetFailed, TransportFailed
+from overbooked.targets.raw_connection import Connection
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed, TransportFailed
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from tests.targets.town import Call, Reply, Town, at
@@ -342,7 +342,7 @@ async def test_a_connection_that_breaks_at_the_barrier_leaves_its_outcome_unknow
 
 
 async def test_idle_connections_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overbooked.explore.volleys.KEEP_IDLE_S", -1)
+    monkeypatch.setattr("overbooked.bursts.last_byte_sync.KEEP_IDLE_S", -1)
     async with Town() as town, racing(town) as (system, races, _):
         (ana,) = await system.customers(1)
         for _n in range(2):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.explore.connections import Connection
-from overbooked.targets.port import HttpRequest
-from overbooked.targets.transport import TransportFailed
+from overbooked.targets.adapter import HttpRequest
+from overbooked.targets.errors import TransportFailed
+from overbooked.targets.raw_connection import Connection
 from tests.targets.town import Call, Reply, Town
 
 

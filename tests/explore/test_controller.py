@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from overbooked.explore.choosing import Choice, ScheduleGone
-from overbooked.explore.controller import Experience
+from overbooked.interleavings.scheduler.controller import Experience
+from overbooked.interleavings.scheduler.strategy import Choice, ScheduleGone
 from tests.explore.simulated import FAST, Deadlock, Program, Server, Session, play
 
 

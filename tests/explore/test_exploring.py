@@ -12,23 +12,23 @@ import asyncpg
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.explore.actors import Actor
-from overbooked.explore.choosing import Choice
-from overbooked.explore.controller import Limits
-from overbooked.explore.exploring import Explore
-from overbooked.explore.footprinting import Footprinting
-from overbooked.explore.interleavings import NothingConcluded
-from overbooked.explore.race import MakeRace, Race, Ran
-from overbooked.explore.stage import Stage
-from overbooked.explore.story import Script
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.footprinter import Footprinting
+from overbooked.interleavings.reporting import Script
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.controller import Limits
+from overbooked.interleavings.scheduler.race import MakeRace, Race, Ran
+from overbooked.interleavings.scheduler.runner import Stage
+from overbooked.interleavings.scheduler.strategy import Choice
 from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.places import sold_at_most
+from overbooked.oracles.capacity import sold_at_most
 from overbooked.profiles import load_profile
-from overbooked.targets.port import Answer, Outcome
+from overbooked.targets.adapter import Answer, Outcome
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.targets.town import Call, Reply, Town, at
 from tests.wire.postgres_server import PostgresServer, postgres_server

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from overbooked.explore.fault_points import (
+from overbooked.fault_points.points import (
     Crossing,
     FaultPlan,
     error_code,
@@ -15,7 +15,7 @@ from overbooked.explore.fault_points import (
     takes_effect,
     why_not,
 )
-from overbooked.wire.boundary import Boundary, FaultKind, Reply, WireProtocol
+from overbooked.wire.gate.boundary import Boundary, FaultKind, Reply, WireProtocol
 
 
 def crossed(verb: str, link: str = "app->postgres", *, step: str = "", bytes_: int = 9) -> Crossing:

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from overbooked.errors import DeadlineExceeded, HarnessError
-from overbooked.explore.fault_points import FaultPoint
-from overbooked.explore.recording import Blow, Keeper
-from overbooked.wire.boundary import Boundary, FaultKind, WireProtocol
+from overbooked.fault_points.gatekeeper import Blow, Keeper
+from overbooked.fault_points.points import FaultPoint
+from overbooked.wire.gate.boundary import Boundary, FaultKind, WireProtocol
 from tests.explore.toll import TollHeld
 
 

@@ -7,12 +7,12 @@ import random
 import pytest
 
 from overbooked.errors import DeadlineExceeded, HarnessError, NotSupported
-from overbooked.explore.sweep_matrix import Outcome, Sweep
-from overbooked.explore.sweep_plans import Quotas
-from overbooked.explore.sweeps import ruled_sweep, strike, sweep
+from overbooked.fault_points.plans import Quotas
+from overbooked.fault_points.results import Outcome, Sweep
+from overbooked.fault_points.sweep import ruled_sweep, strike, sweep
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from tests.explore.toll import TollJourney, TollStack, TollTrial
 
 BOUNDARIES = 4
@@ -214,7 +214,7 @@ async def test_a_link_without_a_gate_is_not_supported() -> None:
 
 
 async def test_a_replica_that_never_comes_to_itself_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overbooked.explore.lanes_of_service._ITSELF_S", 0.05)
+    monkeypatch.setattr("overbooked.fault_points.replicas._ITSELF_S", 0.05)
     journey = TollJourney(TollStack())
     probe, probes = journey.probe, []
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 
-from overbooked.explore.footprints import Footprints, read_schema
-from overbooked.explore.search import Search
+from overbooked.interleavings.footprints.footprints import Footprints, read_schema
+from overbooked.interleavings.search.search import Search
 from tests.explore.on_server import Ground, Script
 from tests.wire.postgres_server import postgres_server
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from overbooked.explore.footprints import Footprints, dependent, footprint
-from overbooked.explore.resources import EVERYTHING, NOTHING, Footprint, touching
-from overbooked.explore.schema_graph import Trigger
-from overbooked.explore.statements import Change
+from overbooked.interleavings.footprints.footprints import Footprints, dependent, footprint
+from overbooked.interleavings.footprints.resources import EVERYTHING, NOTHING, Footprint, touching
+from overbooked.interleavings.footprints.schema_graph import Trigger
+from overbooked.interleavings.footprints.sql import Change
 from tests.explore.touched import SCHEMA, Client, alone, http, redis, sql
 
 

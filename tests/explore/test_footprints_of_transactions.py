@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.explore.footprints import Footprints, SchemaGraph, dependent
-from overbooked.explore.resources import EVERYTHING, NOTHING, touching
-from overbooked.explore.statements import Isolation
-from overbooked.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.interleavings.footprints.footprints import Footprints, SchemaGraph, dependent
+from overbooked.interleavings.footprints.resources import EVERYTHING, NOTHING, touching
+from overbooked.interleavings.footprints.sql import Isolation
+from overbooked.wire.gate.boundary import Boundary, Reply, WireProtocol
 from tests.explore.touched import SCHEMA, Client, alone, http, sql
 
 

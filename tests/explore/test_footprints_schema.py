@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.explore.footprints import SchemaGraph, footprint, read_schema
-from overbooked.explore.resources import EVERYTHING, Footprint
-from overbooked.explore.schema_graph import ForeignKey
-from overbooked.explore.statements import Change, Isolation
-from overbooked.wire.boundary import Boundary, WireProtocol
+from overbooked.interleavings.footprints.footprints import SchemaGraph, footprint, read_schema
+from overbooked.interleavings.footprints.resources import EVERYTHING, Footprint
+from overbooked.interleavings.footprints.schema_graph import ForeignKey
+from overbooked.interleavings.footprints.sql import Change, Isolation
+from overbooked.wire.gate.boundary import Boundary, WireProtocol
 from tests.wire.postgres_server import postgres_server
 
 SCHEMA = """

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.explore import interleavings
-from overbooked.explore.choosing import Chooser, following
-from overbooked.explore.controller import Experience, Scheduled
-from overbooked.explore.explored import Explored
-from overbooked.explore.interleavings import Exploration, NothingConcluded
-from overbooked.explore.lane import Stepping
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.resources import NOTHING, Footprint
-from overbooked.explore.schedule import Step
-from overbooked.explore.simplifying import Spare
 from overbooked.histories.history import History
+from overbooked.interleavings import exploration as interleavings
+from overbooked.interleavings.exploration import Exploration, NothingConcluded
+from overbooked.interleavings.footprints.resources import NOTHING, Footprint
+from overbooked.interleavings.results import Explored
+from overbooked.interleavings.scheduler.actor_state import Stepping
+from overbooked.interleavings.scheduler.controller import Experience, Scheduled
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.strategy import Chooser, following
+from overbooked.interleavings.search.schedule import Step
+from overbooked.interleavings.shrinker import Spare
 from tests.explore.simulated import Program, Server, play
 
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from overbooked.explore.lanes import legend, short_name, text_lines
-from overbooked.explore.lanes_html import Headline, lanes_html
-from overbooked.explore.lanes_rich import LanesOnTerminal
-from overbooked.explore.lanes_svg import lanes_svg
+from overbooked.traces.html import Headline, lanes_html
+from overbooked.traces.layout import legend, short_name, text_lines
+from overbooked.traces.svg import lanes_svg
+from overbooked.traces.terminal import LanesOnTerminal
 from tests.explore.traces import BLOCKED, LOST_CHECK, step, trace
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from overbooked.errors import HarnessError
-from overbooked.explore.looking import Onlooker
+from overbooked.observe.sampler import Onlooker
 
 
 class Scene:

@@ -10,10 +10,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from overbooked.explore.made_names import MadeNames, names_in
-from overbooked.explore.race import Race
-from overbooked.explore.story import Script
-from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.interleavings.reporting import Script
+from overbooked.interleavings.scheduler.race import Race
+from overbooked.traces.made_names import MadeNames, names_in
+from overbooked.traces.trace import Trace, TraceActor, TraceStep
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Hall, hall
 from tests.targets.town import Reply

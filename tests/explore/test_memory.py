@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.memory import peak_memory
+from overbooked.observe.memory import peak_memory
 
 
 class Grower:

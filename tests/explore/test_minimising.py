@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from overbooked.errors import HarnessError
-from overbooked.explore.minimising import Guide, Minimiser, Switch, prefix_of, switches_in
-from overbooked.explore.schedule import Step
+from overbooked.interleavings.search.schedule import Step
+from overbooked.interleavings.search.shrinking import Guide, Minimiser, Switch, prefix_of, switches_in
 from tests.explore.test_search_reduction import program
 from tests.explore.toy import Program, World, brute_force, play
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from overbooked.explore.moments import moments
-from overbooked.explore.rounds import odds
+from overbooked.bursts.odds import odds
+from overbooked.sampling import moments
 
 
 def test_moments_lie_in_every_share_of_the_messages() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.explore.redaction import Redactor
+from overbooked.traces.redaction import Redactor
 from tests.explore.traces import step, trace
 
 UUID = "bbe3eedc-3bf5-4c6e-ad39-4f83c1274b27"

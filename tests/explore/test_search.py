@@ -9,9 +9,9 @@ from math import comb
 import pytest
 
 from overbooked.errors import HarnessError
-from overbooked.explore.resources import EVERYTHING, touching
-from overbooked.explore.schedule import Prefix, Step, preemptions_in, usual
-from overbooked.explore.search import Search
+from overbooked.interleavings.footprints.resources import EVERYTHING, touching
+from overbooked.interleavings.search.schedule import Prefix, Step, preemptions_in, usual
+from overbooked.interleavings.search.search import Search
 from tests.explore.toy import Op, Program, World, play
 
 Schedule = tuple[int, ...]

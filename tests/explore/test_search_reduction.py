@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from overbooked.explore.search import Search
+from overbooked.interleavings.search.search import Search
 from tests.explore.toy import Gone, Op, Program, WaitsForEver, World, brute_force, play
 
 _TOO_MANY = 400

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.choosing import Chooser, following
-from overbooked.explore.controller import Experience, Scheduled
-from overbooked.explore.explored import Minimised, Violation
-from overbooked.explore.race import Ran
-from overbooked.explore.simplifying import Spare, simplified
+from overbooked.interleavings.results import Minimised, Violation
+from overbooked.interleavings.scheduler.controller import Experience, Scheduled
+from overbooked.interleavings.scheduler.race import Ran
+from overbooked.interleavings.scheduler.strategy import Chooser, following
+from overbooked.interleavings.shrinker import Spare, simplified
 from tests.explore.test_interleavings import Table, increments, steps
 
 # Both read before either writes: one preemption shows it, three are no better.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from overbooked.errors import GapFound
-from overbooked.explore.fault_points import FaultPlan, FaultPoint
-from overbooked.explore.sweep_matrix import Cell, Outcome, Sweep
-from overbooked.explore.sweep_table import markdown, second_summary, summary
-from overbooked.explore.sweeps import receipts
-from overbooked.wire.boundary import FaultKind
+from overbooked.fault_points.points import FaultPlan, FaultPoint
+from overbooked.fault_points.results import Cell, Outcome, Sweep
+from overbooked.fault_points.sweep import receipts
+from overbooked.fault_points.table import markdown, second_summary, summary
+from overbooked.wire.gate.boundary import FaultKind
 
 BEGIN = FaultPoint("checkout", 1, "app->postgres", "BEGIN", 1, "BEGIN", "pay")
 POST = FaultPoint("checkout", 2, "app->provider", "POST /v1/`x`|y", 1, "POST", "pay")

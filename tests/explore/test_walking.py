@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from overbooked.explore.choosing import Choice, Chooser, ScheduleGone
-from overbooked.explore.interleavings import Exploration
-from overbooked.explore.race import Ran
-from overbooked.explore.trace import Trace, TraceActor, TraceStep
-from overbooked.explore.walking import until, walked
+from overbooked.interleavings.exploration import Exploration
+from overbooked.interleavings.scheduler.race import Ran
+from overbooked.interleavings.scheduler.strategy import Choice, Chooser, ScheduleGone
+from overbooked.interleavings.step_by_step import until, walked
+from overbooked.traces.trace import Trace, TraceActor, TraceStep
 from tests.explore.test_interleavings import Cast, Table, increments, nothing_wrong, steps
 
 UNLOCKED: Cast = lambda server: [increments(server), increments(server)]  # noqa: E731

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from overbooked.errors import GapFound, NotSupported
-from overbooked.explore.journey import Findings, Mark
-from overbooked.stacks.protocol import Stack
-from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
+from overbooked.fault_points.journey import Findings, Mark
+from overbooked.stacks.base.protocol import Stack
+from overbooked.wire.gate.boundary import Boundary, FaultKind, Gatekeeper, Reply, WireProtocol
 
 STALL_S = 0.02
 LINKS = {"app->postgres": WireProtocol.POSTGRES, "app->provider": WireProtocol.HTTP}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from overbooked.explore.footprints import RunFootprints, SchemaGraph, footprint
-from overbooked.explore.resources import NOTHING, Footprint
-from overbooked.explore.schema_graph import ForeignKey, Function, Trigger
-from overbooked.explore.statements import Change, Kind, statement
-from overbooked.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.interleavings.footprints.footprints import RunFootprints, SchemaGraph, footprint
+from overbooked.interleavings.footprints.resources import NOTHING, Footprint
+from overbooked.interleavings.footprints.schema_graph import ForeignKey, Function, Trigger
+from overbooked.interleavings.footprints.sql import Change, Kind, statement
+from overbooked.wire.gate.boundary import Boundary, Reply, WireProtocol
 
 SCHEMA = SchemaGraph(
     tables=frozenset({"slots", "bookings", "audit", "prices", "counted", "free", "secret", "days", "day_1"}),

@@ -9,9 +9,9 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from overbooked.explore.fairness import enabled_of, yielding_after
-from overbooked.explore.resources import NOTHING, Footprint, touching
-from overbooked.explore.schedule import Step, is_preemption, usual
+from overbooked.interleavings.footprints.resources import NOTHING, Footprint, touching
+from overbooked.interleavings.search.fairness import enabled_of, yielding_after
+from overbooked.interleavings.search.schedule import Step, is_preemption, usual
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.traces.trace import Trace, TraceActor, TraceStep
 
 
 def step(actor: int, shape: str, protocol: str = "postgres", **more: Any) -> TraceStep:

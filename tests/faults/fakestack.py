@@ -11,9 +11,9 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from overbooked.errors import StackError
-from overbooked.faults.client import ToxiproxyClient
-from overbooked.stacks.identity import wait_until_stopped
-from overbooked.stacks.protocol import Link, Process
+from overbooked.stacks.base.protocol import Link, Process
+from overbooked.stacks.processes.identity import wait_until_stopped
+from overbooked.toxiproxy.client import ToxiproxyClient
 from overbooked.wire.relay import Relays
 
 PATIENCE_S = 10.0
@@ -40,7 +40,7 @@ while True:
 
 
 class EchoProcess:
-    """The server; satisfies `overbooked.stacks.protocol.Process`."""
+    """The server; satisfies `overbooked.stacks.base.protocol.Process`."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name

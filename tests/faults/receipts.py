@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from overbooked.faults.client import ToxiproxyClient
-from overbooked.faults.inforce import Fault
+from overbooked.faults.in_force import Fault
+from overbooked.toxiproxy.client import ToxiproxyClient
 from overbooked.verdicts.evidence import Receipt
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict

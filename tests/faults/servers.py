@@ -14,8 +14,8 @@ from pathlib import Path
 
 import uvloop
 
-from overbooked.faults.server.metrics import Metrics
-from overbooked.faults.server.serving import serving
+from overbooked.toxiproxy.server.metrics import Metrics
+from overbooked.toxiproxy.server.serving import serving
 
 START_S = 10.0
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from overbooked.errors import FaultError
-from overbooked.faults.client import ToxiproxyClient
-from overbooked.faults.described import ProxyState, ToxicState
-from overbooked.faults.toxics import Latency, Slicer, Stream, Timeout
+from overbooked.toxiproxy.client import ToxiproxyClient
+from overbooked.toxiproxy.state import ProxyState, ToxicState
+from overbooked.toxiproxy.toxics import Latency, Slicer, Stream, Timeout
 from tests.faults.misbehaving import Misbehaving, misbehaving
 from tests.faults.realserver import real_server
 from tests.faults.servers import ours, real

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from overbooked.faults.server.draws import Draws
+from overbooked.toxiproxy.server.randomness import Draws
 from tests.faults.conformance.api import Api
 from tests.faults.servers import ours
 from tests.faults.upstreams import Client, Upstream, echo, sink, upstream

@@ -8,7 +8,7 @@ import pytest
 
 from overbooked.errors import DeadlineExceeded, FaultError
 from overbooked.faults.toolbox import Faults
-from overbooked.faults.toxics import LimitData, Stream
+from overbooked.toxiproxy.toxics import LimitData, Stream
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import LINK, FakeStack, Talker

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from overbooked.faults.server.__main__ import main
+from overbooked.toxiproxy.server.__main__ import main
 
 PATIENCE_S = 10.0
 
@@ -23,7 +23,7 @@ PATIENCE_S = 10.0
 def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """The command and what it said until it was ready."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "overbooked.faults.server", "--host", "127.0.0.1", *options],
+        [sys.executable, "-m", "overbooked.toxiproxy.server", "--host", "127.0.0.1", *options],
         stderr=subprocess.PIPE,
         text=True,
     )

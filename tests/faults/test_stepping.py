@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from overbooked.errors import DeadlineExceeded, FaultError, GapFound
-from overbooked.faults.inforce import Fault, Observed
+from overbooked.faults.in_force import Fault, Observed
 from overbooked.faults.together import at_once
 from overbooked.faults.toolbox import Faults
 from overbooked.verdicts.evidence import Receipt

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from overbooked.errors import FaultError, GapFound, HostNotAllowed
-from overbooked.faults.client import ToxiproxyClient
-from overbooked.faults.inforce import Fault
-from overbooked.faults.onlinks import OnLink
+from overbooked.faults.in_force import Fault
+from overbooked.faults.link_faults import OnLink
 from overbooked.faults.toolbox import Faults
-from overbooked.faults.toxics import Stream
+from overbooked.toxiproxy.client import ToxiproxyClient
+from overbooked.toxiproxy.toxics import Stream
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import IDLE, LINK, FakeStack, Talker

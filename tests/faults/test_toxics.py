@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from overbooked.errors import FaultError
-from overbooked.faults.toxics import (
+from overbooked.toxiproxy.toxics import (
     AnyToxic,
     Bandwidth,
     Latency,

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from overbooked.histories import History, Operation
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from overbooked.histories import History, Operation
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 SLOTS = ("A", "B")
 VERBS = ("book", "book", "book", "cancel", "cancel", "reschedule", "resize", "places")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from overbooked.histories import History, SlotModel, check, oversold
 from overbooked.histories.model import Partition
-from overbooked.histories.slot import Places
+from overbooked.histories.models.slot import Places
 from tests.histories.brute_force import linearizable
 from tests.histories.strategies import BEFORE, histories
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from overbooked.histories import BadHistory, History, Operation, Recorder
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 from tests.histories.writing import ok, refused, unknown
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from overbooked.histories import BadHistory, KeyValueModel, Linearizability, RegisterModel, check
-from overbooked.histories import search as search_module
-from overbooked.histories.search import Search
+from overbooked.histories import linearizability as search_module
+from overbooked.histories.linearizability import Search
 from tests.histories.writing import history, ok, op, refused, unknown
 
 OK, ILLEGAL, UNKNOWN = Linearizability.OK, Linearizability.ILLEGAL, Linearizability.UNKNOWN

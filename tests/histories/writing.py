@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from overbooked.histories import History, Operation
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 
 def op(

@@ -6,8 +6,8 @@ from typing import cast
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.journeys.differences import EVERY_KIND, plant, quiet, slot_of
-from overbooked.targets.port import (
+from overbooked.journeys.planted_discrepancies import EVERY_KIND, plant, quiet, slot_of
+from overbooked.targets.adapter import (
     DISCREPANCIES,
     Capability,
     Discrepancy,

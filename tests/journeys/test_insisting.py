@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from overbooked.journeys.buying import Purchase
-from overbooked.journeys.insisting import Insisting
-from overbooked.targets.port import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Money, Slot
+from overbooked.journeys.retrying_client import Insisting
+from overbooked.targets.adapter import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Money, Slot
 from overbooked.targets.system import System
 from tests.oracles.books import ok, refused, unknown
 

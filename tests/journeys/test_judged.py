@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from overbooked.explore.journey import Findings
-from overbooked.journeys.judged import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, judged, parted
-from overbooked.targets.port import BookingRow, DurableState, HoldRow
+from overbooked.fault_points.journey import Findings
+from overbooked.journeys.aspects import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, judged, parted
+from overbooked.targets.adapter import BookingRow, DurableState, HoldRow
 from tests.oracles.books import PAID, charge
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.journeys.personas import People
+from overbooked.journeys.identities import People
 
 
 def test_the_same_seed_meets_the_same_people() -> None:

@@ -10,7 +10,7 @@ import pytest
 from overbooked.errors import GapFound
 from overbooked.journeys.buying import begins, repeats
 from overbooked.journeys.purchases import Purchases
-from overbooked.targets.port import Action, Answer, DurableState, HttpRequest, HttpResponse, Money, Slot
+from overbooked.targets.adapter import Action, Answer, DurableState, HttpRequest, HttpResponse, Money, Slot
 from overbooked.targets.system import System
 from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
 from tests.targets.town import Town, at

@@ -9,16 +9,17 @@ from typing import Any, cast
 import pytest
 
 from overbooked.errors import UsageError
-from overbooked.journeys import swept_reconciliation, swept_webhook
-from overbooked.journeys.differences import Planted
-from overbooked.journeys.judged import ANSWERS, HOLDS, MONEY
-from overbooked.journeys.swept import JOURNEYS, OF_GAPS, journeys_for
-from overbooked.journeys.swept_checkout import BY_CLIENT, BY_ITSELF, CheckoutJourney
-from overbooked.journeys.swept_reconciliation import REPAIRS, ReconciliationJourney
-from overbooked.journeys.swept_webhook import WebhookJourney
+from overbooked.journeys import reconciliation_sweep as swept_reconciliation
+from overbooked.journeys import webhook_sweep as swept_webhook
+from overbooked.journeys.aspects import ANSWERS, HOLDS, MONEY
+from overbooked.journeys.checkout_sweep import BY_CLIENT, BY_ITSELF, CheckoutJourney
+from overbooked.journeys.planted_discrepancies import Planted
+from overbooked.journeys.reconciliation_sweep import REPAIRS, ReconciliationJourney
+from overbooked.journeys.registry import JOURNEYS, OF_GAPS, journeys_for
 from overbooked.journeys.together import some_at_a_time
-from overbooked.journeys.unheard import Unheard
-from overbooked.targets.port import (
+from overbooked.journeys.undelivered_payments import Unheard
+from overbooked.journeys.webhook_sweep import WebhookJourney
+from overbooked.targets.adapter import (
     Action,
     Answer,
     Capability,
@@ -31,8 +32,8 @@ from overbooked.targets.port import (
     ProviderEvent,
     Slot,
 )
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed
 from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
 
 BEGUN = ok(checkout="c1")

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from overbooked.journeys import unheard
+from overbooked.journeys import undelivered_payments as unheard
 from overbooked.journeys.buying import Purchase
-from overbooked.journeys.unheard import Unheard, pays_unheard
+from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
+from overbooked.targets.adapter import Answer, ChargeRow, DurableState, Money, Outcome, ProviderEvent, Slot
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.person import Person
-from overbooked.targets.port import Answer, ChargeRow, DurableState, Money, Outcome, ProviderEvent, Slot
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed
 
 SLOT = Slot("s1", 1, Money(2500))
 ANA = cast("Person", object())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overbooked.load.measured import Measured
+from overbooked.load.measurements import Measured
 from overbooked.load.profile import LoadProfile
 from tests.histories.writing import ok, refused, unknown
 

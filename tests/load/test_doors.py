@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from overbooked.load import doors
-from overbooked.load.doors import Door
-from overbooked.targets.port import HttpRequest
-from overbooked.targets.transport import TransportFailed
+from overbooked.load import connections as doors
+from overbooked.load.connections import Door
+from overbooked.targets.adapter import HttpRequest
+from overbooked.targets.errors import TransportFailed
 
 ASK = HttpRequest("POST", "/book", {"X-Key": "k"}, b"{}")
 ANSWER = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Is: It\r\n\r\n{}"

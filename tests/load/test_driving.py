@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError, GapFound, HarnessError, HostNotAllowed, SystemDied
 from overbooked.histories import History
-from overbooked.load import driving
-from overbooked.load.aftermath import keeps_its_promises
-from overbooked.load.driving import drive
+from overbooked.load import drive as driving
+from overbooked.load.drive import drive
 from overbooked.load.generator import GeneratorLost
-from overbooked.load.measured import Measured
+from overbooked.load.invariants import keeps_its_promises
+from overbooked.load.measurements import Measured
 from overbooked.load.plan import Plan
-from overbooked.stacks.protocol import Stack
-from overbooked.targets.descriptor import Descriptor
-from overbooked.targets.port import BookingRow, Capability, ChargeRow, DurableState, HoldRow, Money, Slot
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.adapter import BookingRow, Capability, ChargeRow, DurableState, HoldRow, Money, Slot
 from overbooked.targets.system import System
 from overbooked.verdicts.scorecard import LoadScore
 from overbooked.verdicts.verdict import Verdict

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.load.generator import GeneratorLost, generate
 from overbooked.load.plan import Plan, schedule
-from overbooked.targets.descriptor import Descriptor
-from overbooked.targets.port import Customer, Money, Slot
+from overbooked.targets.adapter import Customer, Money, Slot
 from tests.load.samples import profile
 from tests.targets.town import Call, Town
 

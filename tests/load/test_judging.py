@@ -8,7 +8,7 @@ import pytest
 
 from overbooked.errors import GapFound
 from overbooked.load.judging import score
-from overbooked.load.measured import Latencies, Measured
+from overbooked.load.measurements import Latencies, Measured
 from overbooked.verdicts.verdict import Verdict
 from tests.load.samples import measured, profile
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import HarnessError
 from overbooked.load.plan import Plan, schedule
-from overbooked.targets.descriptor import Descriptor
-from overbooked.targets.port import Customer, Money, Slot
+from overbooked.targets.adapter import Customer, Money, Slot
 from tests.load.samples import profile
 
 TOWN = Descriptor(name="town", adapter="tests.targets.town:TownHall", root=Path(__file__).parents[2])

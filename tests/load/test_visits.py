@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from overbooked.load.profile import profiles
-from overbooked.load.visits import NEEDS, VISITS, Visit, book, book_and_cancel, buy
-from overbooked.targets.port import Action, Answer, Customer, Money, Outcome, Slot
+from overbooked.load.user_actions import NEEDS, VISITS, Visit, book, book_and_cancel, buy
+from overbooked.targets.adapter import Action, Answer, Customer, Money, Outcome, Slot
 from tests.targets.town import TownHall
 
 ANA, SLOT = Customer("Ana", "ana@example.com"), Slot("s1", 5, Money(100))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Answer,
     BookingRow,
     ChargeRow,

@@ -12,7 +12,7 @@ from overbooked.oracles.answers import (
     same_answer,
     told,
 )
-from overbooked.targets.port import Answer, Money, Outcome
+from overbooked.targets.adapter import Answer, Money, Outcome
 from tests.oracles.books import ok, refused, unknown
 
 

@@ -10,7 +10,7 @@ import pytest
 from overbooked.errors import GapFound
 from overbooked.oracles.checkouts import no_refusal_after_capture, survives
 from overbooked.oracles.prices import never_dearer, new_price_told
-from overbooked.targets.port import Answer, DurableState, Money, Outcome
+from overbooked.targets.adapter import Answer, DurableState, Money, Outcome
 from tests.oracles.books import NOTHING, PAID, charge
 
 PRICE = Money(2500)

@@ -11,7 +11,7 @@ from overbooked.oracles.effects import (
     nothing_changed,
     provider_and_records_agree,
 )
-from overbooked.targets.port import DeadLetter, DurableState
+from overbooked.targets.adapter import DeadLetter, DurableState
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, payment, posted
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.oracles.integrity import never_torn, told_the_outcome, whole_again
-from overbooked.targets.port import Answer, DurableState, Outcome
+from overbooked.oracles.payment_integrity import never_torn, told_the_outcome, whole_again
+from overbooked.targets.adapter import Answer, DurableState, Outcome
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold, ok, posted, refused, unknown
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from overbooked.errors import GapFound
 from overbooked.oracles.ledger import ledger_balances, ledger_pairs, never_confirmed_without_ledger
-from overbooked.targets.port import DurableState, LedgerTransaction
+from overbooked.targets.adapter import DurableState, LedgerTransaction
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, posted
 
 REVERSED = replace(

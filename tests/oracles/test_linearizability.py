@@ -5,7 +5,7 @@ import pytest
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories import Checked, History, Linearizability, Operation
 from overbooked.oracles.linearizability import linearizable
-from overbooked.targets.port import Money, Outcome, Slot
+from overbooked.targets.adapter import Money, Outcome, Slot
 
 SLOT = Slot("s1", 1, Money(1))
 

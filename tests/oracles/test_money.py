@@ -13,7 +13,7 @@ from overbooked.oracles.money import (
     nothing_charged,
     paid_bookings,
 )
-from overbooked.targets.port import DurableState, Money
+from overbooked.targets.adapter import DurableState, Money
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from overbooked.errors import GapFound
 from overbooked.oracles.payments import alike, states_fit_amounts, told_once
-from overbooked.targets.port import DurableState
+from overbooked.targets.adapter import DurableState
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold, payment, posted
 
 PARTLY = DurableState(

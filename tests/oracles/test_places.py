@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.oracles.places import confirmed, kept_promises, sold_at_most
-from overbooked.targets.port import DurableState, Money, Slot
+from overbooked.oracles.capacity import confirmed, kept_promises, sold_at_most
+from overbooked.targets.adapter import DurableState, Money, Slot
 from tests.oracles.books import booking, ok, refused, unknown
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from overbooked.errors import GapFound
 from overbooked.oracles.reconciliation import finds_exactly, finds_nothing, put_before_a_person
-from overbooked.targets.port import DeadLetter, Discrepancy, DurableState, ReconciliationReport
+from overbooked.targets.adapter import DeadLetter, Discrepancy, DurableState, ReconciliationReport
 
 PLANTED = [Discrepancy("amount differs", "c1"), Discrepancy("hold orphaned", "h1")]
 BOTH = (("c1", "amount differs"), ("h1", "hold orphaned"))

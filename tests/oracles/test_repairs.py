@@ -6,7 +6,7 @@ import pytest
 
 from overbooked.errors import GapFound, HarnessError
 from overbooked.oracles.repairs import LEFT_TO_A_PERSON, POLICY, dealt_with, repaired
-from overbooked.targets.port import DISCREPANCIES, DeadLetter, Discrepancy, DurableState
+from overbooked.targets.adapter import DISCREPANCIES, DeadLetter, Discrepancy, DurableState
 
 from .books import PAID, booking, charge, hold, payment, posted
 

@@ -11,17 +11,17 @@ from typing import Any
 import asyncpg
 
 from overbooked.errors import GapFound
-from overbooked.explore.actors import Actor
-from overbooked.explore.explored import Explored
-from overbooked.explore.exploring import Explore
-from overbooked.explore.footprinting import Footprinting
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.stage import Stage
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.footprinter import Footprinting
+from overbooked.interleavings.results import Explored
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.runner import Stage
 from overbooked.profiles import load_profile
-from overbooked.targets.port import Answer, Outcome
+from overbooked.targets.adapter import Answer, Outcome
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.overlap.ground import CLAUSE, prepared
 from tests.overlap.isolation import RESET, TABLE, Case, RollsBack, Seen

@@ -12,17 +12,17 @@ from uuid import uuid4
 import asyncpg
 
 from overbooked.errors import GapFound
-from overbooked.explore.exploring import Explore
-from overbooked.explore.footprinting import Footprinting
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.stage import Stage
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.footprinter import Footprinting
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.runner import Stage
 from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.places import sold_at_most
+from overbooked.oracles.capacity import sold_at_most
 from overbooked.profiles import load_profile
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.overlap.defects import TABLES, Variant
 from tests.overlap.drivers import REFUSED

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from overbooked.explore.anomalies import Phenomenon
+from overbooked.interleavings.anomalies import Phenomenon
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 RESET = "DELETE FROM item; INSERT INTO item VALUES (1, 10), (2, 20)"

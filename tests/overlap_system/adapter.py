@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Action,
     Answer,
     Capability,
@@ -30,7 +30,7 @@ SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS 
 
 
 class Probe:
-    """Satisfies `overbooked.targets.port.Target`."""
+    """Satisfies `overbooked.targets.adapter.Target`."""
 
     capabilities = frozenset({Capability.BOOKING, Capability.DURABLE_STATE})
 

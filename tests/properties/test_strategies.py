@@ -26,7 +26,7 @@ from overbooked.properties import (
     pricings,
 )
 from overbooked.properties.shown import shown
-from overbooked.targets.port import Money
+from overbooked.targets.adapter import Money
 
 few = settings(max_examples=50, deadline=None, database=None)
 

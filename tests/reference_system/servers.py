@@ -9,17 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from overbooked.stacks import binaries, guard
-from overbooked.stacks.database import SUPERUSER
-from overbooked.stacks.embedded_database import EmbeddedDatabase
-from overbooked.stacks.ownership import Ownership, sweep
-from overbooked.stacks.paths import places
-from overbooked.stacks.placeholders import direct_dsns
-from overbooked.stacks.ports import PortLeases
-from overbooked.stacks.process import LocalProcess
-from overbooked.stacks.redis_server import redis_process
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor, load
+from overbooked.descriptor import Descriptor, load
+from overbooked.stacks.base.paths import places
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.database import EmbeddedDatabase
+from overbooked.stacks.processes import atexit_guard as guard
+from overbooked.stacks.processes.ownership import Ownership, sweep
+from overbooked.stacks.processes.ports import PortLeases
+from overbooked.stacks.processes.process import LocalProcess
+from overbooked.stacks.servers import binaries
+from overbooked.stacks.servers.database import SUPERUSER
+from overbooked.stacks.servers.placeholders import direct_dsns
+from overbooked.stacks.servers.redis_server import redis_process
 
 DESCRIPTOR = Path(__file__).parents[2] / "reference_system" / "target" / "system.toml"
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.errors import TargetFailed
 from reference_system.target.direct import Direct, Refused
 
 

@@ -10,9 +10,9 @@ import pytest
 from allure_commons import model2
 from allure_commons.types import Severity
 
+from overbooked.atomic_write import CannotWrite
 from overbooked.reporting.allure import environment, write_allure
 from overbooked.verdicts.scorecard import Scorecard
-from overbooked.whole_file import CannotWrite
 from tests.verdicts.samples import (
     CLOSED,
     INCONCLUSIVE,

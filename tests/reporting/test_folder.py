@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from overbooked.errors import ExitCode, UsageError
-from overbooked.reporting.folder import CannotWrite, RunFolder, find_scorecard, load_scorecard
-from overbooked.verdicts.reading import BadScorecard
+from overbooked.reporting.run_folder import CannotWrite, RunFolder, find_scorecard, load_scorecard
+from overbooked.verdicts.scorecard_reader import BadScorecard
 from tests.verdicts.samples import CLOSED, LOAD, scorecard
 
 
@@ -21,7 +21,7 @@ def test_every_run_has_a_folder_of_its_own(tmp_path):
 
 def test_an_id_that_is_taken_is_not_taken_again(tmp_path, monkeypatch):
     drawn = iter(["3f9c", "3f9c", "a1b2c3"])
-    monkeypatch.setattr("overbooked.reporting.folder.secrets.token_hex", lambda size: next(drawn))
+    monkeypatch.setattr("overbooked.reporting.run_folder.secrets.token_hex", lambda size: next(drawn))
     assert RunFolder.create(tmp_path).run == "3f9c"
     assert RunFolder.create(tmp_path).run == "a1b2c3"
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from overbooked.reporting.console import finding_text
 from overbooked.reporting.markdown import cell
 from overbooked.reporting.terminal import show
-from overbooked.reporting.wording import lanes, replay
+from overbooked.reporting.text import lanes, replay
 from overbooked.verdicts.evidence import Finding
 
 DRAWN = [f"ana  step {n}" for n in range(30)]

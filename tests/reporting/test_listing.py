@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from overbooked.catalog import Catalog
-from overbooked.reporting.listing import GapState, gap_detail, gap_states, states_json, states_table
+from overbooked.reporting.gap_states import GapState, gap_detail, gap_states, states_json, states_table
 from overbooked.reporting.terminal import show
 from tests.verdicts.samples import CLOSED, OPEN, PROFILE, catalog, scorecard
 

@@ -5,9 +5,15 @@ import json
 
 from rich.console import Console
 
-from overbooked.reporting.matrix import attention, matrix_json, matrix_markdown, matrix_table, verdict_line
+from overbooked.reporting.kill_matrix import (
+    attention,
+    matrix_json,
+    matrix_markdown,
+    matrix_table,
+    verdict_line,
+)
 from overbooked.reporting.terminal import show
-from overbooked.verdicts.matrix import KillMatrix
+from overbooked.verdicts.kill_matrix import KillMatrix
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, OPEN
 from tests.verdicts.test_matrix import changed, good, matrix, seen
 

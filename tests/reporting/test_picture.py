@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from overbooked.reporting.picture import picture
+from overbooked.reporting.svg import picture
 from overbooked.verdicts.policy import Policy, decide
 from tests.reporting.test_console import mixed
 from tests.verdicts.samples import CLOSED, scorecard

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from overbooked.reporting.folder import RunFolder, load_scorecard
 from overbooked.reporting.reports import write_reports
+from overbooked.reporting.run_folder import RunFolder, load_scorecard
 from overbooked.verdicts.policy import Policy, decide
 from tests.verdicts.samples import CLOSED, scorecard
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.reporting.wording import exercised, seconds, tally
+from overbooked.reporting.text import exercised, seconds, tally
 from overbooked.verdicts.scorecard import Evidence
 from tests.verdicts.samples import CLOSED, scorecard
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Action,
     Answer,
     Capability,
@@ -19,11 +19,11 @@ from overbooked.targets.port import (
     Slot,
     Surroundings,
 )
-from overbooked.targets.transport import TargetFailed, TransportFailed
+from overbooked.targets.errors import TargetFailed, TransportFailed
 
 
 class BoxOffice:
-    """Satisfies `overbooked.targets.port.Adapter`; offers booking and nothing else."""
+    """Satisfies `overbooked.targets.adapter.Adapter`; offers booking and nothing else."""
 
     capabilities = frozenset({Capability.BOOKING})
 

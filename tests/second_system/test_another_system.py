@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from overbooked.bursts.bursts import Races
+from overbooked.bursts.odds import Played, Round
+from overbooked.descriptor import External, load
 from overbooked.errors import NotSupported
-from overbooked.explore.bursts import Races
-from overbooked.explore.rounds import Played, Round
-from overbooked.journeys.personas import People
+from overbooked.journeys.identities import People
 from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.capacity import sold_at_most
 from overbooked.oracles.linearizability import linearizable
-from overbooked.oracles.places import sold_at_most
-from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.base.protocol import Stack
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.stacks.external import ExternalStack
-from overbooked.stacks.protocol import Stack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import External, load
+from overbooked.targets.adapter import Capability
 from overbooked.targets.loading import bind
-from overbooked.targets.port import Capability
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from overbooked.targets.port import Action, Customer, Money, Slot
-from overbooked.targets.sending import understood
+from overbooked.targets.adapter import Action, Customer, Money, Slot
+from overbooked.targets.client import understood
 from tests.second_system.adapter import BoxOffice
 
 

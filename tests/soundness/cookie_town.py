@@ -7,8 +7,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from overbooked.journeys.personas import People
-from overbooked.targets.port import (
+from overbooked.journeys.identities import People
+from overbooked.targets.adapter import (
     Action,
     Answer,
     Capability,
@@ -20,7 +20,7 @@ from overbooked.targets.port import (
     Slot,
     Surroundings,
 )
-from overbooked.targets.sending import Client, Patience
+from overbooked.targets.client import Client, Patience
 from overbooked.targets.system import System
 from tests.targets.town import Call, Reply, Town, read
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from overbooked.bursts.bursts import Races
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.bursts import Races
-from overbooked.explore.explored import Explored
-from overbooked.explore.exploring import _was_enough
-from overbooked.explore.interleavings import NothingConcluded
 from overbooked.histories.history import History, Recorder
 from overbooked.histories.operation import Operation
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.explorer import _was_enough
+from overbooked.interleavings.results import Explored
 from overbooked.journeys.alone import Outcomes, outcomes, wrong_adapter
 from overbooked.oracles.linearizability import linearizable
-from overbooked.targets.port import Answer, Capability, HttpRequest, Money, Outcome, Slot
+from overbooked.targets.adapter import Answer, Capability, HttpRequest, Money, Outcome, Slot
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 

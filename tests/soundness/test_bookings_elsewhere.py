@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbooked.explore.interleavings import NothingConcluded
+from overbooked.interleavings.exploration import NothingConcluded
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Book, hall
 from tests.targets.town import Call, Reply

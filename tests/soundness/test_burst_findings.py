@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from overbooked.bursts.burst_races import BurstRace, explored, pairs
+from overbooked.bursts.bursts import Races
+from overbooked.bursts.odds import Played, Round
 from overbooked.errors import GapFound, HarnessError, NotSupported
-from overbooked.explore.burst_races import BurstRace, explored, pairs
-from overbooked.explore.bursts import Races
-from overbooked.explore.exploring import Explore
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.rounds import Played, Round
-from overbooked.targets.port import Action, Answer, HttpRequest, Outcome
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.targets.adapter import Action, Answer, HttpRequest, Outcome
 from overbooked.verdicts.judge import Judge
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from overbooked.explore.actors import Actor, Callers, Request
-from overbooked.explore.bursts import Races
-from overbooked.explore.volleys import door_of
+from overbooked.bursts.bursts import Races
+from overbooked.bursts.last_byte_sync import door_of
+from overbooked.interleavings.scheduler.actors import Actor, Callers, Request
 from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.places import sold_at_most
+from overbooked.oracles.capacity import sold_at_most
+from overbooked.targets.adapter import HttpRequest, HttpResponse
 from overbooked.targets.cookies import CookieJar
-from overbooked.targets.port import HttpRequest, HttpResponse
 from overbooked.verdicts.judge import Judge
 from tests.soundness.cookie_town import CookieTown, in_town, page
 from tests.targets.town import Call, Reply, Town

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from overbooked.errors import GapFound
-from overbooked.journeys.judged import parted
+from overbooked.journeys.aspects import parted
 from overbooked.oracles.effects import never_backwards, nothing_changed
 from overbooked.oracles.repairs import about, left_to_a_person
-from overbooked.targets.port import DeadLetter, Discrepancy, DurableState
+from overbooked.targets.adapter import DeadLetter, Discrepancy, DurableState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from overbooked.descriptor import load
 from overbooked.errors import GapFound
 from overbooked.oracles.once import exactly_one_exists
-from overbooked.targets.descriptor import load
-from overbooked.targets.port import Answer, BookingRow, DurableState, Outcome
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.adapter import Answer, BookingRow, DurableState, Outcome
+from overbooked.targets.errors import TargetFailed
 from tests.second_system.adapter import SharedBoxOffice
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbooked.bookkeeping.deadlines import Limit
-from overbooked.explore.allowance import Allowance
-from overbooked.explore.interleavings import NothingConcluded
+from overbooked.interleavings.allowance import Allowance
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.runs.deadlines import Limit
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.targets.town import Reply

@@ -10,10 +10,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from overbooked.explore.interleavings import NothingConcluded
-from overbooked.explore.paths import Paths
-from overbooked.explore.race import Race
-from overbooked.explore.trace import Trace, TraceActor, TraceStep
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.paths import Paths
+from overbooked.interleavings.scheduler.race import Race
+from overbooked.traces.trace import Trace, TraceActor, TraceStep
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import Hall, hall
 from tests.targets.town import Reply

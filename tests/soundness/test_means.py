@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from overbooked.bookkeeping.plan import Variant
 from overbooked.catalog import Clause, Gap, Means, Mutant, Priority
 from overbooked.catalog.selection import Selection
+from overbooked.runs.plan import Variant
 from overbooked.verdicts.assembly import ScenarioRun, assemble
 from overbooked.verdicts.evidence import Receipt
 from overbooked.verdicts.exercise import Exercise
@@ -88,7 +88,7 @@ def test_a_fixture_that_is_asked_for_and_not_used_closes_nothing(court: Court, h
         """
 @pytest.fixture
 def judge(request):
-    from overbooked.pytest_plugin import clerk_of
+    from overbooked.plugin import clerk_of
     return clerk_of(request.config).judge(request.node)
 
 @gap("SYS-03.c")

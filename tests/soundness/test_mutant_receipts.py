@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping import lending
-from overbooked.bookkeeping.mutant_receipts import Counts, between
+from overbooked.plugin import lending
+from overbooked.runs.mutant_receipts import Counts, between
 from tests.cli.conftest import Project, project
 
 __all__ = ["project"]

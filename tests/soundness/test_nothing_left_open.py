@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio, gc, sys, warnings
 from pathlib import Path
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import load
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.descriptor import load
 from overbooked.targets.loading import bind
-from overbooked.journeys.personas import People
+from overbooked.journeys.identities import People
 
 left = []
 sys.unraisablehook = lambda raised: left.append(repr(raised.exc_value))

@@ -10,8 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from overbooked.explore.anomalies import Anomaly
-from overbooked.explore.exploring import Explore
+from overbooked.interleavings.anomalies import Anomaly
+from overbooked.interleavings.explorer import Explore
 from overbooked.verdicts.verdict import Verdict
 from tests.explore.test_exploring import hall
 from tests.overlap.defects import CASES, TABLES, Variant

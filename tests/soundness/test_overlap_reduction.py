@@ -11,12 +11,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbooked.explore.actors import Actor
-from overbooked.explore.exploring import Explore
-from overbooked.explore.interleavings import NothingConcluded
-from overbooked.explore.race import Race, Ran
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.explorer import Explore
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
 from overbooked.profiles import load_profile
-from overbooked.targets.port import Answer, Outcome
+from overbooked.targets.adapter import Answer, Outcome
 from overbooked.verdicts.judge import Judge
 from tests.overlap.cells import Laboratory, laboratory
 from tests.overlap.ground import CLAUSE

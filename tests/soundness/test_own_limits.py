@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.plan import Variant
+from overbooked.bursts.last_byte_sync import Volleys, door_of
 from overbooked.errors import HarnessError, UsageError
-from overbooked.explore.volleys import Volleys, door_of
 from overbooked.machine import descriptors, troubles
-from overbooked.targets.port import HttpRequest
-from overbooked.targets.sending import Client, Patience, unanswered
-from overbooked.targets.transport import TransportFailed
+from overbooked.runs.plan import Variant
+from overbooked.targets.adapter import HttpRequest
+from overbooked.targets.client import Client, Patience, unanswered
+from overbooked.targets.errors import TransportFailed
 from overbooked.wire.relay import Relays
 from tests.bookkeeping.conftest import Court, court, healthy
 
@@ -199,7 +199,9 @@ async def test_a_proxy_server_that_reaches_a_limit_ends_and_says_why(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path / "log").open("w+")
-    command = f"ulimit -n 24; exec {sys.executable} -m overbooked.faults.server -host 127.0.0.1 -port {port}"
+    command = (
+        f"ulimit -n 24; exec {sys.executable} -m overbooked.toxiproxy.server -host 127.0.0.1 -port {port}"
+    )
     process = await asyncio.to_thread(
         subprocess.Popen, ["bash", "-c", command], cwd=REPOSITORY, stderr=log, stdout=log
     )
@@ -257,8 +259,8 @@ def test_what_is_open_says_what_the_machine_was_doing(court: Court, healthy: Mak
 
 WAITS = """
     import time
-    from overbooked.targets.sending import unanswered
-    from overbooked.targets.transport import TransportFailed
+    from overbooked.targets.client import unanswered
+    from overbooked.targets.errors import TransportFailed
     begun = time.monotonic()
     {wait}
     late = TransportFailed("no answer within 2 s", stage="receive")

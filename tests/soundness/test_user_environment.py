@@ -13,13 +13,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from overbooked.bookkeeping.repertoire import repertoire
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.environment import for_process, set_aside
-from overbooked.stacks.health import http_probe
-from overbooked.stacks.ownership import Ownership
-from overbooked.stacks.process import LocalProcess, ready_at_once
-from overbooked.stacks.settings import StackSettings
+from overbooked.runs.mutants import repertoire
+from overbooked.stacks.base.health import http_probe
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.processes.environment import for_process, set_aside
+from overbooked.stacks.processes.ownership import Ownership
+from overbooked.stacks.processes.process import LocalProcess, ready_at_once
 from tests.cli.conftest import REPOSITORY, Project, project
 from tests.stacks.conftest import SYSTEM, preloading, system
 

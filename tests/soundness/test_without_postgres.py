@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from overbooked.bookkeeping.exploring import explorer
 from overbooked.config import Settings
 from overbooked.errors import FaultError, NotSupported
-from overbooked.explore.gates import require_store
-from overbooked.faults.allow import Aim
+from overbooked.fault_points.gates import require_store
+from overbooked.faults.allowed_hosts import Aim
+from overbooked.plugin.explorer_factory import explorer
 from overbooked.profiles import load_profile
-from overbooked.stacks.links import LinkSet, plan_links
+from overbooked.stacks.base.links import LinkSet, plan_links
 from overbooked.verdicts.judge import Judge
 from tests.stacks.conftest import system
 

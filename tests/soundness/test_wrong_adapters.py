@@ -47,7 +47,7 @@ health = "/up"
 # Somebody cancels while others book, and whoever loses is to be told so.
 BOOK_AND_CANCEL = """
 from overbooked import gap
-from overbooked.explore.rounds import Round
+from overbooked.bursts.odds import Round
 from overbooked.oracles.answers import losers_are_told
 
 @gap("SYS-03.d")

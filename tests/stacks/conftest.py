@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor
+from overbooked.descriptor import Descriptor
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks import binaries
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.servers import binaries
 
 
 def program(folder: Path, *names: str) -> Path:

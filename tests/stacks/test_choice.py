@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks import choice
-from overbooked.stacks.choice import choose, images_of, make
-from overbooked.stacks.docker_socket import find_engine
+from overbooked.stacks import kinds as choice
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.containers.docker import find_engine
 from overbooked.stacks.doctor import Check, State, examine
-from overbooked.stacks.embedded import EmbeddedStack
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.stacks.external import ExternalStack
-from overbooked.stacks.ownership import Ownership
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.kinds import choose, images_of, make
+from overbooked.stacks.processes.ownership import Ownership
 from tests.stacks.conftest import system
 
 EXTERNAL = {"urls": {"app": "http://127.0.0.1:1"}}
@@ -165,7 +165,7 @@ def test_an_engine_that_cannot_be_asked_is_a_problem_and_no_crash(
 
 
 def test_a_socket_that_is_not_ours_to_use_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from overbooked.stacks import docker_socket
+    from overbooked.stacks.containers import docker as docker_socket
 
     def refuse(*_: object) -> None:
         raise PermissionError
@@ -175,7 +175,7 @@ def test_a_socket_that_is_not_ours_to_use_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_engine_that_goes_away_has_no_images(engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overbooked.stacks import docker_socket
+    from overbooked.stacks.containers import docker as docker_socket
 
     found = find_engine()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks import clusters
-from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
-from overbooked.stacks.clusters import ClusterCache
-from overbooked.stacks.settings import StackSettings
-from overbooked.stacks.shared_memory import forget_segment
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded import clusters
+from overbooked.stacks.embedded.clusters import ClusterCache
+from overbooked.stacks.processes.shared_memory import forget_segment
+from overbooked.stacks.servers.binaries import PostgresPrograms, prepare_postgres
 from tests.stacks.conftest import SYSTEM, system
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from overbooked.descriptor import Database
 from overbooked.errors import StackError
-from overbooked.stacks.database import Credentials, connection, postgres_probe, scram_verifier
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.targets.descriptor import Database
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.servers.database import Credentials, connection, postgres_probe, scram_verifier
 
 
 def test_passwords_are_generated_for_every_role_and_quoted_in_urls() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from overbooked.errors import PartDied, StackError, SystemDied
-from overbooked.stacks.deaths import cause_first, gates_word_first, own_death
+from overbooked.stacks.base.part_failures import cause_first, gates_word_first, own_death
 
 
 @dataclass

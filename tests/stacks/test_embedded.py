@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from overbooked.errors import PartDied, StackError, SystemDied
+from overbooked.stacks.base.health import http_probe
+from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.card import card
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.health import http_probe
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from tests.stacks.conftest import folders, preloading, service, system
 
 

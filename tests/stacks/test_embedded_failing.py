@@ -9,8 +9,8 @@ import time
 import pytest
 
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from tests.stacks.conftest import folders, service, system
 
 

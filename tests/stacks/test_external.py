@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError, HostNotAllowed, NotSupported, StackError
+from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.external import ExternalStack
-from overbooked.stacks.ports import PortLeases
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor
+from overbooked.stacks.processes.ports import PortLeases
 from tests.stacks.conftest import ROOT, system
 from tests.targets.town import Call, Reply, Town
 

@@ -12,22 +12,22 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from overbooked.bookkeeping.exploring import explorer
+from overbooked.bursts.bursts import Races
 from overbooked.config import Settings
+from overbooked.descriptor import External
 from overbooked.errors import ConfigError, NotSupported
-from overbooked.explore.bursts import Races
-from overbooked.explore.race import Race, Ran
-from overbooked.journeys.personas import People
-from overbooked.oracles.places import sold_at_most
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.journeys.identities import People
+from overbooked.oracles.capacity import sold_at_most
+from overbooked.plugin.explorer_factory import explorer
 from overbooked.profiles import load_profile
+from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.external import ExternalStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import External
 from overbooked.targets.loading import bind
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from tests.explore.test_exploring import lock_then_look, look_then_leap
 from tests.stacks.conftest import system as described
 from tests.targets.town import Call, Reply, Town, TownHall

@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks.forking import Forked, ForkServer, forkable
-from overbooked.stacks.health import wait_until_ready
-from overbooked.stacks.identity import identity, wait_until_gone
-from overbooked.stacks.ownership import Ownership
-from overbooked.stacks.process import LocalProcess, ready_at_once
+from overbooked.stacks.base.health import wait_until_ready
+from overbooked.stacks.embedded.fork_client import Forked, ForkServer, forkable
+from overbooked.stacks.processes.identity import identity, wait_until_gone
+from overbooked.stacks.processes.ownership import Ownership
+from overbooked.stacks.processes.process import LocalProcess, ready_at_once
 
 TELLS = """
 import os, sys

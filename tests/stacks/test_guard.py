@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from overbooked.stacks import guard
+from overbooked.stacks.processes import atexit_guard as guard
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from overbooked.errors import ExitCode, HostNotAllowed
-from overbooked.stacks import hosts
-from overbooked.stacks.hosts import ensure_allowed, is_loopback
+from overbooked.stacks.base import allowed_hosts as hosts
+from overbooked.stacks.base.allowed_hosts import ensure_allowed, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.stacks.identity import wait_until_gone
-from overbooked.stacks.ownership import sweep
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.processes.identity import wait_until_gone
+from overbooked.stacks.processes.ownership import sweep
 
 RUN = """
 import asyncio, sys
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.base.settings import StackSettings
 from tests.stacks.conftest import service, system
 
 async def main():

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks import nameless, paths
-from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
-from overbooked.stacks.clusters import ClusterCache
+from overbooked.stacks.base import paths
+from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.doctor import State, examine
-from overbooked.stacks.nameless import has_name, run_with_name
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.embedded.clusters import ClusterCache
+from overbooked.stacks.processes import nameless
+from overbooked.stacks.processes.nameless import has_name, run_with_name
+from overbooked.stacks.servers.binaries import PostgresPrograms, prepare_postgres
 
 NAMELESS = next(uid for uid in range(54_321, 60_000) if not has_name(uid))
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from overbooked.errors import ConfigError
-from overbooked.stacks.database import connection
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.servers.database import connection
 from tests.stacks.conftest import system
 
 ONE_ROLE = {

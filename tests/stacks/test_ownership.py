@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.stacks.identity import identity, is_running, namespace, own_identity, wait_until_gone
-from overbooked.stacks.ownership import MARKER, Ownership, leftovers, sweep
+from overbooked.stacks.processes.identity import (
+    identity,
+    is_running,
+    namespace,
+    own_identity,
+    wait_until_gone,
+)
+from overbooked.stacks.processes.ownership import MARKER, Ownership, leftovers, sweep
 
 SLEEPER = [sys.executable, "-c", "import sys, time; print('up', flush=True); time.sleep(60)"]
 

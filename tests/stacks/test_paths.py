@@ -8,9 +8,9 @@ import platformdirs
 import pytest
 
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks import paths
-from overbooked.stacks.paths import explained, places, require_space
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base import paths
+from overbooked.stacks.base.paths import explained, places, require_space
+from overbooked.stacks.base.settings import StackSettings
 
 
 def test_the_folders_of_the_settings_are_made(ground: Path) -> None:

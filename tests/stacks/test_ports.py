@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.processes.ports import PortLeases
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks import process as module
-from overbooked.stacks import trampoline
-from overbooked.stacks.health import Probe, wait_until_ready
-from overbooked.stacks.identity import identity, wait_until_gone
-from overbooked.stacks.ownership import MARKER, Ownership
-from overbooked.stacks.process import Account, LocalProcess, ready_at_once
+from overbooked.stacks.base.health import Probe, wait_until_ready
+from overbooked.stacks.processes import process as module
+from overbooked.stacks.processes import trampoline
+from overbooked.stacks.processes.identity import identity, wait_until_gone
+from overbooked.stacks.processes.ownership import MARKER, Ownership
+from overbooked.stacks.processes.process import Account, LocalProcess, ready_at_once
 
 FAMILY = """
 import subprocess, sys, time
@@ -219,8 +219,8 @@ async def test_root_is_given_up_for_good(ground: Path) -> None:
 HARNESS = """
 import asyncio, sys, time
 from pathlib import Path
-from overbooked.stacks.ownership import Ownership
-from overbooked.stacks.process import LocalProcess, ready_at_once
+from overbooked.stacks.processes.ownership import Ownership
+from overbooked.stacks.processes.process import LocalProcess, ready_at_once
 folder = Path(sys.argv[1])
 part = LocalProcess("part", ["sleep", "60"], ownership=Ownership.found(folder), log=folder / "log",
                     probe=ready_at_once, timeout_s=30)
@@ -270,7 +270,7 @@ async def test_waiting_ends_with_what_was_missing() -> None:
 async def test_a_probe_that_hangs_is_a_probe_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from overbooked.stacks import health
+    from overbooked.stacks.base import health
 
     async def hang() -> str:
         await asyncio.sleep(60)

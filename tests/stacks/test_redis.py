@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from overbooked.errors import StackError
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.ports import PortLeases
-from overbooked.stacks.redis_server import flush, redis_command, redis_probe
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.stacks.processes.ports import PortLeases
+from overbooked.stacks.servers.redis_server import flush, redis_command, redis_probe
 
 
 async def test_its_password_is_wanted_and_on_no_command_line(stack: EmbeddedStack) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bookkeeping.stacking import descriptor_of, factory, settled
 from overbooked.config import Settings
 from overbooked.errors import ConfigError
+from overbooked.runs.stack_factory import descriptor_of, factory, settled
 
 ADAPTER = """
 class Hall:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from overbooked.errors import ConfigError
-from overbooked.targets import port
+from overbooked.targets import adapter as port
+from overbooked.targets.adapter import Capability
 from overbooked.targets.claims import PROMISES, hold_to_claims
-from overbooked.targets.port import Capability
 from reference_system.target.adapter import ReferenceAdapter
 from tests.targets.town import TownHall
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from overbooked.descriptor import Descriptor, fill, fill_command, fill_env, load, split_address
 from overbooked.errors import ConfigError, ExitCode
-from overbooked.targets.descriptor import Descriptor, fill, fill_command, fill_env, load, split_address
 
 WHOLE = """
 name = "small"

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError
-from overbooked.journeys.personas import People
-from overbooked.stacks.protocol import Stack
-from overbooked.targets.descriptor import Descriptor
+from overbooked.journeys.identities import People
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.adapter import Capability, HttpRequest, Surroundings
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.loading import bind, doors
-from overbooked.targets.port import Capability, HttpRequest, Surroundings
-from overbooked.targets.transport import TargetFailed
 from tests.targets.town import Town, TownHall
 
 DESCRIPTOR = Descriptor.model_validate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Action,
     Answer,
     BookingRow,

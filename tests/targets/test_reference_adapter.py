@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from overbooked.descriptor import load
 from overbooked.errors import GapFound
 from overbooked.histories.checker import check
-from overbooked.histories.slot import SlotModel
+from overbooked.histories.models.slot import SlotModel
 from overbooked.journeys.booking import books_and_cancels
 from overbooked.journeys.buying import buys, repeats
-from overbooked.journeys.personas import People
+from overbooked.journeys.identities import People
 from overbooked.oracles.answers import accepted, refused_with, same_answer
 from overbooked.oracles.effects import never_backwards, provider_and_records_agree
 from overbooked.oracles.holds import no_hold_left
@@ -23,14 +24,13 @@ from overbooked.oracles.ledger import ledger_pairs, never_confirmed_without_ledg
 from overbooked.oracles.money import charged, charged_once, money_matches_bookings, nothing_charged
 from overbooked.oracles.reconciliation import finds_exactly, finds_nothing
 from overbooked.oracles.repairs import dealt_with
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.protocol import Stack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import load
+from overbooked.stacks.base.protocol import Stack
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.targets.adapter import DISCREPANCIES, DurableState, Money, Outcome
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.loading import bind
-from overbooked.targets.port import DISCREPANCIES, DurableState, Money, Outcome
 from overbooked.targets.system import System
-from overbooked.targets.transport import TargetFailed
 
 DESCRIPTOR = load(Path(__file__).parents[2] / "reference_system" / "target" / "system.toml")
 

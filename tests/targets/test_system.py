@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from overbooked.errors import NotSupported
-from overbooked.targets.port import Capability, HttpRequest, Outcome
-from overbooked.targets.sending import Client, Patience
-from overbooked.targets.transport import TargetFailed, TransportFailed
+from overbooked.targets.adapter import Capability, HttpRequest, Outcome
+from overbooked.targets.client import Client, Patience
+from overbooked.targets.errors import TargetFailed, TransportFailed
 from tests.targets.town import Call, Reply, Town, at
 
 

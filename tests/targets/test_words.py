@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from overbooked.targets.adapter import Answer, Customer, HttpResponse, Money, Outcome
+from overbooked.targets.answer_summary import json_facts, result_of, why
+from overbooked.targets.client import Client, Patience
 from overbooked.targets.person import booking_in
-from overbooked.targets.port import Answer, Customer, HttpResponse, Money, Outcome
-from overbooked.targets.recording import json_facts, result_of, why
-from overbooked.targets.sending import Client, Patience
 from reference_system.target.messages import action, reader, request
 
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from overbooked.journeys.personas import People
-from overbooked.targets.port import (
+from overbooked.journeys.identities import People
+from overbooked.targets.adapter import (
     Action,
     Answer,
     Capability,
@@ -24,7 +24,7 @@ from overbooked.targets.port import (
     Slot,
     Surroundings,
 )
-from overbooked.targets.sending import Client, Patience
+from overbooked.targets.client import Client, Patience
 from overbooked.targets.system import System
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from overbooked.verdicts.matrix import CellState, KillMatrix, Observation
+from overbooked.verdicts.kill_matrix import CellState, KillMatrix, Observation
 from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import CLOSED, INCONCLUSIVE, NOT_COVERED, OPEN, catalog
 

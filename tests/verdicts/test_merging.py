@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from overbooked.errors import UsageError
-from overbooked.verdicts.merging import merge
+from overbooked.verdicts.merge_shards import merge
 from overbooked.verdicts.scorecard import Canary, Scorecard, Shard
 from overbooked.verdicts.verdict import Verdict
 from tests.verdicts.samples import (

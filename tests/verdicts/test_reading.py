@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from overbooked.errors import ExitCode
-from overbooked.verdicts.reading import BadScorecard, parse_scorecard, schema, scorecard_of
 from overbooked.verdicts.scorecard import SCHEMA_VERSION, Canary, LoadScore, Scorecard, Shard
+from overbooked.verdicts.scorecard_reader import BadScorecard, parse_scorecard, schema, scorecard_of
 from tests.verdicts.samples import (
     CLOSED,
     INCONCLUSIVE,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.postgres_server import PostgresServer, postgres_server

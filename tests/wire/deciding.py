@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from overbooked.wire.boundary import Held
+from overbooked.wire.gate.boundary import Held
 from tests.wire.sansio import Keeper
 
 DEADLINE_S = 60.0

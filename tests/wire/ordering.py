@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from overbooked.wire.boundary import Boundary
+from overbooked.wire.gate.boundary import Boundary
 from overbooked.wire.link import RelayLink
 from tests.wire.sansio import Keeper
 from tests.wire.watching import Choice, Watching

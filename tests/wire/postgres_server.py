@@ -16,12 +16,12 @@ from pathlib import Path
 
 import asyncpg
 
-from overbooked.stacks.binaries import PostgresPrograms, prepare_postgres
-from overbooked.stacks.clusters import ClusterCache
-from overbooked.stacks.database import SUPERUSER
-from overbooked.stacks.paths import places
-from overbooked.stacks.settings import StackSettings
-from overbooked.stacks.shared_memory import forget_segment
+from overbooked.stacks.base.paths import places
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.clusters import ClusterCache
+from overbooked.stacks.processes.shared_memory import forget_segment
+from overbooked.stacks.servers.binaries import PostgresPrograms, prepare_postgres
+from overbooked.stacks.servers.database import SUPERUSER
 
 START_TIMEOUT_S = 30.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked.wire.redis.refusing import encoded
+from overbooked.wire.redis.injection import encoded
 from overbooked.wire.redis.session import RedisSession
 from tests.wire.sansio import Keeper, Wires
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from overbooked.stacks.binaries import find_redis
-from overbooked.stacks.settings import StackSettings
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.servers.binaries import find_redis
 
 START_TIMEOUT_S = 10.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from overbooked.wire.boundary import Boundary, FaultKind, Gatekeeper, Held, Reply
-from overbooked.wire.session import Session
+from overbooked.wire.gate.boundary import Boundary, FaultKind, Gatekeeper, Held, Reply
+from overbooked.wire.gate.session import Session
 
 
 @dataclass

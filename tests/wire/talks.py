@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from tests.wire import http_line as http
 from tests.wire.postgres_talk import SSL_REQUEST, STARTUP, TALK, WELCOME, Exchange, m, row
 from tests.wire.redis_line import OK, QUEUED, bulk, c

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from overbooked.stacks.links import LinkPlan
-from overbooked.wire.boundary import WireProtocol
+from overbooked.stacks.base.links import LinkPlan
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.watching import DEADLINE_S, engage, keep

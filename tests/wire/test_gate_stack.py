@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.wire.boundary import WireProtocol
+from overbooked.stacks.embedded.stack import EmbeddedStack
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from tests.stacks.conftest import ground, settings, stack
 from tests.wire.watching import DEADLINE_S, engage, failing, keep

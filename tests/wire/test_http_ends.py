@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from overbooked.wire.http.exchange import KEPT_BYTES
 from tests.wire.http_line import (
     CONTINUE,

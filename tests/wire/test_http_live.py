@@ -14,7 +14,7 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
-from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.gate.boundary import FaultKind, WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.deciding import DEADLINE_S, Waiting

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.gate.boundary import FaultKind, WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.deciding import Waiting
 from tests.wire.http_line import CREATED, GET, OK, POST, Line, through

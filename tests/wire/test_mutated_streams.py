@@ -14,13 +14,13 @@ from random import Random
 import pytest
 
 from overbooked.errors import NotSupported
-from overbooked.wire.boundary import FaultKind, WireProtocol
-from overbooked.wire.holding import HeldBoundary, Turn
+from overbooked.wire.gate.boundary import FaultKind, WireProtocol
+from overbooked.wire.gate.held import HeldBoundary, Turn
+from overbooked.wire.gate.session import Session
 from overbooked.wire.link import RelayLink
 from overbooked.wire.postgres.session import PostgresSession
+from overbooked.wire.protocols import speak
 from overbooked.wire.relay import Relays
-from overbooked.wire.session import Session
-from overbooked.wire.speaking import speak
 from tests.wire.ordering import OrderingKeeper
 from tests.wire.postgres_talk import SSL_REQUEST, Exchange
 from tests.wire.sansio import Keeper, Wires

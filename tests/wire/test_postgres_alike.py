@@ -10,7 +10,7 @@ from random import Random
 import asyncpg
 import pytest
 
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.ordering import Ordering
 from tests.wire.postgres_server import PostgresServer

@@ -10,7 +10,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from overbooked.wire.link import RelayLink
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, failing, keep

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from overbooked.errors import NotSupported
-from overbooked.wire.boundary import FaultKind, Held
+from overbooked.wire.gate.boundary import FaultKind, Held
 from overbooked.wire.link import RelayLink
 from tests.wire.libpq import libpq
 from tests.wire.postgres_server import PostgresServer

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from overbooked.wire.boundary import Held
+from overbooked.wire.gate.boundary import Held
 from overbooked.wire.link import RelayLink
 from tests.wire.postgres_server import PostgresServer
 from tests.wire.watching import DEADLINE_S, engage, keep

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overbooked.errors import NotSupported
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.postgres_line import opened
 from tests.wire.postgres_talk import (

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from overbooked.errors import NotSupported
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from overbooked.wire.link import RelayLink
 from overbooked.wire.postgres.session import PostgresSession
 from tests.wire.libpq import libpq

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overbooked.errors import NotSupported
-from overbooked.wire.boundary import FaultKind
+from overbooked.wire.gate.boundary import FaultKind
 from tests.wire.redis_line import OK, QUEUED, Line, bulk, c
 from tests.wire.sansio import Failing, Keeper
 

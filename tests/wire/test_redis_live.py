@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from overbooked.wire.boundary import FaultKind, WireProtocol
+from overbooked.wire.gate.boundary import FaultKind, WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.deciding import DEADLINE_S, Waiting

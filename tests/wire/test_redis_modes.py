@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.wire.redis.refusing import encoded
+from overbooked.wire.redis.injection import encoded
 from tests.wire.redis_line import OK, QUEUED, Line, bulk, c, through
 from tests.wire.sansio import Keeper
 

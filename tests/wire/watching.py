@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from overbooked.wire.boundary import Boundary, FaultKind, Held, Reply
+from overbooked.wire.gate.boundary import Boundary, FaultKind, Held, Reply
 from overbooked.wire.link import RelayLink
 
 DEADLINE_S = 60.0

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import click
 
-from overbooked.bookkeeping import interrupts
 from overbooked.cli.interrupted import Interrupted
 from overbooked.cli.lasting import lasting
 from overbooked.errors import ExitCode, HarnessError, StackError, SystemDied, UsageError
-from overbooked.stacks.environment import plain_interpreter, set_aside
+from overbooked.runs import interrupts
+from overbooked.stacks.processes.environment import plain_interpreter, set_aside
 
 DEBUG = "OVERBOOKED_DEBUG"
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def perform(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
-    from overbooked.cli.commands import overbooked  # noqa: PLC0415 - after main is importable
+    from overbooked.cli.group import overbooked  # noqa: PLC0415 - after main is importable
 
     with interrupts.first_one_counts(_still_cleaning), set_aside():
         try:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from overbooked.bookkeeping import interrupts
+from overbooked.runs import interrupts
 
 T = TypeVar("T")
 

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from overbooked.bookkeeping.planning import as_overrides
+from overbooked.bundles.files import with_config
 from overbooked.catalog import Catalog
 from overbooked.catalog.selection import Selection
 from overbooked.config import Settings
 from overbooked.errors import UsageError
-from overbooked.explore.bundle_files import with_config
+from overbooked.runs.planning import as_overrides
 from overbooked.verdicts.policy import Policy
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overbooked.bookkeeping.collection import Collected
-from overbooked.bookkeeping.result import TrialResult
+from overbooked.runs.collected import Collected
+from overbooked.runs.result import TrialResult
 
 
 @dataclass(slots=True)

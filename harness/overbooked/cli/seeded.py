@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from overbooked.bookkeeping.mutant_receipts import MutantReceipt
-from overbooked.bookkeeping.result import TrialResult
 from overbooked.catalog import Mutant
 from overbooked.errors import ExitCode
+from overbooked.runs.mutant_receipts import MutantReceipt
+from overbooked.runs.result import TrialResult
 from overbooked.verdicts.verdict import Verdict
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
-from overbooked.faults.inforce import Fault
+from overbooked.faults.in_force import Fault
 
 
 @asynccontextmanager

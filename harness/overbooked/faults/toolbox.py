@@ -17,14 +17,15 @@ from contextlib import asynccontextmanager
 
 from overbooked.catalog.model import Means
 from overbooked.errors import FaultError, NotSupported
-from overbooked.faults.allow import Aim
-from overbooked.faults.atmessage import AtMessage, Strike
-from overbooked.faults.client import ToxiproxyClient
-from overbooked.faults.described import ToxicState
-from overbooked.faults.onlinks import DownOnLink, ResetOnLink, Site, ToxicOnLink
-from overbooked.faults.onprocesses import Killed, Paused, Restarted
-from overbooked.faults.stepping import Stepped
-from overbooked.faults.toxics import (
+from overbooked.faults.allowed_hosts import Aim
+from overbooked.faults.link_faults import DownOnLink, ResetOnLink, Site, ToxicOnLink
+from overbooked.faults.message_faults import AtMessage, Strike
+from overbooked.faults.process_faults import Killed, Paused, Restarted
+from overbooked.faults.stepped_process import Stepped
+from overbooked.stacks.base.protocol import Link, Process, Stack
+from overbooked.toxiproxy.client import ToxiproxyClient
+from overbooked.toxiproxy.state import ToxicState
+from overbooked.toxiproxy.toxics import (
     AnyToxic,
     Bandwidth,
     Latency,
@@ -35,7 +36,6 @@ from overbooked.faults.toxics import (
     Stream,
     Timeout,
 )
-from overbooked.stacks.protocol import Link, Process, Stack
 from overbooked.verdicts.evidence import Receipt
 
 DOWN = Stream.DOWNSTREAM

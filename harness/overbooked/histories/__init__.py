@@ -2,13 +2,13 @@
 
 from overbooked.histories.checker import Checked, check
 from overbooked.histories.counterexample import Counterexample
-from overbooked.histories.effects import LostUpdate, Miscount, lost_updates, miscounted
+from overbooked.histories.exactly_once import LostUpdate, Miscount, lost_updates, miscounted
 from overbooked.histories.history import Call, History, Recorder
+from overbooked.histories.linearizability import Linearizability
+from overbooked.histories.models.oversold import Oversold, oversold
+from overbooked.histories.models.registers import KeyValueModel, RegisterModel
+from overbooked.histories.models.slot import SlotModel
 from overbooked.histories.operation import BadHistory, Operation
-from overbooked.histories.oversold import Oversold, oversold
-from overbooked.histories.registers import KeyValueModel, RegisterModel
-from overbooked.histories.search import Linearizability
-from overbooked.histories.slot import SlotModel
 from overbooked.histories.timeline import Window, timeline
 
 __all__ = [

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from overbooked.histories.counterexample import Counterexample, shrink
 from overbooked.histories.history import History
+from overbooked.histories.linearizability import Linearizability, Search
 from overbooked.histories.model import M, Model, S
-from overbooked.histories.search import Linearizability, Search
 
 FIRST_TURN_STEPS = 2_000
 TURN_GROWTH = 4

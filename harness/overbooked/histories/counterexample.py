@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from overbooked.histories.history import History
+from overbooked.histories.linearizability import Linearizability, Search
 from overbooked.histories.model import Entry, M, Model, Partition, S
 from overbooked.histories.operation import BadHistory, Operation
-from overbooked.histories.search import Linearizability, Search
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 STEPS_PER_TRY = 50_000
 

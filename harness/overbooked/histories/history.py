@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overbooked.histories.operation import BadHistory, Operation
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 FORMAT = 1
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from overbooked.errors import HarnessError
-from overbooked.targets.port import Outcome
+from overbooked.targets.adapter import Outcome
 
 
 class BadHistory(HarnessError):

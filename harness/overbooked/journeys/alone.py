@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories.operation import Operation
-from overbooked.targets.port import Capability
+from overbooked.targets.adapter import Capability
 from overbooked.targets.system import System
 
 _OF_BOOKING = frozenset({"book", "cancel", "reschedule", "resize"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overbooked.targets.adapter import Answer, Slot
 from overbooked.targets.person import Person
-from overbooked.targets.port import Answer, Slot
 from overbooked.targets.system import System
 
 

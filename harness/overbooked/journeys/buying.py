@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overbooked.targets.adapter import Answer, Slot
 from overbooked.targets.person import Person
-from overbooked.targets.port import Answer, Slot
 from overbooked.targets.system import System
 
 PAY = "pay"

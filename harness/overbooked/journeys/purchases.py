@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from overbooked.journeys.buying import Purchase, repeats
-from overbooked.oracles.integrity import never_torn, told_the_outcome, whole_again
-from overbooked.targets.port import DurableState, Slot
+from overbooked.oracles.payment_integrity import never_torn, told_the_outcome, whole_again
+from overbooked.targets.adapter import DurableState, Slot
 from overbooked.targets.system import System
 
 # A client that is told to wait tries again; the lease of whoever died meanwhile has run out by then.

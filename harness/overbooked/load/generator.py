@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from overbooked.errors import HarnessError
-from overbooked.load.measured import Measured
+from overbooked.load.measurements import Measured
 from overbooked.load.plan import Plan
 
 START_S: Final = 60.0

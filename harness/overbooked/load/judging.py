@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from overbooked.errors import GapFound
-from overbooked.load.measured import Measured
+from overbooked.load.measurements import Measured
 from overbooked.load.profile import LoadProfile
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.scorecard import LoadScore

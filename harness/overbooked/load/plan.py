@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import HarnessError
 from overbooked.load.profile import LoadProfile
-from overbooked.targets.descriptor import Descriptor
-from overbooked.targets.port import Customer, Slot
+from overbooked.targets.adapter import Customer, Slot
 
 
 @dataclass(frozen=True, slots=True)

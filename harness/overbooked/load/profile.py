@@ -10,7 +10,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from overbooked.errors import ConfigError
-from overbooked.load.visits import VISITS
+from overbooked.load.user_actions import VISITS
 
 BUNDLED: Final = Path(__file__).parent / "profiles"
 

@@ -29,15 +29,15 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from overbooked.histories import Recorder
-from overbooked.load.doors import Door
-from overbooked.load.measured import Measured
+from overbooked.load.connections import Door
+from overbooked.load.measurements import Measured
 from overbooked.load.plan import Arrival, Plan
-from overbooked.load.visits import VISITS
+from overbooked.load.user_actions import VISITS
 from overbooked.machine.troubles import limit_of
-from overbooked.targets.port import Action, Answer
-from overbooked.targets.recording import result_of, why
-from overbooked.targets.sending import unanswered
-from overbooked.targets.transport import TargetFailed, TransportFailed
+from overbooked.targets.adapter import Action, Answer
+from overbooked.targets.answer_summary import result_of, why
+from overbooked.targets.client import unanswered
+from overbooked.targets.errors import TargetFailed, TransportFailed
 
 MOST_USERS: Final = 2_000
 MOST_MISTAKES: Final = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from overbooked.errors import GapFound
-from overbooked.targets.port import Answer
-from overbooked.targets.recording import json_facts
+from overbooked.targets.adapter import Answer
+from overbooked.targets.answer_summary import json_facts
 
 
 def told(answer: Answer) -> str:

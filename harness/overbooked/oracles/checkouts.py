@@ -7,7 +7,7 @@ from typing import Any
 
 from overbooked.errors import GapFound
 from overbooked.oracles.answers import told
-from overbooked.targets.port import Answer, DurableState
+from overbooked.targets.adapter import Answer, DurableState
 
 
 def survives(read: Answer, before: Mapping[str, Any]) -> None:

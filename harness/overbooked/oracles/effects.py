@@ -9,7 +9,7 @@ from typing import Any
 
 from overbooked.errors import GapFound, HarnessError
 from overbooked.oracles.ledger import in_force
-from overbooked.targets.port import PAYMENT_STATES, BookingRow, DurableState, PaymentRow
+from overbooked.targets.adapter import PAYMENT_STATES, BookingRow, DurableState, PaymentRow
 
 _RANK: Mapping[str, int] = {state: rank for rank, state in enumerate(PAYMENT_STATES)}
 

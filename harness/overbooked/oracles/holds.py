@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overbooked.errors import GapFound
-from overbooked.targets.port import DurableState
+from overbooked.targets.adapter import DurableState
 
 
 def no_hold_left(state: DurableState) -> None:

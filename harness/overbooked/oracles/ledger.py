@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overbooked.errors import GapFound
-from overbooked.targets.port import DurableState, LedgerTransaction
+from overbooked.targets.adapter import DurableState, LedgerTransaction
 
 
 def never_confirmed_without_ledger(state: DurableState) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories import Checked, History, Linearizability, Operation, check
-from overbooked.histories.slot import SlotModel
-from overbooked.targets.port import Slot
+from overbooked.histories.models.slot import SlotModel
+from overbooked.targets.adapter import Slot
 
 DEADLINE_S = 20.0
 # What the sequential slot knows; see its module.

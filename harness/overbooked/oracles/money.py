@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from overbooked.errors import GapFound
-from overbooked.targets.port import BookingRow, ChargeRow, DurableState, Money
+from overbooked.targets.adapter import BookingRow, ChargeRow, DurableState, Money
 
 _Row = TypeVar("_Row", BookingRow, ChargeRow)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from overbooked.errors import GapFound
 from overbooked.oracles.answers import told
-from overbooked.oracles.places import confirmed
-from overbooked.targets.port import Answer, DurableState, Slot
-from overbooked.targets.transport import TargetFailed
+from overbooked.oracles.capacity import confirmed
+from overbooked.targets.adapter import Answer, DurableState, Slot
+from overbooked.targets.errors import TargetFailed
 
 
 def exactly_one_exists(

@@ -8,7 +8,7 @@ from overbooked.errors import GapFound
 from overbooked.oracles.effects import provider_and_records_agree
 from overbooked.oracles.ledger import in_force, ledger_pairs
 from overbooked.oracles.money import charged_once, money_matches_bookings
-from overbooked.targets.port import DurableState, PaymentRow
+from overbooked.targets.adapter import DurableState, PaymentRow
 
 
 def told_once(state: DurableState) -> None:

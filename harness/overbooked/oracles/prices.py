@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overbooked.errors import GapFound
 from overbooked.oracles.answers import told
-from overbooked.targets.port import Answer, Money
+from overbooked.targets.adapter import Answer, Money
 
 
 def new_price_told(answer: Answer, price: Money) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from overbooked.errors import GapFound
-from overbooked.targets.port import DeadLetter, Discrepancy, DurableState, ReconciliationReport
+from overbooked.targets.adapter import DeadLetter, Discrepancy, DurableState, ReconciliationReport
 
 
 def finds_exactly(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from overbooked.errors import GapFound, HarnessError
+from overbooked.oracles.capacity import sold_at_most
 from overbooked.oracles.effects import nothing_changed, provider_and_records_agree
 from overbooked.oracles.holds import no_hold_left
 from overbooked.oracles.ledger import ledger_pairs
-from overbooked.oracles.places import sold_at_most
 from overbooked.oracles.reconciliation import dead_letters_about, put_before_a_person
-from overbooked.targets.port import ChargeRow, Discrepancy, DurableState
+from overbooked.targets.adapter import ChargeRow, Discrepancy, DurableState
 
 
 class Money(Enum):

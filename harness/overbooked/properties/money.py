@@ -14,7 +14,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from overbooked.targets.port import Money
+from overbooked.targets.adapter import Money
 
 # Decimals of each currency's minor unit (ISO 4217).
 DECIMALS: Final[Mapping[str, int]] = {

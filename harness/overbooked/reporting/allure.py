@@ -14,12 +14,12 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Attachment, Label, Parameter, Status, StatusDetails, TestResult
 from allure_commons.types import AttachmentType, LabelType, Severity
 
-from overbooked.reporting.wording import clause_reason, clause_verdict, load_line
+from overbooked.atomic_write import CannotWrite
+from overbooked.reporting.text import clause_reason, clause_verdict, load_line
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.means import blind_to
 from overbooked.verdicts.scorecard import ClauseScore, GapScore, LoadScore, ScenarioScore, Scorecard
 from overbooked.verdicts.verdict import Verdict
-from overbooked.whole_file import CannotWrite
 
 SEVERITIES: Mapping[str, Severity] = {
     "P0": Severity.BLOCKER,

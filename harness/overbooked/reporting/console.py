@@ -12,7 +12,7 @@ from rich.text import Text
 
 from overbooked.reporting.commands import Command
 from overbooked.reporting.terminal import show
-from overbooked.reporting.wording import (
+from overbooked.reporting.text import (
     again,
     brief,
     canary_line,

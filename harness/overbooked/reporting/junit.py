@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from xml.etree import ElementTree as ET
 
-from overbooked.reporting.wording import clause_verdict, exercised, load_line
+from overbooked.reporting.text import clause_verdict, exercised, load_line
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.means import blind_to
 from overbooked.verdicts.scorecard import ClauseScore, GapScore, Scorecard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from overbooked.reporting.wording import (
+from overbooked.reporting.text import (
     again,
     blind,
     brief,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from overbooked.reporting.allure import write_allure
-from overbooked.reporting.folder import RunFolder
 from overbooked.reporting.junit import junit_xml
 from overbooked.reporting.markdown import scorecard_markdown
+from overbooked.reporting.run_folder import RunFolder
 from overbooked.verdicts.policy import Decision
 from overbooked.verdicts.scorecard import Scorecard
 

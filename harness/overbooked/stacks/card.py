@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked.stacks.protocol import Stack
+from overbooked.stacks.base.protocol import Stack
 
 
 def card(stack: Stack) -> list[tuple[str, str]]:

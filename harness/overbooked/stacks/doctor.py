@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import HarnessError
-from overbooked.stacks import binaries
-from overbooked.stacks.choice import choose, images_of
-from overbooked.stacks.docker_socket import find_engine
-from overbooked.stacks.nameless import run_with_name
-from overbooked.stacks.ownership import leftovers
-from overbooked.stacks.paths import places
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor
+from overbooked.stacks.base.paths import places
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.containers.docker import find_engine
+from overbooked.stacks.kinds import choose, images_of
+from overbooked.stacks.processes.nameless import run_with_name
+from overbooked.stacks.processes.ownership import leftovers
+from overbooked.stacks.servers import binaries
 
 _PYTHONS = ((3, 11), (3, 12))
 

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from overbooked.descriptor import Descriptor, External, split_address
 from overbooked.errors import ConfigError, HarnessError, NotSupported, StackError
-from overbooked.stacks import guard
-from overbooked.stacks.deaths import own_death
-from overbooked.stacks.health import Probe, http_probe, wait_until_ready
-from overbooked.stacks.hosts import ensure_allowed
-from overbooked.stacks.links import Address, LinkPlan, LinkSet
-from overbooked.stacks.ownership import Ownership, sweep
-from overbooked.stacks.paths import explained, places
-from overbooked.stacks.placeholders import LOOPBACK, url
-from overbooked.stacks.ports import PortLeases
-from overbooked.stacks.process import LocalProcess
-from overbooked.stacks.protocol import Process
-from overbooked.stacks.settings import StackSettings
-from overbooked.stacks.toxiproxy import ToxiproxyApi, toxiproxy_process
-from overbooked.targets.descriptor import Descriptor, External, split_address
-from overbooked.wire.boundary import WireProtocol
+from overbooked.stacks.base.allowed_hosts import ensure_allowed
+from overbooked.stacks.base.health import Probe, http_probe, wait_until_ready
+from overbooked.stacks.base.links import Address, LinkPlan, LinkSet
+from overbooked.stacks.base.part_failures import own_death
+from overbooked.stacks.base.paths import explained, places
+from overbooked.stacks.base.protocol import Process
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.processes import atexit_guard as guard
+from overbooked.stacks.processes.ownership import Ownership, sweep
+from overbooked.stacks.processes.ports import PortLeases
+from overbooked.stacks.processes.process import LocalProcess
+from overbooked.stacks.servers.placeholders import LOOPBACK, url
+from overbooked.stacks.servers.toxiproxy_server import ToxiproxyApi, toxiproxy_process
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -35,7 +35,7 @@ _USUAL_PORTS = {5432: WireProtocol.POSTGRES, 6432: WireProtocol.POSTGRES, 6379: 
 
 
 class ExternalStack:
-    """A system that somebody else runs; satisfies `overbooked.stacks.protocol.Stack`.
+    """A system that somebody else runs; satisfies `overbooked.stacks.base.protocol.Stack`.
 
     `client->app` is ours to lead and always has a link (over plain HTTP: a certificate would not
     fit our address); the others only where `[external.links]` names them. It has no processes to

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from overbooked.targets.cookies import CookieJar
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.messages import HttpRequest, HttpResponse
-from overbooked.targets.transport import TargetFailed
 
 BODY_SHOWN = 200
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from overbooked.errors import ConfigError
-from overbooked.targets.port import Adapter
+from overbooked.targets.adapter import Adapter
 
 
 def load(named: str, system: str, folders: Sequence[Path]) -> Adapter:

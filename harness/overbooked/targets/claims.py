@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from overbooked.errors import ConfigError, NotSupported
-from overbooked.targets.port import Adapter, Capability
+from overbooked.targets.adapter import Adapter, Capability
 
 # The names in each group's protocol in `port`.
 PROMISES: Mapping[Capability, tuple[str, ...]] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from overbooked.stacks.protocol import Stack
+from overbooked.descriptor import Descriptor
+from overbooked.stacks.base.protocol import Stack
+from overbooked.targets.adapter import Adapter, Surroundings
 from overbooked.targets.claims import hold_to_claims
-from overbooked.targets.descriptor import Descriptor
-from overbooked.targets.port import Adapter, Surroundings
-from overbooked.targets.sending import Client, Patience
+from overbooked.targets.client import Client, Patience
 from overbooked.targets.system import Crowd, System
 
 

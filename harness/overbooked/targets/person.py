@@ -9,8 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from overbooked.targets.claims import require
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Action,
     Adapter,
     Answer,
@@ -22,6 +21,7 @@ from overbooked.targets.port import (
     ReschedulingVerbs,
     Slot,
 )
+from overbooked.targets.claims import require
 
 
 class Products:

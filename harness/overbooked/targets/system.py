@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from overbooked.histories.history import History, Recorder
+from overbooked.targets.adapter import Action, Adapter, Answer, CheckoutStep, Customer, Money, Slot
+from overbooked.targets.answer_summary import result_of, why
+from overbooked.targets.client import Client, ask
 from overbooked.targets.cookies import CookieJar, carrying
+from overbooked.targets.errors import TargetFailed
 from overbooked.targets.person import Person, Products
-from overbooked.targets.port import Action, Adapter, Answer, CheckoutStep, Customer, Money, Slot
-from overbooked.targets.recording import result_of, why
-from overbooked.targets.sending import Client, ask
-from overbooked.targets.transport import TargetFailed
+from overbooked.targets.steps import Walk, part
 from overbooked.targets.verbs import Verbs
-from overbooked.targets.walk import Walk, part
 
 PRICE = Money(2500)
 
 
 class Acquaintance(Protocol):
-    """A person not yet a customer; `overbooked.journeys.personas.Persona` is one."""
+    """A person not yet a customer; `overbooked.journeys.identities.Persona` is one."""
 
     @property
     def nick(self) -> str: ...
@@ -34,7 +34,7 @@ class Acquaintance(Protocol):
 
 
 class Crowd(Protocol):
-    """Where new people come from; `overbooked.journeys.personas.People` is one."""
+    """Where new people come from; `overbooked.journeys.identities.People` is one."""
 
     def some(self, n: int) -> Sequence[Acquaintance]: ...
 

@@ -8,10 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from overbooked.errors import NotSupported
-from overbooked.targets.claims import require
-from overbooked.targets.cookies import carrying
-from overbooked.targets.person import Person, Products
-from overbooked.targets.port import (
+from overbooked.targets.adapter import (
     Action,
     Adapter,
     BookingVerbs,
@@ -30,7 +27,10 @@ from overbooked.targets.port import (
     TimeAndJobs,
     WebhookVerbs,
 )
-from overbooked.targets.sending import Client
+from overbooked.targets.claims import require
+from overbooked.targets.client import Client
+from overbooked.targets.cookies import carrying
+from overbooked.targets.person import Person, Products
 
 
 class Verbs:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from overbooked.stacks.protocol import Traffic
-from overbooked.wire.boundary import Gatekeeper, WireProtocol
+from overbooked.stacks.base.protocol import Traffic
+from overbooked.wire.gate.boundary import Gatekeeper, WireProtocol
 
 _T = TypeVar("_T")
 
@@ -124,7 +124,7 @@ class Control(Protocol):
 
 @dataclass(slots=True)
 class RelayLink:
-    """A named connection through our relay and Toxiproxy; satisfies `overbooked.stacks.protocol.Link`.
+    """A named connection through our relay and Toxiproxy; satisfies `overbooked.stacks.base.protocol.Link`.
 
     `protocol` is what the gate follows on it; `toxiproxy` is the proxy's name at the stack's Toxiproxy
     ("" when there is none), `address` where clients connect and `upstream` where the relay does.

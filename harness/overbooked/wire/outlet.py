@@ -1,4 +1,4 @@
-"""What a session can do to its connection in a relay; satisfies `overbooked.wire.session.Outlet`."""
+"""What a session can do to its connection in a relay; satisfies `overbooked.wire.gate.session.Outlet`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from overbooked.wire.boundary import Gatekeeper
-from overbooked.wire.session import Session, Timer
+from overbooked.wire.gate.boundary import Gatekeeper
+from overbooked.wire.gate.session import Session, Timer
 
 if TYPE_CHECKING:
-    from overbooked.wire.passing import Pair
+    from overbooked.wire.connection import Pair
 
 _LOOK_S = 0.1
 # The states CLOSE and CLOSE_WAIT of Linux' TCP_INFO.

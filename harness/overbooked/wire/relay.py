@@ -18,9 +18,9 @@ from typing import Any, Protocol, TypeVar
 from overbooked.errors import DeadlineExceeded, StackError
 from overbooked.machine import troubles
 from overbooked.machine.lag import RELAY, LoopWatch
-from overbooked.wire.boundary import Gatekeeper, WireProtocol
+from overbooked.wire.connection import Door
+from overbooked.wire.gate.boundary import Gatekeeper, WireProtocol
 from overbooked.wire.link import RelayLink
-from overbooked.wire.passing import Door
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 import scenarios
-from overbooked.bookkeeping.binding import MARKER
-from overbooked.explore.explored import Explored
-from overbooked.explore.race import MakeRace
+from overbooked.interleavings.results import Explored
+from overbooked.interleavings.scheduler.race import MakeRace
+from overbooked.marker import MARKER
 from overbooked.targets.system import System
 
 Run = Callable[..., Awaitable[None]]
@@ -45,7 +45,7 @@ class Stated:
 
 
 class Collector:
-    """Stands in for `overbooked.explore.exploring.Explore` and keeps what it is asked to explore.
+    """Stands in for `overbooked.interleavings.explorer.Explore` and keeps what it is asked to explore.
 
     Args:
         scenario: whose races these are.

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 
-from overbooked.explore.race import MakeRace, Race
+from overbooked.interleavings.scheduler.race import MakeRace, Race
+from overbooked.targets.adapter import Action, Slot
 from overbooked.targets.person import Person
-from overbooked.targets.port import Action, Slot
 
 BOOK = "book"
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from inspect import isawaitable
 
-from overbooked.bookkeeping.exploring import explorer
 from overbooked.config import Settings
 from overbooked.errors import GapFound
-from overbooked.explore.interleavings import NothingConcluded
-from overbooked.explore.race import Check, MakeRace, Race, Ran
+from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.scheduler.race import Check, MakeRace, Race, Ran
+from overbooked.plugin.explorer_factory import explorer
 from overbooked.profiles import load_profile
-from overbooked.stacks.protocol import Stack
+from overbooked.stacks.base.protocol import Stack
 from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from tests.benchmarks.races.collecting import Stated

@@ -25,15 +25,15 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from overbooked.descriptor import load
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.race import Race, Ran
-from overbooked.explore.trace import Trace
-from overbooked.journeys.personas import People
-from overbooked.targets.descriptor import load
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.journeys.identities import People
+from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse
+from overbooked.targets.client import understood
 from overbooked.targets.loading import bind
-from overbooked.targets.port import Action, Answer, HttpRequest, HttpResponse
-from overbooked.targets.sending import understood
 from overbooked.targets.system import System
+from overbooked.traces.trace import Trace
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR
 from tests.benchmarks.races.playing import judge

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from overbooked.errors import HarnessError
-from overbooked.stacks.protocol import Stack
+from overbooked.stacks.base.protocol import Stack
 from tests.benchmarks.races.jobs import ROOT, Job
 from tests.benchmarks.races.trials import Hunt
 

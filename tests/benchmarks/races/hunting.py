@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
+from overbooked.descriptor import Descriptor, load
 from overbooked.errors import HarnessError
-from overbooked.journeys.personas import People
-from overbooked.stacks.embedded import EmbeddedStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor, load
+from overbooked.journeys.identities import People
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.targets.loading import bind, doors
 from overbooked.targets.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of

@@ -23,10 +23,10 @@ from gevent.queue import Queue
 from locust import User, constant, task
 from locust.env import Environment
 
-from overbooked.load.doors import Door
-from overbooked.targets.port import HttpRequest
-from overbooked.targets.sending import Patience
-from overbooked.targets.transport import TransportFailed
+from overbooked.load.connections import Door
+from overbooked.targets.adapter import HttpRequest
+from overbooked.targets.client import Patience
+from overbooked.targets.errors import TransportFailed
 
 
 class Round:

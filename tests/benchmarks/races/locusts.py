@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from overbooked.errors import HarnessError
-from overbooked.explore.actors import Actor
-from overbooked.targets.port import Action, Answer, HttpResponse
-from overbooked.targets.sending import Patience, unanswered, understood
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.targets.adapter import Action, Answer, HttpResponse
+from overbooked.targets.client import Patience, unanswered, understood
+from overbooked.targets.errors import TransportFailed
 from overbooked.targets.system import System
-from overbooked.targets.transport import TransportFailed
 from tests.benchmarks.races.jobs import ROOT
 from tests.benchmarks.races.ways import record
 

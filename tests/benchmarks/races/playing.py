@@ -9,9 +9,9 @@ from inspect import isawaitable
 from itertools import cycle
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.race import Ran
-from overbooked.explore.trace import Trace
+from overbooked.interleavings.scheduler.race import Ran
 from overbooked.targets.system import System
+from overbooked.traces.trace import Trace
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.trials import Hunt

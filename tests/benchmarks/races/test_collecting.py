@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from overbooked import gap
-from overbooked.explore.actors import Actor
-from overbooked.explore.race import Race
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race
 from tests.benchmarks.races import collecting
 from tests.benchmarks.races.collecting import Collector, exploring, races_of
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from overbooked.explore.actors import Actor
-from overbooked.explore.race import Race
-from overbooked.targets.port import Action, Answer, HttpRequest, Money, Outcome, Slot
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race
+from overbooked.targets.adapter import Action, Answer, HttpRequest, Money, Outcome, Slot
 from tests.benchmarks.races.crowds import Crowd
 
 SLOT, OTHER = Slot("s", 1, Money(1)), Slot("o", 1, Money(1))

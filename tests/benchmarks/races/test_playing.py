@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.explore.actors import Actor
-from overbooked.explore.race import Race, Ran
 from overbooked.histories.history import History
-from overbooked.targets.port import Action, Answer, HttpRequest, Outcome
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.targets.adapter import Action, Answer, HttpRequest, Outcome
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.playing import play

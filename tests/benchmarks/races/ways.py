@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from overbooked.explore.actors import Actor
-from overbooked.explore.volleys import Held, Volleys, door_of
+from overbooked.bursts.last_byte_sync import Held, Volleys, door_of
 from overbooked.histories.operation import Operation
-from overbooked.targets.port import Action, Answer
-from overbooked.targets.recording import result_of, why
-from overbooked.targets.sending import Patience, unanswered, understood
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.targets.adapter import Action, Answer
+from overbooked.targets.answer_summary import result_of, why
+from overbooked.targets.client import Patience, unanswered, understood
+from overbooked.targets.errors import TransportFailed
 from overbooked.targets.system import System
-from overbooked.targets.transport import TransportFailed
 
 
 class Way(Protocol):

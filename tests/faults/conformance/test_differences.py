@@ -13,7 +13,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from overbooked.faults.server.toxics import KINDS
+from overbooked.toxiproxy.server.toxics import KINDS
 from tests.faults.conformance.api import Api
 from tests.faults.realserver import real_server
 from tests.faults.servers import ours, process, real

@@ -107,7 +107,7 @@ def test_toxics_in_a_config_file_are_warned_of(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "overbooked.faults.server",
+        "overbooked.toxiproxy.server",
         "-host",
         "127.0.0.1",
         "-port",

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from overbooked.stacks.ports import PortLeases
+from overbooked.stacks.processes.ports import PortLeases
 
 KEY = "a provider key"
 WEBHOOK_SECRET = "a webhook secret"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from overbooked.stacks.choice import images_of
-from overbooked.stacks.containers import ContainersStack
-from overbooked.stacks.docker_socket import find_engine
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import Descriptor, load
+from overbooked.descriptor import Descriptor, load
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.stacks.containers.docker import find_engine
+from overbooked.stacks.containers.stack import ContainersStack
+from overbooked.stacks.kinds import images_of
 
 ROOT = Path(__file__).parents[3]
 REQUIRED = "OVERBOOKED_REQUIRE_CONTAINERS"

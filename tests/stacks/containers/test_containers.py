@@ -13,12 +13,12 @@ import asyncpg
 import httpx
 import pytest
 
+from overbooked.descriptor import Descriptor
 from overbooked.errors import StackError, SystemDied, UsageError
-from overbooked.stacks.container import ContainerProcess
-from overbooked.stacks.containers import ContainersStack
-from overbooked.stacks.docker_owned import engine, sweep_containers
-from overbooked.stacks.settings import Images, StackSettings
-from overbooked.targets.descriptor import Descriptor
+from overbooked.stacks.base.settings import Images, StackSettings
+from overbooked.stacks.containers.cleanup import engine, sweep_containers
+from overbooked.stacks.containers.container import ContainerProcess
+from overbooked.stacks.containers.stack import ContainersStack
 
 pytestmark = pytest.mark.containers
 
@@ -199,9 +199,9 @@ async def test_what_a_killed_harness_left_is_swept_and_a_live_ones_is_not(
     script = """
 import asyncio, sys, tomllib
 from pathlib import Path
-from overbooked.stacks.containers import ContainersStack
-from overbooked.stacks.settings import StackSettings
-from overbooked.targets.descriptor import load
+from overbooked.stacks.containers.stack import ContainersStack
+from overbooked.stacks.base.settings import StackSettings
+from overbooked.descriptor import load
 table = tomllib.loads(Path("ci/images.toml").read_text())["stack"]
 async def main():
     stack = ContainersStack(load(Path("reference_system/target/system.toml")),

@@ -15,7 +15,7 @@ from typing import Any
 
 from asyncpg import cluster as pg
 
-from overbooked.wire.boundary import Boundary, Held, WireProtocol
+from overbooked.wire.gate.boundary import Boundary, Held, WireProtocol
 from overbooked.wire.relay import Relays
 
 _MODE = os.environ.get("CONFORMANCE_GATE", "none")

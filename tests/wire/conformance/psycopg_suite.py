@@ -26,7 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
-from overbooked.wire.boundary import Boundary, WireProtocol
+from overbooked.wire.gate.boundary import Boundary, WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.asyncpg_suite import Outcomes, counted, say
 from tests.wire.conformance.led import LATE_S, PassAll

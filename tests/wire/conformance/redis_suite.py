@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
-from overbooked.wire.boundary import WireProtocol
+from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import LATE_S, PassAll

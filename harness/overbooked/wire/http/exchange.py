@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overbooked.wire.boundary import Boundary, Reply, WireProtocol
+from overbooked.wire.gate.boundary import Boundary, Reply, WireProtocol
+from overbooked.wire.gate.session import Outlet
 from overbooked.wire.http.framing import Head
 from overbooked.wire.http.shape import shape_of
-from overbooked.wire.session import Outlet
 
 # What is larger is not kept whole: it is asked for, or its answer shown, when so much has come.
 KEPT_BYTES = 8 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection at the gate; satisfies `overbooked.wire.session.Session`.
+"""One HTTP/1.1 connection at the gate; satisfies `overbooked.wire.gate.session.Session`.
 
 Without a keeper bytes go on as they come and only the framing is followed. With one each request is
 held whole, pipelined ones one after another, and so is its answer. What is too large to keep is held
@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from overbooked.wire.holding import Dealings, HeldBoundary, Turn, trickle
+from overbooked.wire.gate.held import Dealings, HeldBoundary, Turn, trickle
+from overbooked.wire.gate.serial import Direction, OneByOne, Way
+from overbooked.wire.gate.session import Outlet
 from overbooked.wire.http.exchange import KEPT_BYTES, Exchange
 from overbooked.wire.http.framing import Body, Head, Piece, Scanner, Violation, request_body, response_body
-from overbooked.wire.http.refusing import refusal
-from overbooked.wire.one_by_one import Direction, OneByOne, Way
-from overbooked.wire.session import Outlet
+from overbooked.wire.http.injection import refusal
 
 # uvicorn drops a connection that was idle for five seconds, others sooner: what was held longer than
 # this goes to the server on a new one.
@@ -234,7 +234,7 @@ class HttpSession:
         """The connection has gone."""
         self._line.over()
 
-    # Whose turn it is: `overbooked.wire.one_by_one.Follower`.
+    # Whose turn it is: `overbooked.wire.gate.serial.Follower`.
 
     def way(self, message: Exchange) -> Way:
         """See `Follower`."""
@@ -281,7 +281,7 @@ class HttpSession:
         kept = waiting.kept() if waiting is not None else 0
         return kept + sum(exchange.kept() for exchange in self._line.queue)
 
-    # What a keeper decides: `overbooked.wire.holding.Holder`.
+    # What a keeper decides: `overbooked.wire.gate.held.Holder`.
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked.wire.shaping import without_ids
+from overbooked.wire.gate.ids import without_ids
 
 
 def shape_of(method: str, target: str) -> str:

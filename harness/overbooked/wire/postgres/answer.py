@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overbooked.wire.boundary import Reply
-from overbooked.wire.holding import trickle
+from overbooked.wire.gate.boundary import Reply
+from overbooked.wire.gate.held import trickle
+from overbooked.wire.gate.session import Outlet
 from overbooked.wire.postgres.conversation import Conversation
 from overbooked.wire.postgres.messages import counted_rows
-from overbooked.wire.session import Outlet
 
 
 class Answers:

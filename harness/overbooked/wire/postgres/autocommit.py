@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from overbooked.wire.boundary import Boundary, CommitKeeper
+from overbooked.wire.gate.boundary import Boundary, CommitKeeper
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres import sql
 from overbooked.wire.postgres.conversation import Conversation

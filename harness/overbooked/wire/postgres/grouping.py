@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from overbooked.wire.boundary import Boundary, WireProtocol
+from overbooked.wire.gate.boundary import Boundary, WireProtocol
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres import sql
 from overbooked.wire.postgres.conversation import UNKNOWN, Conversation, Portal

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overbooked.wire.gate.session import Outlet
 from overbooked.wire.postgres import messages as m
-from overbooked.wire.postgres.answering import Answering
+from overbooked.wire.postgres.answer_stream import Answering
 from overbooked.wire.postgres.conversation import STARTUP, Conversation
 from overbooked.wire.postgres.framing import Framed, Framer
 from overbooked.wire.postgres.grouping import Message, Queue
 from overbooked.wire.postgres.messages import Violation
 from overbooked.wire.postgres.startup import BINDING_LINE
-from overbooked.wire.session import Outlet
 
 ENDS_COPY = frozenset({m.COPY_DONE, m.COPY_FAIL})
 _ENDS_GROUP = frozenset({m.SYNC, m.FLUSH, m.QUERY, m.CALL, m.TERMINATE, m.COPY_DATA, m.PASSWORD})

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import logging
 
+from overbooked.wire.gate.session import Outlet
 from overbooked.wire.postgres.conversation import Conversation
-from overbooked.wire.postgres.gated import GatedSession
+from overbooked.wire.postgres.gated_session import GatedSession
 from overbooked.wire.postgres.messages import Violation
 from overbooked.wire.postgres.startup import TLS_LINE, Cancel, Encryption, StartupReader
-from overbooked.wire.session import Outlet
 
 log = logging.getLogger(__name__)
 
 
 class PostgresSession:
-    """Follows one connection from its first byte; satisfies `overbooked.wire.session.Session`.
+    """Follows one connection from its first byte; satisfies `overbooked.wire.gate.session.Session`.
 
     A replication connection and a cancellation's are passed through unseen behind their first message.
     """

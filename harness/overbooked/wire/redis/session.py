@@ -1,4 +1,4 @@
-"""One Redis connection at the gate; satisfies `overbooked.wire.session.Session`.
+"""One Redis connection at the gate; satisfies `overbooked.wire.gate.session.Session`.
 
 Without a keeper bytes go on as they come and the state is followed. With one each command is held by
 itself, also in a pipeline: the next asks once the one before was answered and delivered, so that what
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overbooked.wire.boundary import Boundary, WireProtocol
-from overbooked.wire.holding import Dealings, HeldBoundary, Turn, trickle
-from overbooked.wire.one_by_one import Direction, OneByOne, Way
+from overbooked.wire.gate.boundary import Boundary, WireProtocol
+from overbooked.wire.gate.held import Dealings, HeldBoundary, Turn, trickle
+from overbooked.wire.gate.serial import Direction, OneByOne, Way
+from overbooked.wire.gate.session import Outlet
+from overbooked.wire.redis.answer import reply_of
 from overbooked.wire.redis.commands import greets, name_of, verb_of
-from overbooked.wire.redis.following import Expected, Following
-from overbooked.wire.redis.refusing import Refusal, encoded, refusal
-from overbooked.wire.redis.reply import reply_of
+from overbooked.wire.redis.conversation import Expected, Following
+from overbooked.wire.redis.injection import Refusal, encoded, refusal
 from overbooked.wire.redis.resp import Command, CommandScanner, ValueScanner, Violation
 from overbooked.wire.redis.shape import decoded, shape_of, text_of
-from overbooked.wire.session import Outlet
 
 _QUEUE_LIMIT_BYTES = 1024 * 1024
 _NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
@@ -178,7 +178,7 @@ class RedisSession:
         """The connection has gone."""
         self._line.over()
 
-    # Whose turn it is: `overbooked.wire.one_by_one.Follower`.
+    # Whose turn it is: `overbooked.wire.gate.serial.Follower`.
 
     def way(self, message: Exchange) -> Way:
         """Greetings and empty commands pass; what passed is answered before the next asks."""
@@ -243,7 +243,7 @@ class RedisSession:
             )
         )
 
-    # What a keeper decides: `overbooked.wire.holding.Holder`.
+    # What a keeper decides: `overbooked.wire.gate.held.Holder`.
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""

@@ -6,8 +6,8 @@ import hashlib
 import re
 from itertools import groupby
 
+from overbooked.wire.gate.ids import without_ids
 from overbooked.wire.redis.commands import SUBSCRIBING, verb_of
-from overbooked.wire.shaping import without_ids
 
 _TEXT_LIMIT_CHARS = 4096
 _PLAIN = re.compile(r"[^\s\"'\\]+")

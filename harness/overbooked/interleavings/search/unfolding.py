@@ -1,0 +1,311 @@
+"""What runs have taught about a system: its events, and where they lead.
+
+Two schedules that differ only in the order of independent steps are one *trace* in Mazurkiewicz's sense
+and lead to one state. So a state is named by its events, and an event by its actor and its past: the
+latest events before it that it depends on. What an event does is decided by its past alone; whatever ran
+beside it, its outcome is known once it has been seen anywhere. The structure of all events is known as
+the unfolding of the system (McMillan 1992; Rodriguez et al., Unfolding-based partial order reduction,
+CONCUR 2015); here it grows run by run.
+
+A step that waits for another actor counts as two events: it is sent in its own, and what it does then
+happens in whichever step lets it go on, together with that step. So a step touches, beside its own, the
+footprints of all waiting steps that it may set free, and it is an event of their actors too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+from overbooked.interleavings.search.dependence import ALL, Dependence
+from overbooked.interleavings.search.run_states import Facts, Standing
+from overbooked.interleavings.search.schedule import Step
+
+# actor, whose events it is, and of each actor the number of the latest event that it depends on
+_Past = tuple[int, frozenset[int], tuple[int, ...]]
+
+
+class Diverged(Exception):
+    """A run contradicts what earlier runs have shown; the message says where."""
+
+
+class _Waiting(NamedTuple):
+    """Who waits, the numbers of the footprints of what for, and of what his transaction has touched."""
+
+    actor: int
+    wants: int
+    has: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """A step with its past.
+
+    Args:
+        number: from 1.
+        who: the actors whose event it is: the one who went and whoever it may have set free.
+        touched: the number of its footprint, theirs included.
+        before: of each of them the event before.
+        after: how each of them stands after it.
+        yields: it was a poll in vain.
+    """
+
+    number: int
+    who: frozenset[int]
+    touched: int
+    before: dict[int, Event | None]
+    after: dict[int, Standing]
+    yields: bool
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Where all schedules lead that consist of the same events.
+
+    Args:
+        last: of each actor, the latest event.
+        standings: of each actor.
+        pending: the actors who can go, fairness apart.
+        ran: a run has ended here.
+        after: the states that one more step of an actor is known to lead to, with the event.
+    """
+
+    last: tuple[Event | None, ...]
+    standings: tuple[Standing, ...]
+    pending: tuple[int, ...]
+    ran: bool = False
+    after: dict[int, tuple[State, Event]] = field(default_factory=dict)
+
+
+class Unfolding:
+    """Learns from runs and foretells steps.
+
+    Args:
+        actors: how many there are.
+        reduce: False: no two steps are independent, so that every schedule is a trace of its own.
+    """
+
+    def __init__(self, actors: int, *, reduce: bool = True) -> None:
+        self.root: State | None = None
+        self.surprises: set[str] = set()
+        self._actors = actors
+        self._dependence = Dependence(reduce=reduce)
+        self._next: dict[tuple[int, int], tuple[int, int]] = {}
+        self._grown: dict[_Past, int] = {}
+        self._events: dict[_Past, Event] = {}
+        self._states: dict[tuple[int, ...], State] = {}
+        self._numbers = count(1)
+        self._journal: list[tuple[dict[Any, Any], Any]] = []
+
+    # -- foretelling ---------------------------------------------------------------------------
+
+    def step(self, state: State, actor: int) -> tuple[State, Event] | None:
+        """Where a step of a pending actor leads, with its event; None: no run has shown it yet."""
+        known = state.after.get(actor)
+        if known is None:
+            event = self._foretold(state, actor)
+            if event is None:
+                return None
+            known = state.after[actor] = (self._state_after(state, event), event)
+        return known
+
+    def _foretold(self, state: State, actor: int) -> Event | None:
+        coming = self._next.get((_number(state.last[actor]), actor))
+        if coming is None:
+            return None
+        touched, holds = coming
+        while True:
+            touched, past = self._past(state, actor, touched, holds)
+            grown = self._grown.get(past)
+            if grown is None or grown == touched:
+                return None if grown is None else self._events.get(past)
+            touched = grown
+
+    def _past(self, state: State, actor: int, touched: int, holds: int) -> tuple[int, _Past]:
+        """All that a step touches that may set waiting actors free, and its past.
+
+        Those with whom it may close a circle of waiting are in its past too: that is a deadlock, and
+        whoever came last dies of it.
+        """
+        dependent, union, who = self._dependence.dependent, self._dependence.union, {actor}
+        waiting = [
+            _Waiting(n, one.waiting, one.held)
+            for n, one in enumerate(state.standings)
+            if one.waiting is not None and one.held is not None
+        ]
+        while waiting:
+            reached = [one for one in waiting if dependent(one.wants, touched)]
+            reached = reached or self._circle(waiting, touched, holds)
+            if not reached:
+                break
+            for one in reached:
+                who.add(one.actor)
+                touched = union(touched, one.wants)
+            waiting = [one for one in waiting if one not in reached]
+        latest = []
+        for n, event in enumerate(state.last):
+            found = event
+            if n not in who:
+                while found and not dependent(found.touched, touched) and found.who.isdisjoint(who):
+                    found = found.before[n]
+            latest.append(_number(found))
+        return touched, (actor, frozenset(who), tuple(latest))
+
+    def _circle(self, waiting: Sequence[_Waiting], touched: int, holds: int) -> list[_Waiting]:
+        """Of the waiting actors those between what a step wants and what its transaction holds."""
+        dependent = self._dependence.dependent
+        ahead = _spread(
+            [one for one in waiting if dependent(one.has, touched)],
+            lambda one: [other for other in waiting if dependent(one.wants, other.has)],
+        )
+        behind = _spread(
+            [one for one in waiting if dependent(one.wants, holds)],
+            lambda one: [other for other in waiting if dependent(other.wants, one.has)],
+        )
+        return [one for one in waiting if one in ahead and one in behind]
+
+    def _state_after(self, state: State, event: Event) -> State:
+        last = tuple(event if n in event.who else old for n, old in enumerate(state.last))
+        name = tuple(_number(one) for one in last)
+        found = self._states.get(name)
+        if found is None:
+            standings = tuple(event.after.get(n, old) for n, old in enumerate(state.standings))
+            found = self._states[name] = _state(last, standings)
+        return found
+
+    # -- learning ------------------------------------------------------------------------------
+
+    def learn(self, steps: Sequence[Step]) -> State:
+        """Take in a whole run; returns the state it ended in.
+
+        Raises:
+            Diverged: it contradicts an earlier one; nothing was taken in.
+        """
+        facts = Facts(steps, self._actors, self._dependence)
+        self._journal.clear()
+        root = self.root or _state((None,) * self._actors, facts.standings(0))
+        try:
+            state = root
+            for number, step in enumerate(steps):
+                self._check(state, number, step, facts)
+                state = self._take(state, number, step, facts)
+            self._check(state, len(steps), None, facts)
+        except Diverged:
+            self._forget()
+            raise
+        self.root = root
+        state.ran = True
+        return state
+
+    def _check(self, state: State, number: int, step: Step | None, facts: Facts) -> None:
+        found = facts.standings(number)
+        for actor, (wanted, one) in enumerate(zip(state.standings, found, strict=True)):
+            if wanted != one:
+                raise Diverged(
+                    f"before step {number} actor {actor} {self._said(one)}, and where the same had happened "
+                    f"before he {self._said(wanted)}"
+                )
+        if step is not None and step.actor not in state.pending:
+            raise Diverged(f"step {number} is actor {step.actor}'s, who was not among the enabled")
+
+    def _said(self, one: Standing) -> str:
+        if one.pending:
+            return "can go"
+        return "has ended" if one.waiting is None else "waits"
+
+    def _take(self, state: State, number: int, step: Step, facts: Facts) -> State:
+        actor = step.actor
+        foretold = state.after.get(actor)
+        coming = facts.touched(number), facts.holds(number)
+        known = self._next.get((_number(state.last[actor]), actor))
+        if known is None:
+            self._note(self._next, (_number(state.last[actor]), actor), coming)
+        elif known != coming:
+            raise Diverged(
+                f"step {number} of actor {actor} touches {self._dependence.said(coming[0])} and holds "
+                f"{self._dependence.said(coming[1])}, and where he had done the same before it touched "
+                f"{self._dependence.said(known[0])} and held {self._dependence.said(known[1])}"
+            )
+        if foretold is not None:
+            self._compare(foretold[1], number, step, facts)
+            return foretold[0]
+        touched, past = self._grow(state, number, step, facts)
+        event = self._events.get(past)
+        if event is None:
+            after = {n: facts.standings(number + 1)[n] for n in past[1]}
+            before = {n: state.last[n] for n in past[1]}
+            event = Event(next(self._numbers), past[1], touched, before, after, step.yields)
+            self._note(self._events, past, event)
+        else:
+            self._compare(event, number, step, facts)
+        return self._state_after(state, event)
+
+    def _compare(self, event: Event, number: int, step: Step, facts: Facts) -> None:
+        if event.yields != step.yields:
+            raise Diverged(
+                f"step {number} of actor {step.actor} repeats a failed poll in one run and not in another"
+            )
+        after = facts.standings(number + 1)
+        for n, wanted in event.after.items():
+            if after[n] != wanted:
+                raise Diverged(
+                    f"after step {number} of actor {step.actor}, actor {n} {self._said(after[n])}, and after "
+                    f"the same step of an earlier run he {self._said(wanted)}"
+                )
+
+    def _grow(self, state: State, number: int, step: Step, facts: Facts) -> tuple[int, _Past]:
+        """What a step touched in the end, with what its answer and those it set free added."""
+        touched, holds = facts.touched(number), facts.holds(number)
+        resumed, own = facts.resumed(number), facts.effects(number)
+        while True:
+            touched, past = self._past(state, step.actor, touched, holds)
+            grown = touched if own is None else self._dependence.union(touched, own)
+            for n in past[1] & resumed.keys():
+                grown = self._dependence.union(grown, resumed[n])
+            if grown == touched and resumed.keys() - past[1]:
+                self.surprises.add(
+                    f"a step that touches {self._dependence.said(touched)} let another go on that waits for "
+                    "something else"
+                )
+                grown = ALL
+            known = self._grown.get(past)
+            if known is None:
+                self._note(self._grown, past, grown)
+            elif known != grown:
+                raise Diverged(
+                    f"step {number} of actor {step.actor} touched {self._dependence.said(grown)} in the end, "
+                    f"and in an earlier run {self._dependence.said(known)}"
+                )
+            if grown == touched:
+                return touched, past
+            touched = grown
+
+    def _note(self, where: dict[Any, Any], key: object, value: object) -> None:
+        where[key] = value
+        self._journal.append((where, key))
+
+    def _forget(self) -> None:
+        for where, key in reversed(self._journal):
+            del where[key]
+        self._journal.clear()
+
+
+def _spread(start: Sequence[_Waiting], on: Callable[[_Waiting], Sequence[_Waiting]]) -> set[_Waiting]:
+    found: set[_Waiting] = set()
+    ahead = list(start)
+    while ahead:
+        one = ahead.pop()
+        if one not in found:
+            found.add(one)
+            ahead.extend(on(one))
+    return found
+
+
+def _state(last: tuple[Event | None, ...], standings: tuple[Standing, ...]) -> State:
+    return State(last, standings, tuple(n for n, one in enumerate(standings) if one.pending))
+
+
+def _number(event: Event | None) -> int:
+    return 0 if event is None else event.number

@@ -1,0 +1,20 @@
+"""Which session follows which protocol."""
+
+from __future__ import annotations
+
+from overbooked.wire.gate.boundary import WireProtocol
+from overbooked.wire.gate.session import Outlet, Session
+from overbooked.wire.http.session import HttpSession
+from overbooked.wire.postgres.session import PostgresSession
+from overbooked.wire.redis.session import RedisSession
+
+
+def speak(protocol: WireProtocol, outlet: Outlet) -> Session | None:
+    """A session for a new connection; None where bytes are passed through unseen."""
+    if protocol is WireProtocol.POSTGRES:
+        return PostgresSession(outlet)
+    if protocol is WireProtocol.REDIS:
+        return RedisSession(outlet)
+    if protocol is WireProtocol.HTTP:
+        return HttpSession(outlet)
+    return None
