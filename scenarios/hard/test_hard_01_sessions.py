@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.answers import refused_with
-from overbooked.targets.system import System
+from overbooked.scenario import Actor, Explore, Race, Ran, System, gap, refused_with
 
 # So many may be at it side by side, each with a session of his own.
 _PEOPLE = 10

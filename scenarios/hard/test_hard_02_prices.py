@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.prices import never_dearer
-from overbooked.targets.adapter import Money
-from overbooked.targets.system import System
+from overbooked.scenario import Actor, Explore, Money, Race, Ran, System, gap, never_dearer
 
 _BEFORE = Money(2500)
 _AFTER = Money(3100)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.journeys.buying import buys
-from overbooked.oracles.money import money_matches_bookings
-from overbooked.targets.adapter import Answer, Slot
-from overbooked.targets.errors import TargetFailed
-from overbooked.targets.system import System
+from overbooked.scenario import (
+    Actor,
+    Answer,
+    Explore,
+    Race,
+    Ran,
+    Slot,
+    System,
+    TargetFailed,
+    buys,
+    gap,
+    money_matches_bookings,
+)
 
 _JOB = "send_outbox"
 # To buy takes longer than to cancel: places are bought so many at a time.

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.answers import one_outcome
-from overbooked.oracles.capacity import sold_at_most
-from overbooked.targets.adapter import Answer
-from overbooked.targets.system import System
+from overbooked.scenario import Actor, Answer, Explore, Race, Ran, System, gap, one_outcome, sold_at_most
 
 
 @gap("HARD-04.a")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.capacity import never_oversold
-from overbooked.targets.adapter import Answer
-from overbooked.targets.system import System
+from overbooked.scenario import (
+    Actor,
+    Answer,
+    Explore,
+    Race,
+    Ran,
+    System,
+    gap,
+    losers_are_told,
+    never_oversold,
+)
 
 
 @gap("HARD-05.a")

@@ -8,15 +8,19 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from overbooked import gap
-from overbooked.faults.together import at_once
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.buying import Purchase, begins, repeats
-from overbooked.journeys.purchases import Purchases
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.adapter import DurableState
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    DurableState,
+    Faults,
+    Judge,
+    Purchase,
+    Purchases,
+    Stack,
+    System,
+    at_once,
+    begins,
+    gap,
+    repeats,
+)
 
 # The messages by which a payment takes effect.
 LINKS = ("app->postgres", "app->provider")

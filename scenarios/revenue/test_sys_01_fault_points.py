@@ -7,17 +7,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from overbooked import gap
-from overbooked.fault_points.points import KILLS
-from overbooked.fault_points.sweep import quotas_of, ruled_sweep
-from overbooked.journeys.aspects import ANSWERS, BOOKS, HOLDS, MONEY
-from overbooked.journeys.checkout_sweep import CheckoutJourney
-from overbooked.journeys.webhook_sweep import WebhookJourney
-from overbooked.profiles.budget import Budget
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
-from overbooked.wire.gate.boundary import FaultKind
+from overbooked.scenario import (
+    ANSWERS,
+    BOOKS,
+    HOLDS,
+    KILLS,
+    MONEY,
+    Budget,
+    CheckoutJourney,
+    FaultKind,
+    Judge,
+    Stack,
+    System,
+    WebhookJourney,
+    gap,
+    quotas_of,
+    ruled_sweep,
+)
 
 CLAUSES = {MONEY: "SYS-01.a", BOOKS: "SYS-01.b", HOLDS: "SYS-01.c", ANSWERS: "SYS-01.d"}
 TOLD_BY_WEBHOOK = {aspect: CLAUSES[aspect] for aspect in (MONEY, BOOKS, HOLDS)}

@@ -9,21 +9,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from overbooked import gap
-from overbooked.errors import HarnessError
-from overbooked.faults.message_faults import AtMessage
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.buying import Purchase, begins, buys, repeats
-from overbooked.journeys.purchases import Purchases
-from overbooked.observe.polling import until
-from overbooked.profiles.budget import Budget
-from overbooked.sampling import moments
-from overbooked.stacks.base.protocol import Stack
-from overbooked.stacks.together import together
-from overbooked.targets.adapter import Slot
-from overbooked.targets.person import Person
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    AtMessage,
+    Budget,
+    Faults,
+    HarnessError,
+    Judge,
+    Person,
+    Purchase,
+    Purchases,
+    Slot,
+    Stack,
+    System,
+    begins,
+    buys,
+    gap,
+    moments,
+    repeats,
+    together,
+    until,
+)
 
 POSTGRES, PROVIDER, REDIS = "app->postgres", "app->provider", "app->redis"
 KILL, CUT, LOST, SILENT = "kill", "cut", "downstream", "upstream"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from overbooked import gap
-from overbooked.journeys.buying import begins, buys, repeats
-from overbooked.oracles.answers import accepted, refused_with, same_answer
-from overbooked.oracles.effects import nothing_changed
-from overbooked.oracles.money import paid_bookings
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Judge,
+    System,
+    accepted,
+    begins,
+    buys,
+    gap,
+    nothing_changed,
+    paid_bookings,
+    refused_with,
+    repeats,
+    same_answer,
+)
 
 
 @gap("SYS-01.f")

@@ -9,18 +9,27 @@ from typing import Any
 
 import pytest
 
-from overbooked import gap
-from overbooked.errors import HarnessError
-from overbooked.faults.toolbox import Faults
-from overbooked.observe.polling import until
-from overbooked.oracles.answers import accepted, refused_with, same_answer
-from overbooked.oracles.checkouts import no_refusal_after_capture, survives
-from overbooked.oracles.effects import nothing_changed
-from overbooked.oracles.money import charged, charged_once, paid_bookings
-from overbooked.targets.adapter import Action, Answer, Slot
-from overbooked.targets.person import Person
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Action,
+    Answer,
+    Faults,
+    HarnessError,
+    Judge,
+    Person,
+    Slot,
+    System,
+    accepted,
+    charged,
+    charged_once,
+    gap,
+    no_refusal_after_capture,
+    nothing_changed,
+    paid_bookings,
+    refused_with,
+    same_answer,
+    survives,
+    until,
+)
 
 STEPS = ("quote", "begin", "details", "pay")
 # A client that is told to wait tries again; the lease of whoever died meanwhile has run out by then.

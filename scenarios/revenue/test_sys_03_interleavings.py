@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.capacity import never_oversold, sold_at_most
-from overbooked.oracles.linearizability import linearizable
-from overbooked.oracles.once import exactly_one_exists
-from overbooked.targets.system import System
+from overbooked.scenario import (
+    Explore,
+    Race,
+    Ran,
+    System,
+    exactly_one_exists,
+    gap,
+    linearizable,
+    losers_are_told,
+    never_oversold,
+    sold_at_most,
+)
 
 
 @gap("SYS-03.a")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked import gap
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.odds import Played, Round
-from overbooked.faults.toolbox import Faults
-from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.capacity import never_oversold, sold_at_most
-from overbooked.oracles.linearizability import linearizable
-from overbooked.oracles.once import exactly_one_exists
-from overbooked.profiles.budget import Budget
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Budget,
+    Faults,
+    Judge,
+    Played,
+    Races,
+    Round,
+    System,
+    exactly_one_exists,
+    gap,
+    linearizable,
+    losers_are_told,
+    never_oversold,
+    sold_at_most,
+)
 
 # The chance that one round shows the hardest of this gap's mutants, as measured on the reference
 # system; it decides how many rounds are enough and is noted as evidence.

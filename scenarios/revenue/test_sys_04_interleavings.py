@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.oracles.answers import losers_are_told
-from overbooked.oracles.money import charged, nothing_charged, paid_bookings
-from overbooked.targets.adapter import Money
-from overbooked.targets.system import System
+from overbooked.scenario import (
+    Actor,
+    Explore,
+    Money,
+    Race,
+    Ran,
+    System,
+    charged,
+    gap,
+    losers_are_told,
+    nothing_charged,
+    paid_bookings,
+)
 
 _QUOTED = Money(2500)
 _RAISED = Money(3100)

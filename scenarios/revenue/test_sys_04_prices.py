@@ -6,18 +6,27 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from overbooked import gap, properties
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.odds import Played, Round
-from overbooked.faults.toolbox import Faults
-from overbooked.oracles.answers import accepted, losers_are_told, refused_with
-from overbooked.oracles.money import charged, nothing_charged, paid_bookings
-from overbooked.oracles.prices import new_price_told
-from overbooked.profiles.budget import Budget
-from overbooked.properties import money
-from overbooked.targets.adapter import Answer, Money
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Answer,
+    Budget,
+    Faults,
+    Judge,
+    Money,
+    Played,
+    Races,
+    Round,
+    System,
+    accepted,
+    charged,
+    gap,
+    losers_are_told,
+    money,
+    new_price_told,
+    nothing_charged,
+    paid_bookings,
+    properties,
+    refused_with,
+)
 
 _QUOTED = Money(2500)
 _RAISED = Money(3100)

@@ -8,19 +8,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from overbooked import gap
-from overbooked.errors import HarnessError
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
-from overbooked.observe.polling import eventually
-from overbooked.oracles.payments import told_once
-from overbooked.profiles.budget import Budget
-from overbooked.sampling import moments
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.person import Person
-from overbooked.targets.system import System
-from overbooked.toxiproxy.toxics import Stream
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Budget,
+    Faults,
+    HarnessError,
+    Judge,
+    Person,
+    Stack,
+    Stream,
+    System,
+    Unheard,
+    eventually,
+    gap,
+    moments,
+    pays_unheard,
+    told_once,
+)
 
 REFUNDS = (400, 700)
 # By these the service makes an event durable, and the provider learns of it.

@@ -8,13 +8,18 @@ from dataclasses import replace
 
 import pytest
 
-from overbooked import gap
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
-from overbooked.oracles.effects import never_backwards
-from overbooked.oracles.payments import states_fit_amounts, told_once
-from overbooked.targets.system import System
+from overbooked.scenario import (
+    Explore,
+    Race,
+    Ran,
+    System,
+    Unheard,
+    gap,
+    never_backwards,
+    pays_unheard,
+    states_fit_amounts,
+    told_once,
+)
 
 # How it was paid (of a card the service knows from its own calls, of a bank transfer from webhooks
 # alone), and what is delivered at once, as places in the order in which it happened.

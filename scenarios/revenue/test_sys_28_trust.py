@@ -8,17 +8,24 @@ from dataclasses import replace
 
 import pytest
 
-from overbooked import gap
-from overbooked.errors import GapFound
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
-from overbooked.observe.polling import eventually
-from overbooked.oracles.answers import refused_with, told
-from overbooked.oracles.effects import exactly_once, nothing_changed
-from overbooked.oracles.payments import alike, told_once
-from overbooked.targets.adapter import DurableState, ProviderEvent
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    DurableState,
+    Faults,
+    GapFound,
+    Judge,
+    ProviderEvent,
+    System,
+    Unheard,
+    alike,
+    eventually,
+    exactly_once,
+    gap,
+    nothing_changed,
+    pays_unheard,
+    refused_with,
+    told,
+    told_once,
+)
 
 NOT_GENUINE = ("forged", "missing", "stale")
 # Of a price of 2500: nothing goes back, some of it, all of it.

@@ -9,20 +9,29 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import strategies as st
 
-from overbooked import gap, properties
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.odds import Played, Round
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.undelivered_payments import Unheard, pays_unheard
-from overbooked.observe.polling import eventually
-from overbooked.observe.sampler import Onlooker
-from overbooked.oracles.effects import never_backwards, nothing_changed
-from overbooked.oracles.payments import states_fit_amounts, told_once
-from overbooked.profiles.budget import Budget
-from overbooked.properties import Delivery, deliveries
-from overbooked.targets.adapter import DurableState, ProviderEvent
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Budget,
+    Delivery,
+    DurableState,
+    Faults,
+    Judge,
+    Onlooker,
+    Played,
+    ProviderEvent,
+    Races,
+    Round,
+    System,
+    Unheard,
+    deliveries,
+    eventually,
+    gap,
+    never_backwards,
+    nothing_changed,
+    pays_unheard,
+    properties,
+    states_fit_amounts,
+    told_once,
+)
 
 # Of a card payment the service hears again what it knows; of a bank transfer it hears nothing before.
 METHODS = ("card", "bank")

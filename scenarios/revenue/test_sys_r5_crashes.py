@@ -8,17 +8,21 @@ from contextlib import suppress
 
 import pytest
 
-from overbooked import gap
-from overbooked.faults.toolbox import Faults
-from overbooked.journeys.planted_discrepancies import EVERY_KIND, plant, quiet
-from overbooked.oracles.effects import nothing_changed
-from overbooked.oracles.repairs import LEFT_TO_A_PERSON
-from overbooked.profiles.budget import Budget
-from overbooked.sampling import moments
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.errors import TargetFailed
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    EVERY_KIND,
+    LEFT_TO_A_PERSON,
+    Budget,
+    Faults,
+    Judge,
+    Stack,
+    System,
+    TargetFailed,
+    gap,
+    moments,
+    nothing_changed,
+    plant,
+    quiet,
+)
 
 # The messages by which a run takes effect.
 LINKS = ("app->postgres", "app->provider")

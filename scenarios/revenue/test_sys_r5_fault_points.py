@@ -7,16 +7,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from overbooked import gap
-from overbooked.fault_points.points import KILLS
-from overbooked.fault_points.sweep import quotas_of, ruled_sweep
-from overbooked.journeys.reconciliation_sweep import OTHERS, REFUNDS, REPAIRS, ReconciliationJourney
-from overbooked.journeys.registry import OF_OTHERS, OF_REFUNDS
-from overbooked.profiles.budget import Budget
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
-from overbooked.wire.gate.boundary import FaultKind
+from overbooked.scenario import (
+    KILLS,
+    OF_OTHERS,
+    OF_REFUNDS,
+    OTHERS,
+    REFUNDS,
+    REPAIRS,
+    Budget,
+    FaultKind,
+    Judge,
+    ReconciliationJourney,
+    Stack,
+    System,
+    gap,
+    quotas_of,
+    ruled_sweep,
+)
 
 # A run whose connection breaks there is broken off as one that is killed, without costing a restart.
 KINDS = (*sorted(KILLS), FaultKind.RESET_BEFORE, FaultKind.ANSWER_LOST)

@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest_asyncio
 
-from overbooked import gap
-from overbooked.errors import GapFound, HarnessError
-from overbooked.journeys.planted_discrepancies import plant, quiet
-from overbooked.observe.memory import peak_memory
-from overbooked.oracles.reconciliation import finds_exactly
-from overbooked.profiles.budget import Budget
-from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.adapter import Discrepancy, ReconciliationReport
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    Budget,
+    Discrepancy,
+    GapFound,
+    HarnessError,
+    Judge,
+    ReconciliationReport,
+    Stack,
+    System,
+    finds_exactly,
+    gap,
+    peak_memory,
+    plant,
+    quiet,
+)
 
 MIB = 2**20
 # A run that keeps its records takes a kilobyte or more for each of ten thousand of them.

@@ -6,15 +6,23 @@ from collections.abc import Collection
 
 import pytest
 
-from overbooked import gap
-from overbooked.journeys.planted_discrepancies import Planted, plant, quiet, slot_of
-from overbooked.oracles.answers import accepted
-from overbooked.oracles.effects import nothing_changed
-from overbooked.oracles.reconciliation import finds_exactly, finds_nothing
-from overbooked.oracles.repairs import FREES_ITS_PLACE, left_to_a_person, repaired
-from overbooked.profiles.budget import Budget
-from overbooked.targets.system import System
-from overbooked.verdicts.judge import Judge
+from overbooked.scenario import (
+    FREES_ITS_PLACE,
+    Budget,
+    Judge,
+    Planted,
+    System,
+    accepted,
+    finds_exactly,
+    finds_nothing,
+    gap,
+    left_to_a_person,
+    nothing_changed,
+    plant,
+    quiet,
+    repaired,
+    slot_of,
+)
 
 
 @gap("SYS-R5.a", "SYS-R5.b", "SYS-R5.c")
