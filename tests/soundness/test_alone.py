@@ -165,9 +165,12 @@ def test_an_exploration_in_which_no_request_succeeds_concludes_nothing() -> None
 
 async def test_rounds_in_which_no_request_succeeds_conclude_nothing_and_count_no_burst() -> None:
     judge = Judge(["SYS-03.c"], "test")
-    races = Races.__new__(Races)
-    races._judge = judge
-    races._system = SimpleNamespace(recorder=Recorder(time.monotonic), history_since=lambda _: History(()))
+    system: Any = SimpleNamespace(
+        client=SimpleNamespace(urls=()),
+        recorder=Recorder(time.monotonic),
+        history_since=lambda _: History(()),
+    )
+    races = Races(system, judge)
 
     async def refused(actions: Sequence[object]) -> list[Answer]:
         return [Answer(Outcome.REFUSED, 409) for _ in actions]

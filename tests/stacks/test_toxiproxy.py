@@ -95,6 +95,6 @@ def test_the_real_server_and_ours_are_told_where_to_listen() -> None:
     real = server_command(Path("/bin/toxiproxy-server"), "127.0.0.1", 8474, seed=7)
     assert real == ["/bin/toxiproxy-server", "-host", "127.0.0.1", "-port", "8474"]
     ours = server_command(None, "127.0.0.1", 8474, seed=7)
-    assert ours[:3] == [sys.executable, "-m", "overbooked.toxiproxy.server"]
+    assert ours[:4] == [sys.executable, "-P", "-m", "overbooked.toxiproxy.server"]
     assert ours[-2:] == ["--seed", "7"]
     assert "--seed" not in server_command(None, "127.0.0.1", 8474)
