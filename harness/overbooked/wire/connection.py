@@ -58,7 +58,17 @@ class Door:
         self.upstream: tuple[str, int] | None = None
         self.led = asyncio.Event()
         self.pairs: set[Pair] = set()
-        self.server: asyncio.Server | None = None
+        self.listening: socket.socket | None = None
+        self.accepting: asyncio.Task[None] | None = None
+
+    async def shut(self) -> None:
+        """Accept no more clients, and free the port."""
+        if self.accepting is not None:
+            self.accepting.cancel()
+            # The loop still watches the socket until the task has ended.
+            await asyncio.wait([self.accepting])
+        if self.listening is not None:
+            self.listening.close()
 
     def accept(self) -> Side:
         return Pair(self).client

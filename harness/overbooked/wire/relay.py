@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _BACKLOG = 1024
 _CALL_TIMEOUT_S = 5.0
+# Between two tries to accept where no file descriptor is left.
+_NO_DESCRIPTOR_REST_S = 0.05
 
 
 class Relays:
@@ -102,9 +105,34 @@ class Relays:
         return sum(len(door.pairs) for door in self._doors.values())
 
     async def _listen(self, door: Door, host: str, port: int) -> tuple[str, int]:
-        door.server = await self._loop.create_server(door.accept, host, port, backlog=_BACKLOG)
-        found = door.server.sockets[0].getsockname()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening.setblocking(False)
+        door.listening = listening
+        door.accepting = self._loop.create_task(self._accept(door, listening))
+        found = listening.getsockname()
         return str(found[0]), int(found[1])
+
+    async def _accept(self, door: Door, listening: socket.socket) -> None:
+        """Accept a link's clients, one after another, until the door is shut.
+
+        A loop's own server is no help here: libuv drops a client that it has no descriptor for, without a
+        word, and to the client that looks like a refusal of the system.
+        """
+        while True:
+            try:
+                client, _ = await self._loop.sock_accept(listening)
+            except OSError as error:
+                # A client that has gone again is nothing; without descriptors there is nothing to do
+                # until one is free, and who waits to be accepted waits in the backlog.
+                if troubles.note_limit(error):
+                    await asyncio.sleep(_NO_DESCRIPTOR_REST_S)
+                continue
+            try:
+                await self._loop.connect_accepted_socket(door.accept, client)
+            except OSError as error:
+                troubles.note_limit(error)
+                client.close()
 
     def close(self) -> None:
         """Reset every connection, stop listening and end the thread."""
@@ -123,8 +151,7 @@ class Relays:
 
     async def _shut(self) -> None:
         for door in self._doors.values():
-            if door.server is not None:
-                door.server.close()
+            await door.shut()
             door.cut()
         await asyncio.sleep(0)  # one turn, in which the resets are sent
 
