@@ -191,7 +191,7 @@ class Settings(BaseSettings):
                 current folder.
 
         Raises:
-            ConfigError: a key nobody knows, a value not allowed, or a file that cannot be read.
+            ConfigError: an unknown key, a value not allowed, or a file that cannot be read.
         """
         start = (start or Path.cwd()).absolute()
         found = find_file(start)

@@ -32,7 +32,7 @@ class Layer:
     file: Path | None = None
 
     def checked(self, model: type[BaseModel]) -> Layer:
-        """Itself without what it leaves unsaid; raises ConfigError for a key nobody knows."""
+        """Return a copy without unset values. Raises ConfigError for an unknown key."""
         return replace(self, values=_checked(self.values, model, (), self.where))
 
     def anchored(self, model: type[BaseModel]) -> Layer:

@@ -63,7 +63,7 @@ def test_a_mutant_is_found_with_its_lanes_and_a_bundle(racing: Project) -> None:
     assert (folder / "SYS-03.a.html").is_file()
     assert f"overbooked replay reports/out/{folder.name}/SYS-03.a.json" in called.err
     assert "COMMIT  201" in called.err
-    assert "> stops one who could have gone on" in called.err
+    assert "> preemption: another actor goes on" in called.err
     assert not (racing.reports / "latest").exists()
     assert diary(racing)[-1] == "close"
 

@@ -202,10 +202,10 @@ def test_a_race_that_is_gone_is_inconclusive(racing: Project, bundle: Path) -> N
     ("text", "said"),
     [
         ("", "is empty"),
-        ("not json", "is no JSON"),
+        ("not json", "invalid JSON"),
         ('{"overbooked_bundle": 1, "clause": "SYS-', "is a truncated bundle"),
-        ('{"gaps": []}', "is no bundle"),
-        ("[1, 2]", "is no bundle"),
+        ('{"gaps": []}', "is not a replay bundle"),
+        ("[1, 2]", "is not a replay bundle"),
         ('{"overbooked_bundle": 0, "clause": "SYS-03.a"}', "`overbooked race SYS-03.a` makes a new one"),
         ('{"overbooked_bundle": 3}', "update Overbooked"),
         ('{"overbooked_bundle": 1}', "is a damaged bundle: clause: field required"),

@@ -128,7 +128,7 @@ def test_a_truncated_bundle_is_said_to_be_one(cut: int) -> None:
     [
         ("", "it is empty"),
         ("\n", "it is empty"),
-        ("hello", "it is no JSON"),
+        ("hello", "invalid JSON"),
         ("[" * 100_000, "nested too deeply"),
         ("3", "it has no 'overbooked_bundle'"),
         ('{"gaps": []}', "it has no 'overbooked_bundle'"),
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="cannot be read: No such file"):
         read_bundle(tmp_path / "x.json")
     (tmp_path / "y.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadBundle, match="no UTF-8 text"):
+    with pytest.raises(BadBundle, match="not UTF-8 text"):
         read_bundle(tmp_path / "y.json")
 
 

@@ -53,7 +53,7 @@ def test_lanes_show_the_order_of_two_actors() -> None:
         "ana  BEGIN  SELECT slots                                                      "
         "INSERT bookings  COMMIT  201",
         "ben                       >BEGIN  SELECT slots  INSERT bookings  COMMIT  201",
-        "> stops one who could have gone on",
+        "> preemption: another actor goes on",
     ]
 
 

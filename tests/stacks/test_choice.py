@@ -78,7 +78,7 @@ def with_images(**images: str) -> StackSettings:
 def test_auto_takes_containers_when_every_image_is_local(engine) -> None:
     found = choose("auto", StackSettings())
     assert found.kind == "containers"
-    assert found.why == "containers: Docker 27.1, every image is local; --stack embedded does without"
+    assert found.why == "containers: Docker 27.1, every image is local; --stack embedded runs without Docker"
 
 
 def test_auto_never_waits_for_a_download(engine) -> None:

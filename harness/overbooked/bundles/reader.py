@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from overbooked.bundles.schema import READABLE, SCHEMA_VERSION, VERSION_KEY, Bundle
 from overbooked.errors import UsageError
 
-# Far above any limit that is set on writing: what is larger is no bundle of ours.
+# Far above any limit that is set on writing: a larger file is no bundle of ours.
 _LARGEST = 64 * 2**20
 
 
@@ -29,12 +29,12 @@ def read_bundle(path: Path) -> Bundle:
     try:
         size = path.stat().st_size
         if size > _LARGEST:
-            raise BadBundle(f"{path} is no bundle: it has {size:,} bytes")
+            raise BadBundle(f"{path} is not a replay bundle: {size:,} bytes are more than any bundle has")
         return parse_bundle(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise BadBundle(f"{path}: the bundle cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise BadBundle(f"{path} is no bundle: it is no UTF-8 text ({error.reason})") from error
+        raise BadBundle(f"{path} is not a replay bundle: not UTF-8 text ({error.reason})") from error
 
 
 def parse_bundle(text: str, where: str) -> Bundle:
@@ -44,16 +44,18 @@ def parse_bundle(text: str, where: str) -> Bundle:
         where: what to call its origin in messages.
 
     Raises:
-        BadBundle: it is no JSON, truncated, no bundle, of another version, or damaged.
+        BadBundle: invalid JSON, truncated, not a bundle, another version, or damaged.
     """
     try:
         data = json.loads(text)
     except ValueError as error:
         raise BadBundle(_no_json(text, where, error)) from error
     except RecursionError as error:
-        raise BadBundle(f"{where} is no bundle: its JSON is nested too deeply") from error
+        raise BadBundle(f"{where} is not a replay bundle: its JSON is nested too deeply") from error
     if not isinstance(data, dict) or VERSION_KEY not in data:
-        raise BadBundle(f"{where} is no bundle: it has no {VERSION_KEY!r}; `overbooked race` writes bundles")
+        raise BadBundle(
+            f"{where} is not a replay bundle: it has no {VERSION_KEY!r}; `overbooked race` writes bundles"
+        )
     version = data[VERSION_KEY]
     if isinstance(version, bool) or not isinstance(version, int) or version not in READABLE:
         raise BadBundle(_other_version(data, where, version))
@@ -69,10 +71,10 @@ def parse_bundle(text: str, where: str) -> Bundle:
 def _no_json(text: str, where: str, error: ValueError) -> str:
     at = getattr(error, "pos", 0)
     if not text.strip():
-        return f"{where} is no bundle: it is empty"
+        return f"{where} is not a replay bundle: it is empty"
     if at >= len(text.rstrip()) or "Unterminated string" in str(error):
         return f"{where} is a truncated bundle: its JSON ends at character {len(text)}, in the middle"
-    return f"{where} is no bundle: it is no JSON ({error})"
+    return f"{where} is not a replay bundle: invalid JSON ({error})"
 
 
 def _other_version(data: Mapping[str, Any], where: str, version: object) -> str:

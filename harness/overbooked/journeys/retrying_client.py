@@ -1,4 +1,4 @@
-"""Buying as a client does whom nothing puts off: each step is tried again, the payment with its key."""
+"""A client that retries every step of a checkout, the payment with the same idempotency key."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ def _listed(descriptor: Descriptor) -> list[dict[str, Any]]:
         return [{**row, "id": str(row["id"])} for row in rows]
     except subprocess.CalledProcessError as error:
         last = (error.stderr or "").strip().splitlines()[-1:]
-        raise ConfigError(f"{_what(descriptor, command)} fails: {''.join(last)}") from error
+        raise ConfigError(f"{_what(descriptor, command)} failed: {''.join(last)}") from error
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
-        raise ConfigError(f"{_what(descriptor, command)} is of no use: {error}") from error
+        raise ConfigError(f"{_what(descriptor, command)} failed: {error}") from error
 
 
 def require(mutant: Mutant, descriptor: Descriptor) -> None:

@@ -46,15 +46,19 @@ def choose(kind: Kind, settings: StackSettings, descriptor: Descriptor | None = 
     missing = engine.missing(images_of(settings, descriptor)) if engine.answers else []
     reason = engine.problem or (f"images missing: {', '.join(missing)}" if missing else "")
     if not reason:
-        said = "as asked" if kind == "containers" else "every image is local; --stack embedded does without"
+        said = (
+            "as asked"
+            if kind == "containers"
+            else "every image is local; --stack embedded runs without Docker"
+        )
         return Choice("containers", f"containers: Docker {engine.version}, {said}")
     if kind == "containers":
         raise StackError(
             f"--stack containers cannot be had: {reason}; `overbooked doctor` says how to get it, "
-            "--stack embedded does without",
+            "--stack embedded runs without Docker",
             part="docker",
         )
-    return Choice("embedded", f"embedded: {reason}; --stack containers takes Docker once that is mended")
+    return Choice("embedded", f"embedded: {reason}. With that in place, --stack containers uses Docker")
 
 
 def make(kind: Kind, descriptor: Descriptor, settings: StackSettings, *, mutant: str | None = None) -> Stack:

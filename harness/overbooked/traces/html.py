@@ -123,7 +123,7 @@ def _step(trace: Trace, number: int, step: TraceStep) -> str:
 
 def _notes(trace: Trace, step: TraceStep) -> Iterator[str]:
     if step.preempted:
-        yield '<span class="mark">stops one who could have gone on</span> '
+        yield '<span class="mark">preemption: this one could continue</span> '
     if step.blocked_by:
         names = ", ".join(names_of(trace)[actor] for actor in step.blocked_by)
         until = f" until step {step.blocked_until}" if step.blocked_until is not None else ""

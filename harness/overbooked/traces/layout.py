@@ -286,7 +286,7 @@ def legend(trace: Trace) -> str:
     """What the marks in the lanes of this trace mean; "" when there are none."""
     said = []
     if trace.preemptions:
-        said.append("> stops one who could have gone on")
+        said.append("> preemption: another actor goes on")
     if any(step.blocked_until is not None for step in trace.steps):
         said.append("··· waits for a lock")
     if any(step.parked for step in trace.steps):

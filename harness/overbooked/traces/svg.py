@@ -90,7 +90,7 @@ def _box(cell: Cell, text: str, x: float, y: float, wide: float) -> Iterator[str
     if cell.preempts:
         yield (
             f'<path d="M{x - _GAP + 1:.1f},{y + 4:.1f} l6,{_BOX / 2 - 4:.1f} l-6,{_BOX / 2 - 4:.1f} z" '
-            f'fill="{_RED}"><title>stops one who could have gone on</title></path>'
+            f'fill="{_RED}"><title>preemption</title></path>'
         )
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{_BOX}" rx="4" fill="{fill}" '

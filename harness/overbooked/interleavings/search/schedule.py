@@ -63,7 +63,7 @@ def usual(enabled: Sequence[int], running: int | None) -> int:
 
 
 def is_preemption(actor: int, enabled: Iterable[int], running: int | None) -> bool:
-    """Whether letting `actor` go stops one who could have gone on."""
+    """Whether scheduling `actor` is a preemption: the running actor could continue."""
     return running is not None and running != actor and running in enabled
 
 
