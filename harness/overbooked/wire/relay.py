@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _BACKLOG = 1024
 _CALL_TIMEOUT_S = 5.0
-# Between two tries to accept where no file descriptor is left.
-_NO_DESCRIPTOR_REST_S = 0.05
+# Between two tries to accept after one has failed, for want of file descriptors above all.
+_ACCEPT_AGAIN_S = 0.05
 
 
 class Relays:
@@ -123,10 +123,10 @@ class Relays:
             try:
                 client, _ = await self._loop.sock_accept(listening)
             except OSError as error:
-                # A client that has gone again is nothing; without descriptors there is nothing to do
-                # until one is free, and who waits to be accepted waits in the backlog.
-                if troubles.note_limit(error):
-                    await asyncio.sleep(_NO_DESCRIPTOR_REST_S)
+                # Clients wait in the backlog meanwhile. The pause also keeps an error that stays from
+                # spinning this loop, which every link shares.
+                troubles.note_limit(error)
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue
             try:
                 await self._loop.connect_accepted_socket(door.accept, client)
