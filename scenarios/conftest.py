@@ -1,3 +1,3 @@
-"""The hard set has a catalog of its own: it is collected where settings name it, not with all others."""
+"""Collect the hard set only where the settings name its catalog."""
 
 collect_ignore = ["hard"]

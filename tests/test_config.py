@@ -179,7 +179,7 @@ def test_what_the_harness_tells_its_own_processes_is_no_setting(project, monkeyp
 
 def test_a_table_said_as_a_word_is_refused(project, monkeypatch):
     monkeypatch.setenv("OVERBOOKED_STACK", "embedded")
-    refused("environment: .*stack.*wanted JSON", start=project)
+    refused("environment: .*stack.*expected JSON", start=project)
 
 
 def test_a_second_file_that_is_missing_is_refused(project):

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {"": [], **PROJECT["optional-dependencies"]}
-# It brings a pytest plugin, so it is not in the lock.
+# It contains a pytest plugin, so it is not in the lock.
 UNLOCKED = {"benchmarks"}
 
 
@@ -24,7 +24,7 @@ def locked(path: Path) -> dict[str, str]:
 
 
 def lacking(direct: list[str], lock: dict[str, str]) -> list[str]:
-    """What is needed on this Python and platform, extras of extras included, and not in the lock."""
+    """Return the requirements on this Python and platform, nested extras included, that the lock lacks."""
     found: list[str] = []
     seen: set[tuple[str, str]] = set()
     todo = [(Requirement(text), "") for text in direct]

@@ -121,9 +121,9 @@ def test_a_bundled_profile_may_be_made_to_extend_one_of_ones_own():
     ("own", "message"),
     [
         ({}, "there is no profile 'mine'; there are quick, ci, nightly"),
-        ({"mine": table(extends="yours"), "yours": table(extends="mine")}, "a circle: mine -> yours -> mine"),
-        ({"mine": table()}, "profiles.mine.means: wanted the means"),
-        ({"mine": table(means=["journey"], budget={"rounds": 1})}, "wanted bursts, examples"),
+        ({"mine": table(extends="yours"), "yours": table(extends="mine")}, "circular: mine -> yours -> mine"),
+        ({"mine": table()}, "profiles.mine.means: expected the means"),
+        ({"mine": table(means=["journey"], budget={"rounds": 1})}, "expected races, bursts, examples"),
     ],
 )
 def test_a_profile_that_is_none_is_refused(own, message):

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and what stands in the way is named."""
+"""Files are written atomically, and errors name the obstacle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of text files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from overbooked.errors import HarnessError
 
 
 class CannotWrite(HarnessError):
-    """A file could not be written: no space, no permission, or something in the way."""
+    """A file could not be written: no space, no permission, or another file at its path."""
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a text file through one beside it; its folder is made if need be. Returns its path.
+    """Write a text file through a temporary file beside it and return its path; create the folder if missing.
 
     Raises:
-        CannotWrite: naming the file and why; what was there before is untouched, nothing is left beside it.
+        CannotWrite: the message names the file and the reason. An existing file is unchanged, and the
+            temporary file is removed.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A text that no encoder takes loses nothing: what cannot be encoded is written as an escape.
+        # Characters that UTF-8 cannot encode (lone surrogates) are written as escapes.
         scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
         scratch.replace(path)
     except BaseException as error:
@@ -35,5 +36,5 @@ def write_whole(path: Path, text: str) -> Path:
 
 
 def cannot_write(path: Path, error: OSError) -> CannotWrite:
-    """What to say of a file that could not be written."""
+    """The error for a file that could not be written."""
     return CannotWrite(f"cannot write {path}: {error.strerror or error}; make room there or set `reports`")

@@ -1,6 +1,6 @@
 """Settings: overbooked.toml, then a second file over it, the environment, and the command line.
 
-Each layer goes over the one before it, key by key; every error names the key and where it was read.
+A later layer overrides an earlier one key by key. Every error names the key and where it was read.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def _bundled_scenarios(package: Path) -> Path:
 BUNDLED_SCENARIOS = _bundled_scenarios(Path(__file__).resolve().parent)
 BUNDLED_WORD = "bundled"
 
-# Variables with our prefix that are no settings: the second file, and what the harness tells its
-# own processes (workers, mutants, the bootstrap script).
+# Variables with our prefix that are not settings: the path of the second file, and values that the
+# harness passes to its own processes (workers, mutants, the bootstrap script).
 NOT_SETTINGS = frozenset(
     {
         "CONFIG",
@@ -59,12 +59,12 @@ NOT_SETTINGS = frozenset(
 
 
 def _divided(value: object) -> object:
-    """A list said as text, as the environment has it: divided by commas."""
+    """A list written as text, as in an environment variable: split at commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _bundled_named(value: object) -> object:
-    """The word `bundled` as the folder that it means; relative ones were anchored to a file's folder."""
+    """Replace the word `bundled` by the bundled folder. Paths are absolute here, so compare the name."""
     said = _divided(value)
     if not isinstance(said, list | tuple):
         return said
@@ -76,7 +76,7 @@ _Scenarios = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_bundled_name
 
 
 class TargetSettings(BaseModel):
-    """The `[target]` table: which system is judged."""
+    """The `[target]` table: the system under test."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +88,7 @@ class PatienceSettings(BaseModel):
 
     Args:
         connect_s: for a connection.
-        answer_s: for each part of an answer; what does not come in time is an unknown outcome.
+        answer_s: for each part of an answer; after that the outcome is unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,23 +103,23 @@ class Settings(BaseSettings):
     Args:
         target: the descriptor of the system under test.
         stack: where it runs; `overbooked.stacks.base.settings`.
-        profile: which clauses are asked and with what budgets.
-        profiles: changes to the bundled profiles, and profiles of one's own.
-        seed: the one seed of everything random; None draws one and prints it.
-        workers: how many scenarios run side by side, each worker with a stack of its own; 0 runs
-            them one by one in the harness's own process, as a debugger wants it.
-        deadline_s: how long a whole run may take, in seconds; None for no end.
-        scenario_timeout_s: how long one scenario may take, in seconds, whatever the profile says; None
-            leaves it to the profile's `scenario_s`.
+        profile: which clauses are tested and with what budgets.
+        profiles: changes to the bundled profiles, and your own profiles.
+        seed: the seed of all random choices; None draws one and prints it.
+        workers: how many scenarios run in parallel, each worker with its own stack; 0 runs them one
+            by one in the harness's own process, which a debugger needs.
+        deadline_s: how long a whole run may take, in seconds; None: no limit.
+        scenario_timeout_s: how long one scenario may take, in seconds, in place of the profile's
+            `scenario_s`; None uses the profile's.
         patience: how long clients wait for an answer.
-        neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant which
-            breaks none of its clauses: there it only looks for what else the mutant opens.
-        scenarios: folders or files of scenarios; the word `bundled` among them is the scenarios that
-            come with Overbooked, which is also the default.
-        reports: where the output of runs goes, a folder a run.
-        catalogs: files or folders with gaps of one's own, beside the bundled catalog.
+        neighbour_share: in a proof, the share of its budget that a scenario gets on a mutant that
+            breaks none of its clauses; such a run only shows what else the mutant opens.
+        scenarios: folders or files of scenarios; the word `bundled` stands for the scenarios that
+            come with Overbooked, and is the default.
+        reports: where the output of runs is written, one folder per run.
+        catalogs: files or folders with your own gaps, in addition to the bundled catalog.
         policy: the gate policy; None for the bundled one.
-        canary: the mutant that every run must find open; empty for none.
+        canary: the mutant that every run must find open; empty: none.
         bundles: how large replay bundles may be and how many are kept;
             `overbooked.bundles.settings`.
     """
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     profile: str = "quick"
     profiles: dict[str, ProfileTable] = {}
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    # Two cores are a quarter idle with two: scenarios wait for one answer after another.
+    # With two workers, two cores are idle a quarter of the time: scenarios wait for answers.
     workers: Annotated[int, Field(ge=0, le=64)] = 3
     deadline_s: Annotated[float, Field(gt=0)] | None = None
     scenario_timeout_s: Annotated[float, Field(gt=0)] | None = None
@@ -151,12 +151,12 @@ class Settings(BaseSettings):
 
     @property
     def root(self) -> Path:
-        """The folder of overbooked.toml, or where the command was called when there is none."""
+        """The folder of overbooked.toml; without one, the current folder of the command."""
         return self._root
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that were read, the later over the earlier."""
+        """The files that were read; a later one overrides an earlier one."""
         return self._files
 
     @classmethod
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing but what it is given: `load` puts the layers together, to know who said what."""
+        """Only the given values: `load` merges the layers, so that an error can name the layer of a value."""
         return (init_settings,)
 
     @classmethod
@@ -179,16 +179,17 @@ class Settings(BaseSettings):
         config: Path | None = None,
         start: Path | None = None,
     ) -> Settings:
-        """Read the settings that hold in a folder.
+        """Read the settings that apply in a folder.
 
         Relative paths of a file are relative to that file's folder, those of the environment and
         of the command line to `start`; the defaults to `root`.
 
         Args:
-            overrides: what the command line says, nested as the file; None values are left out.
-            config: a file over overbooked.toml; without it, the one `OVERBOOKED_CONFIG` names.
-            start: where to look for overbooked.toml, and upwards from there; default the
-                current folder.
+            overrides: the options of the command line, nested as in the file; None values are ignored.
+            config: a file that overrides overbooked.toml; default: the file named by
+                `OVERBOOKED_CONFIG`.
+            start: the folder where the search for overbooked.toml starts, and continues upwards;
+                default: the current folder.
 
         Raises:
             ConfigError: an unknown key, a value not allowed, or a file that cannot be read.
@@ -223,7 +224,7 @@ class Settings(BaseSettings):
         return Catalog.load(self.catalogs)
 
     def active_profile(self, catalog: Catalog | None = None) -> Profile:
-        """The profile chosen; with a catalog, its budgets are checked to name real gaps.
+        """The chosen profile; with a catalog, check that its budgets name existing gaps.
 
         Raises:
             ConfigError: there is no such profile, or it is incomplete.
@@ -235,10 +236,10 @@ class Settings(BaseSettings):
         return profile
 
     def gate_policy(self, catalog: Catalog | None = None) -> Policy:
-        """The gate policy; with a catalog, its rules are checked to name real gaps.
+        """The gate policy; with a catalog, check that its rules name existing gaps.
 
         Raises:
-            ConfigError: the file cannot be read, or states what no policy can.
+            ConfigError: the file cannot be read, or is not a valid policy.
             UnknownGap: it names a gap or theme that does not exist.
         """
         if self.policy is None:
@@ -269,11 +270,11 @@ def _default_paths() -> dict[str, Any]:
 
 
 def _environment(cls: type[Settings]) -> dict[str, Any]:
-    """What OVERBOOKED_* says, names that are no setting included so that they can be refused."""
+    """The values of OVERBOOKED_* variables; unknown names are included, so that they are rejected."""
     try:
         said = EnvSettingsSource(cls)()
     except SettingsError as error:
-        raise ConfigError(f"environment: {error}; wanted JSON for a whole table") from error
+        raise ConfigError(f"environment: {error}; expected JSON for a whole table") from error
     for variable in os.environ:
         name = variable.removeprefix(PREFIX)
         if name == variable or name.startswith("_") or name in NOT_SETTINGS:

@@ -1,4 +1,4 @@
-"""Layers of settings: each knows where it was read, so that an error can name the place."""
+"""Layers of settings: each records where it was read, so that an error can name the place."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from overbooked.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one place says.
+    """The settings from one source.
 
     Args:
-        where: the place, as messages name it.
-        values: nested as the settings are.
-        base: relative paths are relative to this folder.
-        file: the file, when it is one.
+        where: the name of the source in messages.
+        values: the values, nested as in `Settings`.
+        base: the folder that relative paths start from.
+        file: the file, if the source is one.
     """
 
     where: str
@@ -36,11 +36,11 @@ class Layer:
         return replace(self, values=_checked(self.values, model, (), self.where))
 
     def anchored(self, model: type[BaseModel]) -> Layer:
-        """Itself with its relative paths made absolute."""
+        """Return a copy with absolute paths."""
         return replace(self, values=_anchored(self.values, model, self.base))
 
     def says(self, loc: Sequence[str | int]) -> bool:
-        """Whether this layer has a value at a place."""
+        """Whether this layer has a value at the key path `loc`."""
         value: Any = self.values
         for part in loc:
             if not isinstance(value, Mapping):
@@ -52,7 +52,7 @@ class Layer:
 
 
 def read_file(file: Path) -> Layer:
-    """The layer of one TOML file; raises ConfigError when it cannot be read."""
+    """The layer of one TOML file. Raises ConfigError if it cannot be read."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -63,7 +63,7 @@ def read_file(file: Path) -> Layer:
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """All layers as one, the later over the earlier, key by key."""
+    """Merge all layers key by key; a later one overrides an earlier one."""
     whole: dict[str, Any] = {}
     for layer in layers:
         _merge(whole, layer.values)
@@ -71,7 +71,7 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def complaint(error: ValidationError, layers: Sequence[Layer]) -> str:
-    """Every value that is not allowed, each with its key, where it was read and what is allowed."""
+    """One line per invalid value: its key, where it was read, and what is allowed."""
     lines = []
     for item in error.errors():
         said = [layer for layer in layers if layer.says(item["loc"])]
@@ -99,7 +99,7 @@ def _checked(
         if value is None:
             continue
         if key not in model.model_fields:
-            # Where other keys are welcome, one that is nearly a known key is a slip all the same.
+            # Where extra keys are allowed, a key close to a known one is still treated as a typo.
             slip = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.8)
             if model.model_config.get("extra") == "allow" and not slip:
                 kept[key] = value
@@ -154,7 +154,7 @@ def _placed(value: Any, base: Path) -> Any:
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """The model a field holds, if it holds one (or None)."""
+    """The model class of a field's annotation (`Model` or `Model | None`), else None."""
     for leaf in (annotation, *get_args(annotation)) if _is_union(annotation) else (annotation,):
         if isinstance(leaf, type) and issubclass(leaf, BaseModel):
             return leaf
@@ -162,7 +162,7 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _model_of_entries(annotation: Any) -> type[BaseModel] | None:
-    """The model of the entries of a table of tables."""
+    """The model class of the values in a table of tables, else None."""
     origin = get_origin(annotation)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _model(get_args(annotation)[-1])

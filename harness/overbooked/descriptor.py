@@ -1,8 +1,8 @@
 """The descriptor: a TOML file that names a booking system and says how to run and reach it.
 
-What a stack needs stands here and nothing else does: commands, environments, health paths, the
-database's roles, the mutants, and the adapter that speaks the system's language. Commands and
-environments carry `{placeholders}` that a stack fills in (`PLACEHOLDERS`).
+It holds everything that a stack needs: commands, environments, health paths, the database's roles, the
+mutants, and the adapter class. Commands and environments contain `{placeholders}` that a stack replaces
+(`PLACEHOLDERS`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from overbooked.errors import ConfigError
+from overbooked.part_names import accept_keys, accept_name, current_name
 from overbooked.targets import adapters
 from overbooked.targets.adapter import Adapter
 
@@ -26,8 +36,8 @@ PLACEHOLDERS: Mapping[str, str] = {
     "database_url": "the database as the service's role, through `app->postgres`",
     "owner_url": "the database as its owner, directly",
     "redis_url": "Redis, through `app->redis`",
-    "provider_url": "the provider, through `app->provider`",
-    "app_url": "the service's first replica, through `provider->app`",
+    "payments_url": "the payment provider, through `app->payments`",
+    "app_url": "the service's first replica, through `payments->app`",
     "data_dir": "a directory of the service's own, emptied when the stack is renewed",
     "mutant": "the mutant's name; in the mutant commands only",
 }
@@ -45,9 +55,9 @@ class _Table(BaseModel):
 class Database(_Table):
     """The PostgreSQL database of the system: its name, its three roles and how it is migrated.
 
-    Roles may be one and the same: a system with one role names it as `owner` and as `app`.
-    `migrations` are the paths, relative to the descriptor's `root`, whose content decides whether
-    a migrated template can be used again; without them it is made anew at every start.
+    Roles may be equal: a system with one role names it as `owner` and as `app`. `migrations` are paths
+    relative to the descriptor's `root`. A migrated template is reused while their content is unchanged;
+    without them it is made again at every start.
     """
 
     name: str = Field("booking", pattern=_ROLE)
@@ -67,25 +77,31 @@ class Database(_Table):
 
 
 class Redis(_Table):
-    """Its presence asks for a Redis.
+    """The `[redis]` table: if present, the stack starts a Redis.
 
-    `store`: the system keeps its bookings in it. Without a PostgreSQL database the order of a race's
-    messages says something only where they go to what keeps the bookings.
+    `store`: the system keeps its bookings in Redis. A system without PostgreSQL needs it for races: the
+    order of messages is evidence only if they go to the store of the bookings.
     """
 
     store: bool = False
 
 
-class Service(_Table):
-    """A process of the system: `app` (the service, maybe several replicas) or `provider`."""
+def _current_service(name: object) -> object:
+    return accept_name(name, "[[service]] name") if isinstance(name, str) else name
 
-    name: Literal["app", "provider"]
+
+class Service(_Table):
+    """A process of the system: `app` (the service, maybe several replicas) or `payments` (its payment
+    provider)."""
+
+    name: Annotated[Literal["app", "payments"], BeforeValidator(_current_service)]
     command: Command
     env: Mapping[str, str] = Field(default_factory=dict)
     health: str = Field("/health", pattern="^/")
     replicas: int = Field(1, ge=1, le=8)
-    # Python modules that the embedded stack loads once and shares between starts (a kill costs one):
-    # libraries, not the service's own. Only where the command is `{python} -m MODULE ...`.
+    # Python modules that the embedded stack loads once and shares between starts, because each kill
+    # needs a new start: libraries, not the service's own modules. Only if the command is
+    # `{python} -m MODULE ...`.
     preload: tuple[str, ...] = ()
     # For stacks made of containers: a key of `[stack.images]`, or an image's name.
     image: str = ""
@@ -100,11 +116,11 @@ class Service(_Table):
 
 
 class Mutants(_Table):
-    """Commands by which the system's own seeded defects are listed, prepared and served.
+    """Commands that list, prepare and serve the system's own seeded defects.
 
-    `list` prints JSON, `serve` replaces the command of `app`, `prepare` (optional) is run once by
-    the owner on a fresh database before the mutant is served. `receipt` (optional) is a path of `app`
-    at which a process with a mutant says how often the mutant's code has run.
+    `list` prints JSON. `serve` replaces the command of `app`. `prepare` (optional) runs once on a fresh
+    database, with the owner's role, before the mutant is served. `receipt` (optional) is a path of `app`
+    where a process with a mutant reports how often the mutant's code has run.
     """
 
     list: Command
@@ -115,11 +131,11 @@ class Mutants(_Table):
 
 
 class ExternalLink(_Table):
-    """A link of a running system whose owner has set the gate's address.
+    """A link of a running system that is configured with the gate's address.
 
-    `listen` is what the running system has in its settings (0 as port takes a free one, of use for
-    `client->app` only), `upstream` is where the real server is; both `host:port`. `protocol` is what is
-    spoken on it; without it, it is derived from the link's name, the DSNs and the port.
+    `listen` is the address in the running system's settings (port 0 takes a free port, useful for
+    `client->app` only). `upstream` is the address of the real server. Both are `host:port`. `protocol` is
+    the protocol of the link; by default it is derived from the link's name, the DSNs and the port.
     """
 
     listen: str = "127.0.0.1:0"
@@ -134,16 +150,21 @@ class ExternalLink(_Table):
 
 
 class External(_Table):
-    """A running system by its URLs: services by name (`app`, `app-2`, `provider`), DSNs by role.
+    """A running system by its URLs: services by name (`app`, `app-2`, `payments`), DSNs by role.
 
-    `health` is the path that tells whether it is well; default that of the descriptor's `app`, and
-    without one any answer below 500 will do.
+    `health` is the path of the health check; default: that of the descriptor's `app`. Without either, any
+    answer below 500 counts as healthy.
     """
 
     urls: Mapping[str, str]
     health: str | None = Field(None, pattern="^/")
     dsns: Mapping[str, str] = Field(default_factory=dict)
     links: Mapping[str, ExternalLink] = Field(default_factory=dict)
+
+    @field_validator("urls", "links", mode="before")
+    @classmethod
+    def _current_keys(cls, table: object, info: ValidationInfo) -> object:
+        return accept_keys(table, f"[external] {info.field_name}")
 
     @model_validator(mode="after")
     def _names_the_app(self) -> Self:
@@ -153,13 +174,13 @@ class External(_Table):
 
 
 class Descriptor(_Table):
-    """One booking system. `root` is the directory its commands run in and its paths start from.
+    """One booking system. Its commands run in `root`, and relative paths start there.
 
-    `pass_environment` names variables of the user's shell that its processes get too, beside the few
+    `pass_environment` names variables of the user's shell that its processes get, in addition to the few
     that every process gets (`harness/overbooked/stacks/processes/environment.py`).
 
-    In the file `[adapter]` has the key `class` ("module:Class"); its other keys are the adapter's
-    own settings.
+    In the file `[adapter]` has the key `class` ("module:Class"); its other keys are the
+    adapter's own settings.
     """
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
@@ -172,7 +193,7 @@ class Descriptor(_Table):
     mutants: Mutants | None = None
     external: External | None = None
     adapter_settings: Mapping[str, Any] = Field(default_factory=dict)
-    # Where else than in `root` the adapter's module may be; not in the file.
+    # Further folders that are searched for the adapter's module after `root`; not a key of the file.
     beside: tuple[Path, ...] = ()
 
     @model_validator(mode="before")
@@ -189,14 +210,17 @@ class Descriptor(_Table):
         if len(set(names)) != len(names):
             raise ValueError("each service is described once; `replicas` says how many run")
         for where, text in self._texts():
-            for used in _PLACEHOLDER.findall(text):
+            for said in _PLACEHOLDER.findall(text):
+                used = accept_name(said, where)
                 if used not in PLACEHOLDERS:
                     raise ValueError(
                         f"{where} has the unknown placeholder {{{used}}}; known are "
                         + ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
                     )
                 if used == "mutant" and not where.startswith("mutants"):
-                    raise ValueError(f"{where} has {{mutant}}, which only the mutant commands know")
+                    raise ValueError(
+                        f"{where} has {{mutant}}, which is available in the mutant commands only"
+                    )
         return self
 
     def _texts(self) -> list[tuple[str, str]]:
@@ -222,7 +246,7 @@ class Descriptor(_Table):
         """The service under test.
 
         Raises:
-            ConfigError: the descriptor describes none (a system that is only reached by URLs).
+            ConfigError: the descriptor has none (a system reached by URLs only).
         """
         found = self.service("app")
         if found is None:
@@ -233,22 +257,22 @@ class Descriptor(_Table):
         return found
 
     def load_adapter(self) -> Adapter:
-        """Import the adapter and make one.
+        """Import the adapter class and create an instance.
 
-        It is looked for in the descriptor's `root`, beside the descriptor and beside overbooked.toml,
-        and after these wherever Python looks.
+        The search path is the descriptor's `root`, the folder of the descriptor, the folder of
+        overbooked.toml, then `sys.path`.
 
         Raises:
-            ConfigError: the module or class does not exist, is no adapter, or fails when it is loaded.
+            ConfigError: the module or class does not exist, is not an adapter, or fails when it is loaded.
         """
         return adapters.load(self.adapter, self.name, tuple(dict.fromkeys((self.root, *self.beside))))
 
 
 def load(path: Path) -> Descriptor:
-    """Read a descriptor; `root` in it is relative to its own folder, which is also the default.
+    """Read a descriptor. Its `root` is relative to its own folder, which is also the default.
 
     Raises:
-        ConfigError: the file is missing, is no TOML, or a key is unknown or has a bad value.
+        ConfigError: the file is missing or not TOML, or a key is unknown or has an invalid value.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -279,7 +303,7 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1)
+        name = current_name(match.group(1))
         if name not in values:
             raise ConfigError(
                 f"{{{name}}} in {text!r} has no value here; there are {', '.join(sorted(values))}"
@@ -303,7 +327,7 @@ def split_address(address: str) -> tuple[str, int]:
     """`host:port` as a pair; IPv6 hosts in brackets.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the text does not have that form.
     """
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:

@@ -1,22 +1,28 @@
-"""The two families of failure, never caught as one another.
+"""The two families of failures; neither is a subclass of the other.
 
-`GapFound` says the booking system is wrong; `HarnessError` says that we, the machine or the
-user's configuration are. The first opens a gap, the second makes it inconclusive or stops the run.
+`GapFound` is a defect of the booking system and opens a gap. `HarnessError` is a fault of the harness, the
+machine or the user's configuration: it makes the gap inconclusive or stops the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from overbooked.plain_text import bounded, clean
 
-# What an exception says as a whole; its attributes keep everything.
+if TYPE_CHECKING:
+    from overbooked.recording import Recording
+
+# Limit of an exception's message in characters; its attributes are not shortened.
 _SAID = 20_000
 
 
 class ExitCode(IntEnum):
-    """Exit codes of `overbooked`; where several hold, 2, then 1, 3, 4."""
+    """Exit codes of `overbooked`; if several apply, the order is 2, 1, 3, 4."""
 
     SATISFIED = 0
     OPEN = 1
@@ -27,7 +33,7 @@ class ExitCode(IntEnum):
 
 
 def gravest(*codes: ExitCode) -> ExitCode:
-    """Of several exit codes the one that counts: 2, then 1, 3, 4, 0."""
+    """The exit code that applies if there are several: the first of 2, 1, 3, 4, 0."""
     order = (ExitCode.USAGE, ExitCode.OPEN, ExitCode.INCONCLUSIVE, ExitCode.TOO_FEW, ExitCode.SATISFIED)
     return min(codes, key=order.index)
 
@@ -35,7 +41,7 @@ def gravest(*codes: ExitCode) -> ExitCode:
 class HarnessError(Exception):
     """The harness, not the booking system, failed: the verdict is inconclusive.
 
-    A message says what was wanted, what was found and what to do.
+    A message says what was expected, what was found and what to do.
     """
 
     exit_code: ExitCode = ExitCode.INCONCLUSIVE
@@ -44,17 +50,17 @@ class HarnessError(Exception):
         super().__init__(*(clean(each) if isinstance(each, str) else each for each in args))
 
 
-# -- the user is wrong -------------------------------------------------------------------------
+# -- mistakes in the call or the configuration ---------------------------------------------------
 
 
 class UsageError(HarnessError):
-    """The command line or what it names cannot be used; fix the call."""
+    """The command line, or something that it names, is invalid; correct the call."""
 
     exit_code = ExitCode.USAGE
 
 
 class ConfigError(UsageError):
-    """A setting is unknown or has a bad value; the message names the key and where it was read."""
+    """A setting is unknown or has an invalid value; the message names the key and where it was read."""
 
 
 class UnknownGap(UsageError):
@@ -65,11 +71,11 @@ class HostNotAllowed(UsageError):
     """A fault, kill or burst was aimed at a host outside loopback and the allow-list."""
 
 
-# -- the machine or the harness is wrong -------------------------------------------------------
+# -- faults of the machine or the harness --------------------------------------------------------
 
 
 class StackError(HarnessError):
-    """A stack did not start or died; `part` names which part, `log` has its last lines."""
+    """A stack did not start, or a part of it died; `part` is the part's name, `log` its last lines."""
 
     def __init__(self, message: str, *, part: str = "", log: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -77,8 +83,12 @@ class StackError(HarnessError):
         self.log = tuple(map(clean, log))
 
 
+class StackUnavailable(StackError):
+    """No stack of one shape has started in this run, in several attempts: the run cannot continue."""
+
+
 class PartDied(StackError):
-    """A part that is not under test ended on its own: nothing that was seen meanwhile counts."""
+    """A part that is not under test ended on its own: observations made meanwhile do not count."""
 
 
 class FaultError(HarnessError):
@@ -86,18 +96,18 @@ class FaultError(HarnessError):
 
 
 class FaultDidNotBite(HarnessError):
-    """A fault was in force but touched nothing, so nothing was shown."""
+    """A fault was active but affected no message, so the trial shows nothing."""
 
 
 class DeadlineExceeded(HarnessError):
-    """Something awaited did not happen in time; the message says what and how long."""
+    """An awaited condition did not become true in time; the message names it and the time."""
 
 
 class NotSupported(HarnessError):
     """The target lacks a capability that the scenario needs: the clause is not covered."""
 
 
-# -- the booking system is wrong ---------------------------------------------------------------
+# -- defects of the booking system ---------------------------------------------------------------
 
 
 class GapFound(AssertionError):
@@ -109,6 +119,7 @@ class GapFound(AssertionError):
         observed: what was seen.
         operations: the operations involved, one line each, in the order they happened.
         details: further evidence, JSON-compatible.
+        recording: the schedule or the fault plan that shows it; None if there is nothing to replay.
     """
 
     def __init__(
@@ -119,6 +130,7 @@ class GapFound(AssertionError):
         observed: str = "",
         operations: Sequence[str] = (),
         details: Mapping[str, object] | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self.what = clean(what)
         self.expected = clean(expected)
@@ -131,7 +143,35 @@ class GapFound(AssertionError):
             lines.append(f"observed  {self.observed}")
         super().__init__(bounded("\n".join([*lines, *self.operations]), _SAID))
         self.details = dict(details or {})
+        self.recording = recording
+        if (made := _FINDINGS.get()) is not None:
+            made.append(self)
+
+
+# The findings created in this task while `findings_made` collects them.
+_FINDINGS: ContextVar[list[GapFound] | None] = ContextVar("overbooked_findings", default=None)
+
+
+@contextmanager
+def findings_made() -> Iterator[list[GapFound]]:
+    """Collect every GapFound created inside the block, whether it is raised further or caught."""
+    made: list[GapFound] = []
+    token = _FINDINGS.set(made)
+    try:
+        yield made
+    finally:
+        _FINDINGS.reset(token)
+
+
+@contextmanager
+def findings_retried() -> Iterator[None]:
+    """Suspend the collection inside the block: a poll that retries its oracle raises the last finding."""
+    token = _FINDINGS.set(None)
+    try:
+        yield
+    finally:
+        _FINDINGS.reset(token)
 
 
 class SystemDied(GapFound):
-    """The system under test ended on its own, without a fault of ours in force."""
+    """The system under test ended on its own while no injected fault was active."""

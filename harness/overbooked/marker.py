@@ -23,7 +23,7 @@ def gap(*names: str) -> Callable[[F], F]:
     Args:
         names: at least one gap id (`SYS-03`) or clause (`SYS-03.c`).
     """
-    import pytest  # noqa: PLC0415 - the command line has no use for it
+    import pytest  # noqa: PLC0415 - the command line does not need it
 
     if not names:
         raise TypeError("gap() needs at least one gap or clause, e.g. @gap('SYS-03.c')")
@@ -39,7 +39,7 @@ def gap(*names: str) -> Callable[[F], F]:
 
 
 def bound_names(definition: pytest.Item | Any) -> tuple[str, ...]:
-    """The names a test function was bound to, in the order they were written; none: no scenario."""
+    """The names that a test function is bound to, in the order written; empty if it is not a scenario."""
     names: list[str] = []
     for mark in reversed(list(definition.iter_markers(MARKER))):
         names.extend(mark.args)

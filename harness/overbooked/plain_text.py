@@ -1,7 +1,7 @@
-"""Text of others made safe to keep and to show: no control characters, no lone surrogates, of bounded length.
+"""Make foreign text safe to store and display: no control characters, no lone surrogates, bounded length.
 
-A system under test, its logs and its adapter's errors are the source of much of what a report says. What they
-say may hold terminal escape sequences, halves of UTF-16 pairs that no encoder accepts, or megabytes.
+Reports quote the system under test, its logs and its adapter's errors. These texts may contain terminal
+escape sequences, lone UTF-16 surrogates that cannot be encoded, or megabytes of data.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# C0 but tab and newline, DEL, C1, directions that reorder what is shown, surrogates, non-characters.
+# C0 except tab and newline, DEL, C1, bidirectional controls, surrogates, non-characters.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
 
 def clean(text: str) -> str:
-    r"""The text with every character escaped that is not safe to keep: `\x1b`, `\ud83d`."""
+    r"""Escape every unsafe character of the text: `\x1b`, `\ud83d`."""
     return _UNSAFE.sub(_escaped, text)
 
 
@@ -27,7 +27,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def cleaned(value: Any) -> Any:
-    """A JSON-compatible value with every text in it cleaned, keys included; other values as they are."""
+    """Clean every text in a JSON-compatible value, keys included; other values are returned unchanged."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):
@@ -40,7 +40,7 @@ def cleaned(value: Any) -> Any:
 
 
 def bounded(text: str, limit: int) -> str:
-    """The text where it has at most `limit` characters; else its beginning, and how much was left out."""
+    """The text if it has at most `limit` characters, else its beginning and the number of omitted ones."""
     if len(text) <= limit:
         return text
     return f"{text[:limit].rstrip()} [{len(text) - limit:,} more characters]"

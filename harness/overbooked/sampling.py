@@ -1,25 +1,29 @@
 """Moments spread over a measured number of messages.
 
-A moment is a message of a link, found by counting and never by time: 'before the n-th message of this
+A moment is a message of a link, identified by its count and not by time: 'before the n-th message of this
 checkout' means the same on a slow machine.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def moments(k: int, total: int, rng: random.Random) -> list[int]:
-    """`k` message numbers from 1 to `total`, spread evenly and drawn within their share.
+    """Draw `k` message numbers from 1 to `total`, spread evenly.
 
-    The messages are divided into `k` shares of (nearly) equal length and one message is drawn from
-    each, so that no stretch is left out. With more moments than messages each message comes up
+    The messages are divided into `k` shares of (nearly) equal length, and one message is drawn from each,
+    so every part of the range is covered. With more moments than messages, each message is drawn
     k // total times or once more.
 
     Args:
-        k: how many, at least 1.
-        total: how many messages were measured, at least 1.
-        rng: where in its share a moment falls, and which are doubled.
+        k: the number of moments, at least 1.
+        total: the number of messages measured, at least 1.
+        rng: source of the position of a moment within its share.
 
     Raises:
         ValueError: `k` or `total` is below 1.
@@ -32,3 +36,10 @@ def moments(k: int, total: int, rng: random.Random) -> list[int]:
         first, end = share * total // rest, (share + 1) * total // rest
         drawn.append(rng.randrange(first, end) + 1)
     return sorted(drawn)
+
+
+def sample_of(cases: Sequence[T], k: int, rng: random.Random, *, always: Collection[T] = ()) -> list[T]:
+    """Draw `k` cases besides those that are always taken; all are in the order of `cases`."""
+    others = [case for case in cases if case not in always]
+    drawn = rng.sample(others, min(k, len(others)))
+    return [case for case in cases if case in always or case in drawn]

@@ -1,4 +1,4 @@
-"""`python -m reference_system.booking --host 127.0.0.1 --port 8000`: serve until told to stop."""
+"""`python -m reference_system.booking --host 127.0.0.1 --port 8000`: serve until a signal stops it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 def main(argv: list[str]) -> None:
     """Serve with the settings of the environment; exits 2 when one is missing or wrong."""
-    # Nothing that a start loads is garbage, and to look for some takes a sixth of it.
+    # Start-up creates hardly any garbage, and collection would take a sixth of its time.
     gc.disable()
-    from reference_system.booking.serving import serve  # noqa: PLC0415 - after that
+    from reference_system.booking.platform.server import serve  # noqa: PLC0415 - after that
 
     serve(argv)
 

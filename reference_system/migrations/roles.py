@@ -1,7 +1,7 @@
 """The database roles that the schema grants to.
 
-`booking_owner` owns everything and runs the revisions; whoever sets up the server creates the
-roles and their passwords. Their names can be changed by `BOOKING_APP_ROLE` and
+`booking_owner` owns everything and runs the revisions; the roles and their passwords are created with
+the server. Their names can be changed by `BOOKING_APP_ROLE` and
 `BOOKING_OBSERVER_ROLE`.
 """
 
@@ -11,12 +11,12 @@ import os
 
 
 def app() -> str:
-    """The service's role, quoted: it gets only what each revision grants it."""
+    """Return the service's role, quoted; it has only the rights that each revision grants."""
     return _quoted(os.environ.get("BOOKING_APP_ROLE", "booking_app"))
 
 
 def observer() -> str:
-    """The role, quoted, that may read everything and change nothing."""
+    """Return the observer's role, quoted; it may read everything and change nothing."""
     return _quoted(os.environ.get("BOOKING_OBSERVER_ROLE", "booking_observer"))
 
 

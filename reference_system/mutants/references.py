@@ -1,7 +1,7 @@
-"""Every place that holds what a mutant replaces: rebound where that can be done, else named and refused.
+"""Finds every reference to an object that a mutant replaces and rebinds it, or names it as an error.
 
-`from x import f` gives a caller a reference of its own. A replacement that leaves it alone is a mutant that
-is switched on and does nothing there.
+`from x import f` gives the importing module its own reference. A replacement that leaves this reference in
+place would be active and have no effect there.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ from typing import Any
 SERVICE = "reference_system.booking"
 
 
+class Spared:
+    """An object of the mutants that may refer to a replaced object."""
+
+    __slots__ = ()
+
+
 def modules() -> Iterator[ModuleType]:
-    """The modules of the service that are loaded."""
+    """Yield the loaded modules of the service."""
     for name, module in list(sys.modules.items()):
         if module is not None and (name == SERVICE or name.startswith(f"{SERVICE}.")):
             yield module
 
 
 def owners() -> Iterator[ModuleType | type]:
-    """The modules of the service and the classes defined in them."""
+    """Yield the modules of the service and the classes defined in them."""
     for module in modules():
         yield module
         for value in list(vars(module).values()):
@@ -32,7 +38,7 @@ def owners() -> Iterator[ModuleType | type]:
 
 
 def rebind(original: object, new: object) -> list[str]:
-    """Put `new` wherever a module or a class of the service holds `original`; the names that were changed."""
+    """Rebind every name of a module or class of the service from `original` to `new`; returns the names."""
     changed = []
     for owner in owners():
         for name, value in list(vars(owner).items()):
@@ -42,21 +48,30 @@ def rebind(original: object, new: object) -> list[str]:
     return changed
 
 
-def others_that_hold(original: object) -> list[str]:
-    """What still holds a function after `rebind`: registries, partials, closures, objects.
+def holders(original: object) -> list[str]:
+    """Return the names in modules and classes of the service bound to an object, as `module:NAME`, sorted."""
+    return sorted(
+        f"{named(owner)}:{name}"
+        for owner in owners()
+        for name, value in list(vars(owner).items())
+        if value is original
+    )
 
-    The mutants' own modules may: a replacement may call what it replaces.
+
+def others_that_hold(original: object) -> list[str]:
+    """Return what still refers to a function after `rebind`: registries, partials, closures, objects.
+
+    The mutants' own modules and objects are left out: a replacement may call the original.
     """
     spared = {id(vars(module)) for name, module in list(sys.modules.items()) if _is_mutants(name)}
-    holders = gc.get_referrers(original)
-    return [_described(holder) for holder in holders if not _of_no_account(holder, spared)]
+    return [_described(holder) for holder in gc.get_referrers(original) if not _is_spared(holder, spared)]
 
 
 def built_from(text: str, besides: Collection[str]) -> list[str]:
-    """The texts of the service that were put together from `text` when their module was loaded.
+    """Return the names of texts of the service that were composed from `text` at import.
 
     Args:
-        besides: names ("module:NAME") that are left out, since they are edited too.
+        besides: names ("module:NAME") to leave out, because they are edited too.
     """
     found = []
     for owner in owners():
@@ -68,7 +83,7 @@ def built_from(text: str, besides: Collection[str]) -> list[str]:
 
 
 def named(owner: ModuleType | type) -> str:
-    """A module or class as targets name it, up to the attribute."""
+    """Return the name of a module or class in receipts, without the attribute."""
     return owner.__name__ if isinstance(owner, ModuleType) else f"{owner.__module__}:{owner.__qualname__}"
 
 
@@ -85,8 +100,8 @@ def _is_mutants(name: str) -> bool:
     return name.startswith("reference_system.") and not (name == SERVICE or name.startswith(f"{SERVICE}."))
 
 
-def _of_no_account(holder: object, spared: set[int]) -> bool:
-    return isinstance(holder, FrameType) or id(holder) in spared
+def _is_spared(holder: object, spared: set[int]) -> bool:
+    return isinstance(holder, FrameType | Spared) or id(holder) in spared
 
 
 def _described(holder: object) -> str:

@@ -1,37 +1,32 @@
-"""All mutants of the reference system, by id: every module here named after a gap offers some."""
+"""Finds a mutant by its id; imports only the module that the id names."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
-from functools import cache
+import sys
 
-import reference_system.mutants as package
-from reference_system.mutants.mutant import Mutant
-
-
-@cache
-def mutants() -> dict[str, Mutant]:
-    """Every mutant by id, in order of gap and number."""
-    found: dict[str, Mutant] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("gap_"):
-            continue
-        for mutant in importlib.import_module(f"{package.__name__}.{module.name}").MUTANTS:
-            if mutant.id in found:
-                raise LookupError(f"two mutants are called {mutant.id}")
-            found[mutant.id] = mutant
-    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+from reference_system.mutants.listing import listed_mutants
+from reference_system.mutants.mutant import Mutant, MutantStale
 
 
 def mutant(id_: str) -> Mutant:
-    """One mutant; raises LookupError naming those there are."""
+    """Return the mutant with this id.
+
+    Raises:
+        LookupError: there is none; the message names the existing ones.
+        MutantStale: its module cannot be imported because the service has changed.
+    """
+    listed = listed_mutants()
+    if id_ in listed:
+        for value in vars(_imported(listed[id_].module)).values():
+            if isinstance(value, Mutant) and value.id == id_:
+                return value
+    raise LookupError(f"no mutant {id_}; there are {', '.join(listed)}")
+
+
+def _imported(name: str) -> object:
     try:
-        return mutants()[id_]
-    except KeyError:
-        raise LookupError(f"no mutant {id_}; there are {', '.join(mutants())}") from None
-
-
-def _order(id_: str) -> tuple[str, int]:
-    gap, _, number = id_.rpartition(".")
-    return gap, int(number)
+        importlib.import_module(name)
+    except (AttributeError, ImportError) as error:
+        raise MutantStale(f"{name} does not fit the service: {error}; bring it up to date") from error
+    return sys.modules[name]

@@ -1,12 +1,12 @@
-"""Whether a mutant's schema change is in force: the schema is as it was right after it was changed.
+"""Checks whether a mutant's schema change is in force, by a fingerprint taken right after the change.
 
-`prepare` leaves a fingerprint of the changed schema as a comment on Alembic's table; any role may read both.
+`prepare` stores the fingerprint as a comment on Alembic's table; any role may read it and the schema.
 """
 
 from __future__ import annotations
 
 # Constraints, functions, triggers, indexes, columns, policies and grants of the schema, as one hash.
-# CAST in place of `::`, which SQLAlchemy takes for the name of a parameter.
+# CAST instead of `::`, which SQLAlchemy would parse as a parameter.
 FINGERPRINT = """
 SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM (
   SELECT concat_ws(' ', conrelid, conname, pg_get_constraintdef(oid), convalidated)
@@ -32,10 +32,10 @@ PREPARED = "SELECT obj_description(CAST('public.alembic_version' AS regclass), '
 
 
 def mark(mutant: str, fingerprint: str) -> str:
-    """What `prepare` leaves in the database; neither part holds a quote."""
+    """Return the comment that `prepare` writes to the database; neither part contains a quote."""
     return f"mutant {mutant} {fingerprint}"
 
 
 def in_force(mutant: str, prepared: str | None, fingerprint: str) -> bool:
-    """Whether the database was prepared for this mutant and its schema is as it was then."""
+    """Whether the database was prepared for this mutant and its schema has not changed since."""
     return prepared == mark(mutant, fingerprint)

@@ -17,13 +17,13 @@ def main(argv: list[str]) -> None:
         sys.exit(
             "usage: python -m reference_system.mutants.serve MUTANT [options of reference_system.booking]"
         )
-    gc.disable()  # as where the healthy service is started
+    gc.disable()  # as at the start of the healthy service
     try:
         receipts = mutant(argv[0]).apply()
     except (LookupError, MutantStale) as error:
         sys.exit(f"mutant {argv[0]}: {error}")
     from reference_system.booking.control.routes import router  # noqa: PLC0415 - after the substitution
-    from reference_system.booking.serving import serve  # noqa: PLC0415
+    from reference_system.booking.platform.server import serve  # noqa: PLC0415
 
     router.add_api_route("/mutant", receipts.read, methods=["GET"])
 

@@ -1,4 +1,4 @@
-"""One role's connection to the database, opened on first use and again when it was cut."""
+"""One role's connection to the database, opened on first use and reopened after it broke."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Literal
 
 import asyncpg
 
-from overbooked.targets.errors import TargetFailed
+from overbooked.targets.errors import TargetError
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0
 
 
 class Database:
-    """A connection that its users take in turns.
+    """A connection that is used by one transaction at a time.
 
     Args:
-        role: what messages call it.
-        dsn: where it is; empty where the stack gives no such access.
+        role: its name in messages.
+        dsn: its address; empty if the stack gives no such access.
     """
 
     def __init__(self, role: str, dsn: str) -> None:
@@ -31,10 +31,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, readonly: bool = False) -> AsyncIterator[asyncpg.Connection]:
-        """One transaction; a read-only one sees one snapshot.
+        """Run a transaction; a read-only one uses a single snapshot.
 
         Raises:
-            TargetFailed: there is no such access, or the database broke off.
+            TargetError: there is no such access, or the connection failed.
         """
         async with self._turn:
             connection = await self._connected()
@@ -45,7 +45,7 @@ class Database:
                 async with connection.transaction(isolation=isolation, readonly=readonly):
                     yield connection
             except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-                raise TargetFailed(f"the database, as {self._role}, failed: {error!r}") from error
+                raise TargetError(f"the database, as {self._role}, failed: {error!r}") from error
 
     async def close(self) -> None:
         """Close the connection; safe to repeat."""
@@ -61,11 +61,11 @@ class Database:
             except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
                 self._connection.terminate()
         if not self._dsn:
-            raise TargetFailed(f"this stack gives no access to the database as {self._role}")
+            raise TargetError(f"this stack gives no access to the database as {self._role}")
         try:
             self._connection = await asyncpg.connect(
                 self._dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise TargetFailed(f"the database cannot be reached as {self._role}: {error!r}") from error
+            raise TargetError(f"the database cannot be reached as {self._role}: {error!r}") from error
         return self._connection

@@ -1,267 +1,174 @@
-"""Differences between the provider's records and the service's, one of each kind, made by force."""
+"""Plants records that differ between provider and service, and records that look as if they did."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 
-from overbooked.targets.adapter import DISCREPANCIES, Discrepancy
-from overbooked.targets.errors import TargetFailed
-from reference_system.target import forgeries as sql
-from reference_system.target.purchases import PRICE, Begun, Purchase, Purchases
+from overbooked.capabilities.differences import NEAR_MISSES, SHAPES, RecordShape
+from overbooked.capabilities.reconciliation import Discrepancy, Wanted
+from overbooked.targets.adapter import Money
+from reference_system.target import planting_sql as sql
+from reference_system.target import sale_rows
+from reference_system.target.connections import Connections
+from reference_system.target.planted_differences import Make
+from reference_system.target.planted_near_misses import NEAR_MAKERS
+from reference_system.target.planted_shapes import MAKERS
+from reference_system.target.sale import PRICE_MINOR, Sale
+from reference_system.target.sessions import CustomerSessions
+from reference_system.target.slots import Slots
 
-DAY_S = 86_400.0
-HOUR_S = 3_600.0
+PRICE = Money(PRICE_MINOR)
+# The service reads the provider's charges, and its own payments, in pages of this size.
+PAGE_SIZE = 500
+# Milliseconds of the epoch have fewer digits until the year 2286.
+MS_DIGITS = 13
+LAST = -1
+# How ids begin that are the first or the last of all.
+EDGES = {0: "00000000", LAST: "ffffffff"}
 
 
-class Planting(Purchases):
-    """`plant` of Capability.RECONCILIATION."""
+@asynccontextmanager
+async def without_triggers(connections: Connections) -> AsyncIterator[asyncpg.Connection]:
+    """Run a transaction in which no trigger fires, as after a faulty migration or an edit by hand."""
+    async with connections.admin.transaction() as database:
+        await database.execute("SET LOCAL session_replication_role = replica")
+        yield database
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._place_is_held = False
-        self._amount_shapes = itertools.cycle(("charge", "refund", "ledger"))
 
-    async def plant(self, kind: str) -> Discrepancy:
-        """Make the records disagree in one way; nothing else about the purchase is out of order.
+class Planting:
+    """Plants shapes of records, and removes them again."""
 
-        "captured there, unknown here" comes in two shapes, in turns: the place is free again, or
-        still held; "amount differs" in three. Planting what was refunded there leaves the provider's
-        deliveries held.
+    shapes: Sequence[RecordShape] = tuple(shape for shape in SHAPES if shape.name in MAKERS)
+    near_misses: Sequence[RecordShape] = tuple(shape for shape in NEAR_MISSES if shape.name in NEAR_MAKERS)
+    currencies: Sequence[str] = ("EUR", "JPY", "KWD")
+    page_size = PAGE_SIZE
 
-        Raises:
-            ValueError: no such kind.
-        """
-        plant = {
-            "captured there, unknown here": self._captured_there,
-            "captured there, unknown here, place taken": self._captured_there_too_late,
-            "booked here, not captured there": self._not_captured_there,
-            "booked here, authorisation lapsed": self._lapsed_there,
-            "refunded there only": self._refunded_there,
-            "refunded here only": self._refunded_here,
-            "amount differs": self._another_amount,
-            "captured twice there": self._captured_twice,
-            "recorded twice here": self._recorded_twice,
-            "ledger pair missing": self._not_in_ledger,
-            "hold orphaned": self._orphan_hold,
-        }.get(kind)
-        if plant is None:
-            raise ValueError(f"a discrepancy is one of {', '.join(DISCREPANCIES)}, not {kind!r}")
-        subject, facts = await plant()
-        return Discrepancy(kind, subject, facts)
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._slots = Slots(connections)
+        self._sessions = CustomerSessions(connections)
+        self._buyers: tuple[UUID, UUID] | None = None
+        self._service: UUID | None = None
 
-    # -- money the service does not know of ----------------------------------------------------
-
-    async def _captured_there(self) -> _Planted:
-        held = self._place_is_held = not self._place_is_held
-        begun = await self._begins()
-        if held:
-            async with self._forging() as database:
-                await database.execute(sql.LEAVE_PAYING, UUID(begun.checkout), self._at(self._now() - HOUR_S))
-        else:
-            await self._given_up(begun)
-        charge = await self._fabricated(begun.checkout)
-        return begun.checkout, {**_of(begun), "charge": charge, "place": "held" if held else "free"}
-
-    async def _captured_there_too_late(self) -> _Planted:
-        begun = await self._begins()
-        await self._given_up(begun)
-        await self._app.call("POST", "/bookings", {"slot_id": begun.slot.id}, token=begun.token)
-        charge = await self._fabricated(begun.checkout)
-        return begun.checkout, {**_of(begun), "charge": charge, "place": "taken"}
-
-    async def _captured_twice(self) -> _Planted:
-        bought = await self._buys()
-        surplus = await self._fabricated(bought.checkout)
-        return bought.checkout, {**_of(bought), "surplus": surplus}
-
-    # -- money the provider does not have ------------------------------------------------------
-
-    async def _not_captured_there(self) -> _Planted:
-        return await self._uncaptured(self._now() + 6 * DAY_S)
-
-    async def _lapsed_there(self) -> _Planted:
-        return await self._uncaptured(self._now() - HOUR_S)
-
-    async def _uncaptured(self, authorized_until: float) -> _Planted:
-        bought = await self._buys()
-        await self._patched(
-            bought.charge,
-            status="requires_capture",
-            amount_captured="0.00",
-            captures=0,
-            authorized_until=authorized_until,
-        )
-        return bought.checkout, _of(bought)
-
-    # -- refunds and amounts -------------------------------------------------------------------
-
-    async def _refunded_there(self) -> _Planted:
-        bought = await self._buys()
-        await self._provider.call("POST", "/_control/deliveries", {"mode": "held"})
-        part = PRICE.minor * 2 // 5
-        await self._provider.call(
-            "POST", f"/_control/intents/{bought.charge}/refund", {"amount": _major(part)}
-        )
-        return bought.checkout, {**_of(bought), "refunded_minor": part}
-
-    async def _refunded_here(self) -> _Planted:
-        # Less than half: whoever sends it twice is not stopped by what is left of the charge.
-        bought, part = await self._buys(), PRICE.minor * 2 // 5
-        await self._recorded_refund(bought, part)
-        return bought.checkout, {**_of(bought), "refunded_minor": part}
-
-    async def _recorded_refund(self, bought: Purchase, minor: int) -> UUID:
-        refund = uuid4()
-        async with self._forging() as database:
-            payment = await _payment(database, bought.charge)
-            await database.execute(sql.REFUND_DONE, refund, payment, minor, self._at(self._now()))
-            await database.execute(sql.PAYMENT_REFUNDED, payment, minor)
-            await self._post(database, "refund", str(refund), payment, -minor)
-        return refund
-
-    async def _another_amount(self) -> _Planted:
-        """Of the charge, of a refund, or of the capture in the ledger, in turns."""
-        bought, shape = await self._buys(), next(self._amount_shapes)
-        here, there = PRICE.minor, PRICE.minor + 100
-        if shape == "charge":
-            await self._patched(bought.charge, amount=_major(there), amount_captured=_major(there))
-        elif shape == "refund":
-            here, there = here * 2 // 5, here * 2 // 5 - 100
-            refund = await self._recorded_refund(bought, here)
-            await self._refunded_for(bought.charge, refund, there)
-        else:
-            async with self._forging() as database:
-                payment = await _payment(database, bought.charge)
-                await database.execute(sql.POSTED_AS, payment, "capture", there)
-        return bought.checkout, {**_of(bought), "shape": shape, "here_minor": here, "there_minor": there}
-
-    async def mend(self, one: Discrepancy) -> None:
-        """The charge is set right there, a refund here, the ledger to what both sides say.
+    async def plant(self, wanted: Sequence[Wanted]) -> Sequence[Discrepancy]:
+        """Write the records of some sales to both sides, by a few statements.
 
         Raises:
-            ValueError: it is nothing that reconciliation leaves to a person.
+            ValueError: there is no such shape.
         """
-        if one.kind != "amount differs":
-            raise ValueError(f"{one.kind!r} is mended by reconciliation")
-        here, there, charge = one.facts["here_minor"], one.facts["there_minor"], str(one.facts["charge"])
-        async with self._forging() as database:
-            payment = await _payment(database, charge)
-            if one.facts["shape"] == "charge":
-                await self._patched(charge, amount=_major(here), amount_captured=_major(here))
-            elif one.facts["shape"] == "refund":
-                await database.execute(sql.REFUNDED_AS, payment, there)
-                await database.execute(sql.PAYMENT_REFUNDED, payment, there)
-                await database.execute(sql.POSTED_AS, payment, "refund", there)
-            else:
-                await database.execute(sql.POSTED_AS, payment, "capture", here)
-            await database.execute(sql.SETTLED_BY_HAND, one.subject, self._at(self._now()))
+        sales = await self._sales(wanted)
+        await self._ready()
+        assert self._service is not None
+        async with without_triggers(self._connections) as database:
+            await sale_rows.write(database, sales, service=self._service)
+        await self._connections.payments.call("POST", "/_control/records", sale_rows.there(sales))
+        return [_planted(one, sale) for one, sale in zip(wanted, sales, strict=True)]
 
-    # -- the service's own books ---------------------------------------------------------------
+    async def clear(self, planted: Sequence[Discrepancy]) -> None:
+        """Delete the rows and charges of what was planted, and resolve the dead letters about it."""
+        slots = [UUID(str(one.facts["slot"])) for one in planted]
+        subjects = [name for one in planted for name in (one.subject, *one.facts.get("refunds", ()))]
+        async with without_triggers(self._connections) as database:
+            checkouts = await sale_rows.remove(database, slots, subjects, at=self._connections.moment())
+        known = [str(one.facts["checkout"]) for one in planted if "checkout" in one.facts]
+        asked = {"checkout_ids": [*checkouts, *known]}
+        journal = await self._connections.payments.call("POST", "/_control/journal", asked)
+        charges = [charge["id"] for charge in journal["charges"]]
+        charges += [charge for one in planted for charge in one.facts.get("charges", ())]
+        await self._connections.payments.call("POST", "/_control/records", {"remove": charges})
 
-    async def _recorded_twice(self) -> _Planted:
-        bought = await self._buys()
-        async with self._forging() as database:
-            payment = await _payment(database, bought.charge)
-            await self._post(database, "capture", f"{bought.charge}#again", payment, PRICE.minor)
-        return bought.checkout, _of(bought)
+    async def _sales(self, wanted: Sequence[Wanted]) -> list[Sale]:
+        buyer, other = await self._customers()
+        now = self._connections.moment()
+        ids = await self._positions(wanted)
+        sales = []
+        for one, id_ in zip(wanted, ids, strict=True):
+            currency = one.currency or self.currencies[0]
+            edge = EDGES.get(one.position, "") if one.position is not None else ""
+            sale = Sale(buyer, other, now, one.age_s, one.method, currency, id_, edge)
+            _maker(one.shape)(sale)
+            sales.append(sale)
+        return sales
 
-    async def _not_in_ledger(self) -> _Planted:
-        bought = await self._buys()
-        async with self._forging() as database:
-            payment = await _payment(database, bought.charge)
-            await database.execute(sql.UNPOST_ENTRIES, payment)
-            await database.execute(sql.UNPOST, payment)
-        return bought.checkout, _of(bought)
+    async def _positions(self, wanted: Sequence[Wanted]) -> list[str]:
+        """Return the id of the charge of each wanted sale, "" for any, and add payments between them.
 
-    async def _orphan_hold(self) -> _Planted:
-        bought = await self._buys()  # its customer and a slot of the same venue
-        slot = await self.open_slot(capacity=1, price=PRICE)
-        hold = uuid4()
-        async with self._forging() as database:
-            customer = await database.fetchval(
-                "SELECT customer_id FROM checkouts WHERE id = $1", UUID(bought.checkout)
-            )
-            await database.execute(
-                sql.ORPHAN_HOLD, hold, UUID(slot.id), customer, self._at(self._now() - HOUR_S)
-            )
-            await database.execute(sql.TAKE_PLACE, UUID(slot.id))
-        return str(hold), {"slot": slot.id, "price_minor": PRICE.minor, "hold": str(hold)}
+        Ids of later calls come first in the provider's list, so that what was planted earlier moves nothing.
+        """
+        numbers = {n: one.position for n, one in enumerate(wanted) if one.position is not None}
+        placed = sorted((at, n) for n, at in numbers.items() if at != LAST)
+        ms = int(self._connections.now() * 1000)
+        prefix = f"00{10**MS_DIGITS - 1 - ms:0{MS_DIGITS}d}"
+        ids = ["" if one.position is None else f"pi_zz{ms}{n:06d}" for n, one in enumerate(wanted)]
+        for before, (at, n) in enumerate(placed):
+            between = at - before
+            ids[n] = f"pi_{prefix}{between - 1:08d}x{before:04d}" if between else f"pi_{prefix}-{before:04d}"
+        if placed:
+            await self.add_matching(placed[-1][0] + 2 - len(placed), prefix)
+        return ids
 
-    # -- tools ---------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _forging(self) -> AsyncIterator[asyncpg.Connection]:
-        """A transaction without triggers, as a bug in a migration or a hand in the database makes."""
-        async with self._forger.transaction() as database:
-            await database.execute("SET LOCAL session_replication_role = replica")
-            yield database
-
-    async def _given_up(self, begun: Begun) -> None:
-        async with self._forging() as database:
-            await database.execute(sql.GIVE_UP, UUID(begun.checkout))
-            await database.execute(sql.RELEASE_HOLD, UUID(begun.checkout), self._at(self._now()))
-            await database.execute(sql.FREE_PLACE, UUID(begun.slot.id))
-
-    async def _post(
-        self, database: asyncpg.Connection, kind: str, reference: str, payment: UUID, minor: int
-    ) -> None:
-        posted = uuid4()
-        await database.execute(sql.POST, posted, kind, reference, payment, self._at(self._now()))
-        await database.execute(sql.POST_LIKE_CAPTURE, posted, minor, payment)
-
-    async def _fabricated(self, checkout: str) -> str:
-        """A captured charge at the provider of which no event tells."""
-        made = await self._provider.call(
-            "POST",
-            "/_control/intents",
-            {
-                "amount": _major(PRICE.minor),
-                "currency": PRICE.currency,
-                "metadata": {"checkout_id": checkout},
-            },
-        )
-        return str(made["id"])
-
-    async def _refunded_for(self, charge: str, refund: UUID, minor: int) -> None:
-        """The provider carries out a refund of the service's, of which no event tells yet."""
-        await self._provider.call("POST", "/_control/deliveries", {"mode": "held"})
-        await self._provider.call(
-            "POST",
-            f"/_control/intents/{charge}/refund",
-            {"amount": _major(minor), "metadata": {"refund_id": str(refund)}},
+    async def add_matching(self, n: int, prefix: str = "") -> None:
+        """Add `n` paid bookings whose charges' ids begin with a prefix, by a few statements on each side."""
+        prefix = prefix or f"b{secrets.token_hex(4)}"
+        buyer, _ = await self._customers()
+        slot = UUID((await self._slots.open_slot(capacity=n, price=PRICE)).id)
+        now, price = self._connections.moment(), PRICE.minor
+        async with without_triggers(self._connections) as database:
+            await database.execute(sql.AGREED_LOCKS, prefix, buyer, slot, price, now, n)
+            await database.execute(sql.AGREED_CHECKOUTS, prefix, buyer, slot, price, now, n)
+            await database.execute(sql.AGREED_HOLDS, prefix, buyer, slot, now, n)
+            await database.execute(sql.AGREED_BOOKINGS, prefix, buyer, slot, now, n)
+            await database.execute(sql.AGREED_PAYMENTS, prefix, price, n)
+            await database.execute(sql.AGREED_POSTS, prefix, now, n)
+            await database.execute(sql.AGREED_ENTRIES, prefix, price, n)
+            await database.execute(sql.FILL_SLOT, slot, n)
+        await self._connections.payments.call(
+            "POST", "/_control/bulk", {"prefix": prefix, "count": n, "amount": f"{price / 100:.2f}"}
         )
 
-    async def _patched(self, charge: str, **values: Any) -> None:
-        await self._provider.call("PATCH", f"/_control/intents/{charge}", values)
+    async def _customers(self) -> tuple[UUID, UUID]:
+        """Return the buyer and another customer, registered on first use."""
+        if self._buyers is None:
+            mark = secrets.token_hex(6)
+            buyer, other = await self._sessions.customers(
+                [("Noor Buyer", f"noor.{mark}@example.com"), ("Omar Other", f"omar.{mark}@example.com")]
+            )
+            self._buyers = UUID(buyer.id), UUID(other.id)
+        return self._buyers
 
-    def _at(self, moment: float) -> datetime:
-        return datetime.fromtimestamp(moment, UTC)
-
-
-_Planted = tuple[str, Mapping[str, Any]]
-
-
-async def _payment(database: asyncpg.Connection, charge: str) -> UUID:
-    row = await database.fetchrow(sql.PAYMENT_OF_CHARGE, charge)
-    if row is None:
-        raise TargetFailed(f"the service has no payment for the charge {charge} it was just paid by")
-    payment: UUID = row["id"]
-    return payment
-
-
-def _of(made: Begun | Purchase) -> dict[str, Any]:
-    facts = {"checkout": made.checkout, "slot": made.slot.id, "price_minor": PRICE.minor}
-    if isinstance(made, Purchase):
-        facts |= {"booking": made.booking, "charge": made.charge}
-    return facts
+    async def _ready(self) -> None:
+        """Have a service whose slots are sold."""
+        if self._service is None:
+            slot = await self._slots.open_slot(capacity=1, price=PRICE)
+            async with self._connections.observer.transaction(readonly=True) as database:
+                self._service = await database.fetchval(sql.SERVICE_OF_SLOT, UUID(slot.id))
 
 
-def _major(minor: int) -> str:
-    return f"{minor // 100}.{minor % 100:02d}"
+def _maker(shape: RecordShape) -> Make:
+    made = MAKERS.get(shape.name) or NEAR_MAKERS.get(shape.name)
+    if made is None:
+        raise ValueError(f"no shape that can be planted is {shape.name!r}")
+    return made
+
+
+def _planted(wanted: Wanted, sale: Sale) -> Discrepancy:
+    shape = wanted.shape
+    facts: Mapping[str, object] = {
+        "slot": str(sale.moved_to or sale.slot),
+        "price_minor": PRICE_MINOR,
+        "customer": str(sale.customer),
+        **({"checkout": str(sale.checkout)} if sale.has_checkout else {}),
+        **({"charges": [charge.id for charge in sale.charges]} if not sale.has_checkout else {}),
+        "refunds": [str(refund.id) for refund in sale.refunds],
+        "age_s": wanted.age_s,
+        "method": wanted.method,
+        **sale.facts,
+    }
+    return Discrepancy(
+        shape.kind, sale.subject or str(sale.checkout), facts, shape.name, shape.kinds, shape.repair
+    )

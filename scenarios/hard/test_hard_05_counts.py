@@ -1,45 +1,45 @@
-"""HARD-05: a booking is moved into a slot while that empties, is made smaller and fills up again."""
+"""HARD-05: a booking moves into a slot that loses a booking and capacity and then gets a new booking."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from overbooked.scenario import (
     Actor,
     Answer,
-    Explore,
-    Race,
-    Ran,
+    Customer,
+    Explorer,
+    Judge,
+    Races,
     System,
     gap,
-    losers_are_told,
     never_oversold,
+    others_refused,
 )
+
+
+async def moved(system: System, judge: Judge, people: Sequence[Customer]) -> Races:
+    """A booking moves into a slot while another ends, the capacity is reduced and a customer books."""
+
+    async def leave_resize_and_book(replica: int) -> Answer:
+        await system.do(leaving, replica=replica)
+        await system.do(system.resizing.resize(slot, 1), replica=replica)
+        return await system.do(cem.books(slot), replica=replica)
+
+    ana, ben, cem = people
+    while True:
+        slot, elsewhere = await system.open_slot(capacity=2), await system.open_slot()
+        moving = ana.reschedules(await system.make_booking(ana, elsewhere), slot)
+        leaving = ben.cancels(await system.make_booking(ben, slot))
+        others = Actor("ben, the operator, then cem", "leave, resize, book", leave_resize_and_book)
+        ran = yield [moving, others]
+        with judge("HARD-05.a"):
+            never_oversold(*await system.booking.places(slot), slot=slot)
+            others_refused(ran.answers, 409)
 
 
 @gap("HARD-05.a")
 async def test_a_count_that_comes_back_is_not_taken_for_the_old_one_in_any_order(
-    system: System, explore: Explore
+    system: System, explorer: Explorer, judge: Judge
 ) -> None:
-    ana, ben, cem = await system.customers(3)
-
-    async def moved() -> Race:
-        slot, elsewhere = await system.open_slot(capacity=2), await system.open_slot()
-        moving = ana.reschedules(await system.booking(ana, elsewhere), slot)
-        leaving = ben.cancels(await system.booking(ben, slot))
-
-        async def leave_resize_and_book(replica: int) -> Answer:
-            await system.do(leaving, replica=replica)
-            await system.do(system.resize(slot, 1), replica=replica)
-            return await system.do(cem.books(slot), replica=replica)
-
-        return Race(
-            [moving, Actor("ben, the operator, then cem", "leave, resize, book", leave_resize_and_book)],
-            always=[places_add_up],
-            slots=[slot],
-        )
-
-    async def places_add_up(ran: Ran) -> None:
-        (slot,) = ran.slots
-        never_oversold(*await system.places(slot), slot=slot)
-        losers_are_told(ran.told, 409)
-
-    await explore.interleavings(moved, preemptions=1)
+    await explorer.explore(moved, system, judge, await system.customers(3), preemptions=1)

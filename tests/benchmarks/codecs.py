@@ -1,9 +1,9 @@
-"""What following Redis and HTTP costs the gate: CPU time for one message and its answer.
+"""Measures the gate's CPU time for one Redis or HTTP message and its answer.
 
     python -m tests.benchmarks.codecs
 
-No sockets: sessions are fed in memory. Observed is without a keeper; held is with one that lets everything
-go at once. The best of five rounds counts, so that other load on the machine does not.
+Sessions are fed in memory, without sockets. "Observed" is without a keeper; "held" is with one that releases
+everything at once. The best of five rounds counts, to exclude other load on the machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CREATED = (
 
 
 def cost_us(make: Callable[[Outlet], Session], said: bytes, answer: bytes, *, held: bool) -> float:
-    """Microseconds of CPU for one message and its answer."""
+    """Return the CPU time of one message and its answer in microseconds."""
     best = float("inf")
     for _ in range(ROUNDS):
         keeper = Keeper(lets_go=True, delivers=True) if held else None

@@ -1,13 +1,12 @@
-"""What the gate costs a PostgreSQL statement: latency added in the middle, and throughput.
+"""Measures the gate's cost for PostgreSQL: added median latency of a statement, and throughput.
 
     python -m tests.benchmarks.gate [--statements 2000] [--rounds 5]
 
 One connection sends `SELECT $1::int` (Bind, Execute, Sync, prepared before) again and again: straight to the
-server, through the relay that sees nothing (raw), through the gate that observes, and through the gate that
-holds every boundary and lets it go at once. The ways take turns of fifty statements, so that what else the
-machine does hits all alike; of each way the median over all rounds is shown. Throughput is a large result,
-two hundred thousand rows, once a round, and its best. The relays are in a process of their own, as they are
-for the service that they serve.
+server, through a raw relay, through the gate that observes, and through the gate that holds every boundary
+and releases it at once. The ways alternate every fifty statements, so that other load affects all equally;
+the median over all rounds is shown for each. Throughput is measured once per round with a result of two
+hundred thousand rows; the best round counts. The relays run in a separate process, as in a stack.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ import asyncpg
 from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import PassAll
-from tests.wire.postgres_server import postgres_server
+from tests.wire.postgres.server import postgres_server
 
 ALLOWED_MEDIAN_US = 150.0
 ROWS = 200_000
-TURN = 50  # statements one way before the next way's turn
+TURN = 50  # statements sent one way before the next way
 
 
 @dataclass
@@ -70,7 +69,7 @@ async def way(name: str, dsn: str) -> Way:
 
 
 def relaying(pipe: Connection, upstream: tuple[str, int]) -> None:
-    """The relays' process: tells their addresses and waits for a word to end."""
+    """Run the relays in this process: send their addresses, then wait for a message to end."""
     relays = Relays()
     links = [
         relays.open("raw", upstream=upstream),

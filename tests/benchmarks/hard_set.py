@@ -1,11 +1,11 @@
-"""How often simultaneous bursts find the races of the hard set.
+"""Measures how often simultaneous bursts find the races of the hard set.
 
     python -m tests.benchmarks.hard_set [HARD-01.1 ...] [--bursts 200] [--size 20] [--seconds S]
 
-Each mutant is served by a stack of its own, on links without delay. A burst has its race as often side by
-side as its size allows, each on things of its own; every request is whole but for its last byte until all
-leave together, and what is no request begins in the same instant. A burst finds the mutant when a check of
-one of its races does. Exit code 1 when some mutant was found by at least one burst in twenty.
+Each mutant runs on its own stack, on links without delay. A burst runs as many instances of a race in
+parallel as its size allows, each on its own objects. The last byte of every request is held until all are
+released together, and other actions begin at the same instant. A burst finds the mutant if a check of one of
+its races fails. Exits with 1 if any mutant was found by at least one burst in twenty.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from overbooked.catalog import Catalog
 from overbooked.descriptor import load
 from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.scheduler.race import Ran
+from overbooked.interleavings.scheduler.race import RaceResult
 from overbooked.journeys.identities import People
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.embedded.stack import EmbeddedStack
-from overbooked.targets.loading import bind
-from overbooked.targets.system import System
-from overbooked.traces.trace import Trace
+from overbooked.system.loading import bind
+from overbooked.system.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR, HARD
 from tests.benchmarks.races.playing import judge
@@ -34,12 +33,11 @@ from tests.benchmarks.races.ways import LastByteHeld
 
 RARE = 0.05
 WARM_PATH = "/health/live"
-_UNSEEN = Trace(actors=(), steps=())
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """So many of so many bursts found it; undecided are those in which the harness failed, `why` the last."""
+    """The bursts that found a mutant; `undecided` bursts failed in the harness, `why` is the last reason."""
 
     bursts: int
     found: int
@@ -52,11 +50,11 @@ class Found:
 
 
 async def measure(mutant: str, *, bursts: int, size: int, seconds: float, seed: int) -> Found:
-    """Burst after burst on a mutant, at most so many and for at most so many seconds."""
+    """Play up to `bursts` bursts on a mutant, for at most `seconds`."""
     descriptor = load(DESCRIPTOR)
     gap = mutant.rpartition(".")[0]
     async with EmbeddedStack(descriptor, StackSettings.model_validate({}), mutant=mutant) as stack:
-        system = await bind(stack, descriptor, seed=seed, people=People(seed))
+        system = await bind(stack, descriptor, seed=seed, identities=People(seed))
         way = LastByteHeld(system, WARM_PATH)
         try:
             (stated,) = await races_of(system, [f"{gap}.a"], list(exploring()))
@@ -76,24 +74,26 @@ async def measure(mutant: str, *, bursts: int, size: int, seconds: float, seed: 
 
 
 async def _finds(stated: Stated, system: System, way: LastByteHeld, size: int) -> bool:
-    first = await stated.make_race()
-    more = max(1, size // len(first.actors)) - 1
-    races = [first, *await asyncio.gather(*(stated.make_race() for _ in range(more)))]
+    first = stated.source(system.recorder.now)
+    more = max(1, size // len((await first.peek()).actors)) - 1
+    sources = [first, *(stated.source(system.recorder.now) for _ in range(more))]
+    races = await asyncio.gather(*(source.take() for source in sources))
     begun = system.recorder.now()
-    answers = await way([actor for race in races for actor in race.cast])
+    answers = await way([actor for race in races for actor in race.actors])
     history = system.history_since(begun)
     found = False
-    for race in races:
+    for source, race in zip(sources, races, strict=True):
         own, answers = answers[: len(race.actors)], answers[len(race.actors) :]
         try:
-            await judge(Ran(race, own, history, _UNSEEN))
+            await judge(source, RaceResult(race, own, history))
         except GapFound:
             found = True
+        await source.close()
     return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and print a line a mutant."""
+    """Measure, and print one line per mutant."""
     every = [mutant.name for gap in Catalog.load([HARD]).select(theme="hard") for mutant in gap.mutants]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.hard_set")
     parser.add_argument("mutants", nargs="*", default=every)

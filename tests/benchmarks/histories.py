@@ -1,8 +1,8 @@
-"""The checker and the sweep on histories of known shape: steps, which do not depend on the machine, and time.
+"""Measures checker and sweep on generated histories: steps, which are independent of the machine, and time.
 
     python -m tests.benchmarks.histories [--million]
 
-`unit` is the time in which this Python fills a set with a million numbers: read the ratios to it.
+`unit` is the time to fill a set with a million numbers; the results are ratios to it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from random import Random
 
 from overbooked.histories import (
-    Checked,
+    CheckResult,
     History,
     KeyValueModel,
     Operation,
@@ -38,7 +38,7 @@ def say(line: str) -> None:
 
 
 def unit_s() -> float:
-    """What the machine is worth just now; the best of three."""
+    """Return the unit in seconds on this machine; the best of three."""
 
     def once() -> float:
         started = time.perf_counter()
@@ -93,7 +93,7 @@ def main() -> None:
     say(f"unit {unit * 1000:.0f} ms")
     say(f"{'':44}{'steps':>12}{'worst ms':>12}{'units':>8}  undecided")
 
-    def row(name: str, results: list[Checked]) -> None:
+    def row(name: str, results: list[CheckResult]) -> None:
         worst = max(result.elapsed_s for result in results)
         undecided = sum(not result.ok and not result.illegal for result in results)
         steps = max(result.steps for result in results)

@@ -1,10 +1,10 @@
-"""Whether overlap inside the database is found: single-statement defects, and isolation anomalies.
+"""Measures whether overlap inside the database is found: single-statement defects, and isolation anomalies.
 
     python -m tests.benchmarks.overlap [--trials N] [--replays N] [--json FILE] [--only statements|isolation]
 
-Each trial explores anew, with a seed of its own. A defect has to be found in every trial, and the schedule
-found first has to replay as recorded; a correct twin has to be closed in every trial. An isolation anomaly
-has to occur at the levels at which it is published to, under its own name, and at no other.
+Each trial is a new exploration with its own seed. A defect must be found in every trial, and the first
+schedule that shows it must replay as recorded; a correct twin must be closed in every trial. An isolation
+anomaly must occur, under its name, at exactly the levels for which it is published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.overlap.drivers import DRIVERS
 from tests.overlap.ground import ground, verdict_of
 from tests.overlap.isolation import CASES as ANOMALIES
 from tests.overlap.isolation import LEVELS
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Anomalies:
 async def statements(
     server: PostgresServer, case: Case, driver: Any, *, twin: bool, trials: int, replays: int
 ) -> Statements:
-    """Explore one variant `trials` times; replay what the first of them found."""
+    """Explore one variant `trials` times; replay the first finding."""
     variant = case.twin if twin else case.defect
     wanted = Verdict.CLOSED if twin else Verdict.OPEN
     right = replayed = schedules = 0
@@ -79,15 +79,15 @@ async def statements(
     async with ground(server, f"{case.name}{', twin' if twin else ''}", variant, driver) as there:
         for trial in range(trials):
             explore, judge = there.explore(trial)
-            explored = await explore.interleavings(there.race)
+            explored = await explore.explore(there.race)
             right += verdict_of(judge) is wanted
             schedules = max(schedules, explored.schedules)
             took = time.monotonic() - begun
             if trial == 0 and explored.violation is not None and not twin:
                 trace = explored.violation.ran.trace
                 for _ in range(replays):
-                    ran = await explore.run_schedule(there.race, trace.schedule)
-                    both = sum(answer.ok for answer in ran.told) == 2
+                    ran = await explore.run_schedule(there.race, schedule=trace.schedule)
+                    both = sum(answer.ok for answer in ran.answers) == 2
                     replayed += both and ran.trace.shape == trace.shape
                 begun += time.monotonic() - begun - took
     each = int(1000 * (time.monotonic() - begun) / trials)
@@ -96,7 +96,7 @@ async def statements(
 
 
 async def anomalies(server: PostgresServer, trials: int) -> list[Anomalies]:
-    """Every cell of the published table, with and without leaving orders out."""
+    """Explore every cell of the published table, with and without reduction."""
     found = []
     async with laboratory(server) as there:
         for case in ANOMALIES:
@@ -127,7 +127,7 @@ def _say(one: Statements | Anomalies) -> None:
 
 
 async def run(chosen: argparse.Namespace) -> list[Statements | Anomalies]:
-    """All of it, on one server."""
+    """Run all measurements on one server."""
     found: list[Statements | Anomalies] = []
     async with postgres_server() as server:
         if chosen.only != "isolation":

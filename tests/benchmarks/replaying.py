@@ -1,10 +1,10 @@
-"""How many of how many replays end as recorded: the same verdict, the same finding, the same trace.
+"""Measures the share of replays that end as recorded: same verdict, same finding, same trace.
 
     python -m tests.benchmarks.replaying [--times N] [--containers N] [--only TEXT] [--folder DIR]
 
-Bundles of each kind are made first (or found in DIR, where they were left before), then each is replayed:
-most of the times on one stack, every twentieth on a new stack in a process that has run others before,
-every twentieth in a new process; with --containers besides on the other kind of stack. The bar is all.
+Bundles of each kind are made first (or read from DIR, if made before), then each is replayed: usually on one
+stack, every twentieth time on a new stack in a process that has run others before, every twentieth time in
+a new process; with --containers also on a containers stack. All replays must end as recorded.
 """
 
 from __future__ import annotations
@@ -26,29 +26,30 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from overbooked.bundles.fingerprints import fits_of
-from overbooked.bundles.schema import Bundle, Expected, Made, Recording
+from overbooked.bundles.fingerprints import fingerprints_of
+from overbooked.bundles.schema import Bundle, ExpectedFinding, Origin
 from overbooked.config import Settings
 from overbooked.descriptor import load
 from overbooked.errors import HarnessError
+from overbooked.fault_points.evidence import record
 from overbooked.fault_points.plans import Quotas
 from overbooked.fault_points.points import FaultPlan
-from overbooked.fault_points.results import Outcome, Sweep
-from overbooked.fault_points.sweep import strike, sweep
-from overbooked.interleavings.evidence import RECORDING, recorded_faults
+from overbooked.fault_points.results import SweepOutcome, SweepResult
+from overbooked.fault_points.sweep import inject_one, sweep
 from overbooked.journeys.identities import People
-from overbooked.journeys.registry import JOURNEYS
+from overbooked.runs.swept_journeys import swept_journeys
 from overbooked.stacks.embedded.stack import EmbeddedStack
-from overbooked.targets.loading import bind
+from overbooked.system.loading import bind
 from overbooked.wire.gate.boundary import FaultKind
 
 _ROOT = Path(__file__).parents[2]
 _DESCRIPTOR = _ROOT / "reference_system" / "target" / "system.toml"
 _SWEEPING = (
-    "scenarios/revenue/test_sys_01_fault_points.py"
+    "scenarios/revenue/sys_01/test_fault_points.py"
     "::test_a_checkout_survives_a_fault_at_each_of_its_boundaries"
 )
-# Of twenty replays one is on a new stack, and one in a new process.
+_JOURNEYS = swept_journeys([_ROOT / "scenarios"], _ROOT)
+# One replay of this many is on a new stack, and one in a new process.
 _SHARE = 20
 # Calls the command line so many times in one process; it ends with the last call's exit code.
 _CALLED = """
@@ -61,13 +62,13 @@ sys.exit(code)
 
 
 def _that(plan: FaultPlan, _possible: Sequence[FaultPlan]) -> FaultPlan:
-    """Picks the plan, whatever else is possible."""
+    """Return the plan, whatever else is possible."""
     return plan
 
 
 @dataclass(frozen=True)
 class Raced:
-    """A clause that is opened by an order on a mutant: the bundle of its n-th finding, from 1."""
+    """A clause that an order of statements opens on a mutant: the bundle of its n-th finding, from 1."""
 
     clause: str
     mutant: str
@@ -79,7 +80,7 @@ class Raced:
         return f"{self.mutant} {self.clause}{f' ({self.nth})' if self.nth > 1 else ''}"
 
     def make(self, folder: Path) -> Path:
-        """Explore until it is found."""
+        """Explore until the finding is made; return its bundle."""
         made = folder / f"{self.mutant}-{self.clause}"
         command = ["race", self.clause, "--mutant", self.mutant, "--seed", str(self.seed)]
         if not made.exists():
@@ -91,12 +92,12 @@ class Raced:
 
 @dataclass(frozen=True)
 class Struck:
-    """A clause that is opened by a fault, or by one upon another, on a mutant.
+    """A clause that a fault, or a double fault, opens on a mutant.
 
     Args:
-        aspect: of the journey, which stands for the clause.
-        kind: of the first fault.
-        twice: it is shown by a second fault, while the journey recovers.
+        aspect: the journey's aspect for the clause.
+        kind: the kind of the first fault.
+        twice: a second fault during recovery is needed.
     """
 
     clause: str
@@ -112,7 +113,7 @@ class Struck:
         return f"{self.mutant} {self.clause} {self.kind.value}{' and another' if self.twice else ''}"
 
     def make(self, folder: Path) -> Path:
-        """Strike until it is found, and keep that."""
+        """Inject faults until the finding is made; return its bundle."""
         made = folder / f"{self.name.replace(' ', '-')}.json"
         if not made.exists():
             made.write_text(asyncio.run(self._found()).dumped())
@@ -122,9 +123,9 @@ class Struck:
         settings = Settings.load({"stack": {"kind": "embedded"}}, start=_ROOT)
         descriptor = load(_DESCRIPTOR)
         async with EmbeddedStack(descriptor, settings.stack, mutant=self.mutant) as stack:
-            system = await bind(stack, descriptor, seed=self.seed, people=People(self.seed))
-            journey = partial(JOURNEYS[self.journey], system)
-            again = partial(strike, stack, rng=random.Random(self.seed), patience=True)
+            system = await bind(stack, descriptor, seed=self.seed, identities=People(self.seed))
+            journey = partial(_JOURNEYS[self.journey].load(), system)
+            again = partial(inject_one, stack, rng=random.Random(self.seed), patience=True)
             try:
                 if self.twice:
                     quotas = Quotas(plain=30, stalls=0, kills=0, upon_faults=20)
@@ -143,30 +144,32 @@ class Struck:
                 await system.close()
         raise AssertionError("counting never ends")
 
-    def _violating_twice(self, swept: Sweep) -> list[FaultPlan]:
-        wrong = [cell for cell in swept.second_order if cell.outcome is Outcome.VIOLATED]
+    def _violating_twice(self, swept: SweepResult) -> list[FaultPlan]:
+        wrong = [cell for cell in swept.second_order if cell.outcome is SweepOutcome.VIOLATED]
         return [cell.plan for cell in wrong if self.aspect in cell.aspects]
 
     def _telling(self, turn: int, possible: Sequence[FaultPlan]) -> FaultPlan:
-        """The commits from the last to the first, then the calls to the provider: what follows one is what
-        a fault there leaves undone."""
+        """Return the plan to try next: commits from the last to the first, then calls to the provider.
+        A fault prevents the steps after its point."""
         here = [one for one in reversed(possible) if one.kind is self.kind]
         telling = [one for one in here if one.point.verb == "COMMIT"]
-        telling += [one for one in here if one.point.link == "app->provider"]
+        telling += [one for one in here if one.point.link == "app->payments"]
         if turn >= len(telling):
             raise HarnessError(f"{self.name}: none of {len(telling)} fault plans shows it")
         return telling[turn]
 
-    def _shows(self, found: Sweep) -> bool:
+    def _shows(self, found: SweepResult) -> bool:
         return self.aspect in found.found and found.found[self.aspect][0] is not None
 
-    def _bundle(self, found: Sweep, settings: Settings, replicas: int) -> Bundle:
+    def _bundle(self, found: SweepResult, settings: Settings, replicas: int) -> Bundle:
         _, gap = found.found[self.aspect]
+        recorded = record(found, self.aspect)
+        assert recorded is not None
         return Bundle(
             clause=self.clause,
             scenario=_SWEEPING,
             command="",
-            made=Made(
+            made=Origin(
                 run="benchmark",
                 at=datetime.now(UTC),
                 seed=self.seed,
@@ -176,7 +179,7 @@ class Struck:
                 stack="embedded",
                 replicas=replicas,
             ),
-            fits=fits_of(
+            fits=fingerprints_of(
                 _SWEEPING,
                 self.clause,
                 self.mutant,
@@ -184,8 +187,8 @@ class Struck:
                 catalog=settings.catalog(),
                 descriptor=load(_DESCRIPTOR),
             ),
-            expected=Expected(what=gap.what),
-            recording=Recording.model_validate(recorded_faults(found, self.aspect)[RECORDING]),
+            expected=ExpectedFinding(what=gap.what),
+            recording=recorded.recording,
         )
 
 
@@ -208,9 +211,9 @@ FINDINGS: Sequence[Raced | Struck] = (
 
 @dataclass
 class Tally:
-    """How many replays of a bundle there were, in which way, and how many were as recorded.
+    """The number of replays of a bundle by way, and how many ended as recorded.
 
-    A call of which nothing came, as its system did not start, is no replay; the bar is missed all the same.
+    A call without a result, because its system did not start, is not a replay but also a failure.
     """
 
     replays: Counter[str] = field(default_factory=Counter)
@@ -218,7 +221,7 @@ class Tally:
     otherwise: Counter[str] = field(default_factory=Counter)
 
     def add(self, way: str, told: Sequence[Mapping[str, Any]], wanted: int) -> None:
-        """Take in what calls told."""
+        """Add the results of calls."""
         ran = sum(call["replays"] for call in told)
         self.replays[way] += ran
         self.as_recorded[way] += sum(call["as_recorded"] for call in told)
@@ -239,7 +242,7 @@ class Tally:
 
 
 def replayed(bundle: Path, times: int, containers: int) -> Tally:
-    """Replay a bundle in every way."""
+    """Replay a bundle in every way and return the tally."""
     tally = Tally()
     few = times // _SHARE
     on_one = times - 2 * few
@@ -257,10 +260,10 @@ def replayed(bundle: Path, times: int, containers: int) -> Tally:
 def _called(
     arguments: Sequence[str], *, calls: int = 1, reports: Path | None = None, code: int | None = None
 ) -> list[Mapping[str, Any]]:
-    """Call the command line in a process of its own; the JSON of each call.
+    """Call the command line in a separate process; returns the JSON of each call.
 
     Raises:
-        HarnessError: it did not end with the exit code that was wanted.
+        HarnessError: the exit code is not the expected one.
     """
     done = subprocess.run(
         [sys.executable, "-c", _CALLED, str(calls), *arguments],

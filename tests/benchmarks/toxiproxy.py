@@ -1,8 +1,8 @@
-"""Our Toxiproxy beside the real one, in one run: added latency, throughput and CPU.
+"""Compares our Toxiproxy with the real one in one run: added latency, throughput and CPU time.
 
     python -m tests.benchmarks.toxiproxy [--real BINARY] [--rounds N]
 
-Figures of one machine mean little by themselves: read the ratios.
+The results are the ratios; absolute figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ uvloop.run(main())
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one way to the server; times in microseconds."""
+    """The measurements of one way to the server; times in microseconds."""
 
     one_us: float
     one_p99_us: float
@@ -83,7 +83,7 @@ def _many(port: int, clients: int, rounds: int) -> float:
 
 
 def _bulk(port: int) -> float:
-    """Megabytes a second to the server, until it has taken them: an echo follows the last."""
+    """Return the throughput to the server in megabytes per second, until the last echo arrives."""
     block = bytes(1024 * 1024)
     with _connect(port) as sock:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The bundled catalog against its own files, read without the model."""
+"""Compares the bundled catalog with its files, read without the model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def rows() -> list[dict]:
     return [row for name in FILES for row in tomllib.loads(folder.joinpath(name).read_text())["gap"]]
 
 
-def test_there_are_157_gaps_545_clauses_and_535_mutants(catalog, rows):
-    assert (len(catalog), len(catalog.clauses), len(catalog.mutants)) == (157, 545, 535)
+def test_there_are_157_gaps_545_clauses_and_at_least_535_mutants(catalog, rows):
+    assert (len(catalog), len(catalog.clauses)) == (157, 545)
+    assert len(catalog.mutants) == sum(len(row["open_when"]) for row in rows) >= 535
     assert len(rows) == 157
     assert sum(len(row["closed_when"]) for row in rows) == 545
-    assert sum(len(row["open_when"]) for row in rows) == 535
 
 
 def test_nothing_of_a_file_is_lost(catalog, rows):
@@ -39,8 +39,8 @@ def test_nothing_of_a_file_is_lost(catalog, rows):
         assert [(c.letter, list(c.by), c.text) for c in gap.clauses] == [
             (c["id"], c["by"], c["text"]) for c in row["closed_when"]
         ]
-        assert [(m.number, [name[-1] for name in m.breaks], m.text) for m in gap.mutants] == [
-            (m["id"], m["breaks"], m["text"]) for m in row["open_when"]
+        assert [(m.number, [name[-1] for name in m.breaks], m.text, m.origin) for m in gap.mutants] == [
+            (m["id"], m["breaks"], m["text"], m.get("origin", "")) for m in row["open_when"]
         ]
 
 
@@ -69,6 +69,7 @@ def test_an_id_may_hold_a_dot(catalog):
 
 
 def test_mutants_that_break_a_clause_are_found_from_both_sides(catalog):
-    assert [m.number for m in catalog.gap("SYS-03").mutants_breaking("SYS-03.c")] == [1, 2, 3, 6]
-    named = [m.name for m in catalog.mutants_breaking(["SYS-03.c", "SYS-04.c"])]
-    assert named == ["SYS-03.1", "SYS-03.2", "SYS-03.3", "SYS-03.6", "SYS-04.2"]
+    assert [m.number for m in catalog.gap("SYS-03").mutants_breaking("SYS-03.c")][:4] == [1, 2, 3, 6]
+    named = {m.name for m in catalog.mutants_breaking(["SYS-03.c", "SYS-04.c"])}
+    assert {"SYS-03.1", "SYS-03.2", "SYS-03.3", "SYS-03.6", "SYS-04.2"} <= named
+    assert {name.partition(".")[0] for name in named} == {"SYS-03", "SYS-04"}

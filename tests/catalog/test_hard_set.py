@@ -1,4 +1,4 @@
-"""The hard set: a catalog of its own, on top of the bundled one and never part of it."""
+"""The hard set: a separate catalog that extends the bundled one and is never part of it."""
 
 from __future__ import annotations
 

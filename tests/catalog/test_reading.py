@@ -1,4 +1,4 @@
-"""A catalog that contradicts itself is refused, with everything that is wrong."""
+"""An inconsistent catalog is refused with all of its errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_one_file_can_be_named_instead_of_a_folder(tmp_path):
         (gap(breaks="a"), "OUR-1.b is broken by no mutant"),
         (gap(more='same_as = ["SYS-99"]'), "the same as SYS-99, which is no gap"),
         (gap() + gap(), "OUR-1 is used 2 times"),
-        # A gap's id may look like another gap's mutant; then its name would say nothing.
+        # A gap's id may equal the name of another gap's mutant, which would be ambiguous.
         (gap() + gap("OUR-1.1"), "OUR-1.1 is used 2 times"),
         (gap(priority="P9"), "gap OUR-1 priority: Input should be 'P0', 'P1', 'P2' or 'P3'"),
         (gap(by="magic"), "gap OUR-1 closed_when 1 by 1: Input should be 'interleavings'"),

@@ -1,4 +1,4 @@
-"""A project over toy stacks, and the command line called in it."""
+"""A project with toy stacks, and the command line called in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from overbooked.cli.entry import perform
-from tests.bookkeeping.toy import TOOLS
+from tests.plugin.toy_stack import TOOLS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ means = ["bursts", "toxics", "process", "properties", "matrix", "journey", "meas
 
 DESCRIPTOR = """
 name = "toy"
-adapter = "tests.bookkeeping.toy:Adapter"
+adapter = "tests.plugin.toy_stack:Adapter"
 
 [mutants]
 list = ["{python}", "-c", "print('[\\"SYS-03.1\\", \\"SYS-03.2\\", \\"SYS-03.5\\"]')"]
@@ -44,7 +44,7 @@ CONFTEST = (
     """
 from pathlib import Path
 import pytest
-from tests.bookkeeping.toy import factory
+from tests.plugin.toy_stack import factory
 
 @pytest.fixture(scope="session")
 def stack_factory():
@@ -53,7 +53,7 @@ def stack_factory():
     + TOOLS
 )
 
-# Every mutant of SYS-03 that the toy has opens the clauses it breaks.
+# Every mutant of SYS-03 in the toy opens the clauses that it breaks.
 SCENARIOS = """
 from overbooked import GapFound, gap
 
@@ -84,7 +84,7 @@ async def test_a_mix(stack, judge):
 
 @dataclass(frozen=True)
 class Called:
-    """What came of one call."""
+    """The result of one call."""
 
     code: int
     out: str
@@ -121,7 +121,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         monkeypatch.delenv(name)
     monkeypatch.chdir(root)
     monkeypatch.syspath_prepend(str(REPOSITORY))
-    # A session of the command line is its own, not a worker's of the session that tests it.
+    # A session of the command line is independent of the xdist workers of the testing session.
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
         monkeypatch.delenv(name)
 

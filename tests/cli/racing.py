@@ -1,4 +1,4 @@
-"""A project whose scenarios explore a race of two increments, on a server in memory."""
+"""A project whose scenarios explore a race of two increments on an in-memory server."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from overbooked.histories.history import History
-from overbooked.interleavings.footprinter import Footprinting
+from overbooked.interleavings.footprinter import Footprinter
 from overbooked.interleavings.footprints.resources import EVERYTHING, Footprint
-from overbooked.interleavings.scheduler.actor_state import Stepping
-from overbooked.interleavings.scheduler.controller import Experience, Limits, Scheduled
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.actor_state import ExecutedStep
+from overbooked.interleavings.scheduler.controller import LearnedBehaviour, ScheduleRun, Timeouts
+from overbooked.interleavings.scheduler.race import Race, RaceResult
 from overbooked.interleavings.search.schedule import Step
 from overbooked.plugin import explorer_factory as exploring
-from tests.explore.simulated import FAST, Program, Server, SimulatedLink, play
+from tests.interleavings.fake_database import FAST, Program, Server, SimulatedLink, play
 
 from .conftest import Project
 
@@ -25,7 +25,7 @@ CONFTEST = """
 from pathlib import Path
 from types import SimpleNamespace
 import pytest
-from tests.bookkeeping.toy import factory
+from tests.plugin.toy_stack import factory
 from tests.cli.racing import GATED
 
 @pytest.fixture(scope="session")
@@ -52,31 +52,38 @@ from overbooked import GapFound, gap
 from overbooked.catalog.model import Means
 from overbooked.verdicts.exercise import Exercise
 from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race
+from types import SimpleNamespace
 
-async def nothing(replica):
-    return None
+class Counts:
+    # What an actor does: the runner counts on a server of its own and leaves that here.
 
-def counted(ran):
-    if ran.facts["server"].data["x"] < len(ran.race.actors):
-        raise GapFound("an increment is lost", expected="each counts", observed="one did not",
-                       operations=["mail to ana@example.com"])
+    def __init__(self, locking):
+        self.locking = locking
+        self.server = None
+
+    async def __call__(self, replica):
+        return None
+
+async def two(system, judge):
+    while True:
+        counts = Counts(system.stack.mutant is None)
+        ran = yield [Actor("ana", "count", counts), Actor("ben", "count", counts)]
+        with judge("SYS-03.a"):
+            if counts.server.data["x"] < len(ran.race.actors):
+                raise GapFound("an increment is lost", expected="each counts", observed="one did not",
+                               operations=["mail to ana@example.com"])
 
 @gap("SYS-03.a")
-async def test_counting(explore, system):
-    async def two():
-        actors = [Actor("ana", "count", nothing), Actor("ben", "count", nothing)]
-        return Race(actors, always=[counted], facts={"locking": system.stack.mutant is None})
-
-    await explore.interleavings(two, name="first")
-    await explore.interleavings(two, name="second")
+async def test_counting(explorer, system, judge):
+    await explorer.explore(two, system, judge, name="first")
+    await explorer.explore(two, system, judge, name="second")
 
 @pytest.fixture
-def races(judge):
+def bursts(judge):
     judge.exercised(Exercise(Means.BURSTS, 1))
 
 @gap("SYS-03.c")
-async def test_bursts(stack, judge, races):
+async def test_bursts(stack, judge, bursts):
     judge.count("rounds")
 """
 
@@ -96,36 +103,37 @@ def increments(server: Server, *, locking: bool) -> Program:
 
 
 class MemoryStage:
-    """Runs schedules of increments on a server of its own."""
+    """Runs schedules of increments on its own server."""
 
-    def __init__(self, *_: Any, limits: Limits | None = None, **__: Any) -> None:
+    def __init__(self, *_: Any, limits: Timeouts | None = None, **__: Any) -> None:
         self.limits = limits
 
     async def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: nothing was opened."""
 
     async def run(
-        self, race: Race, choose: Any, *, begun: float, experience: Experience, learning: bool = False
-    ) -> tuple[Ran, Scheduled]:
+        self, race: Race, choose: Any, *, experience: LearnedBehaviour, learning: bool = False
+    ) -> tuple[RaceResult, ScheduleRun]:
         server = Server()
-        programs = [increments(server, locking=bool(race.facts.get("locking"))) for _ in race.actors]
-        limits = FAST if self.limits is None else Limits(**{**_fields(FAST), "schedule_s": 30.0})
+        counts: Any = race.actors[0].does
+        programs = [increments(server, locking=counts.locking) for _ in race.actors]
+        limits = FAST if self.limits is None else Timeouts(**{**_fields(FAST), "schedule_s": 30.0})
         done = await play(
             server, *programs, choose=choose, experience=experience, learning=learning, limits=limits
         )
-        told = Race(race.actors, race.always, facts={**race.facts, "server": server})
-        return Ran(told, [None, None], History(()), done.trace), done
+        counts.server = server
+        return RaceResult(race, [None, None], History(()), done.trace), done
 
 
-def _fields(limits: Limits) -> dict[str, float]:
+def _fields(limits: Timeouts) -> dict[str, float]:
     return {name: getattr(limits, name) for name in limits.__slots__}
 
 
-class Coarse(Footprinting):
-    """Everything depends on everything."""
+class Coarse(Footprinter):
+    """Treats all steps as dependent on each other."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        """Nothing has to be known."""
+        """Ignore all arguments."""
 
     async def ready(self) -> None:
         await asyncio.sleep(0)
@@ -133,10 +141,10 @@ class Coarse(Footprinting):
     def harmless(self, boundary: Any) -> bool:
         return False
 
-    def of(self, steps: Sequence[Stepping]) -> list[Footprint]:
+    def of(self, steps: Sequence[ExecutedStep]) -> list[Footprint]:
         return [EVERYTHING for _ in steps]
 
-    def steps(self, steps: Sequence[Stepping]) -> list[Step]:
+    def steps(self, steps: Sequence[ExecutedStep]) -> list[Step]:
         return [
             Step(one.lane, one.enabled, EVERYTHING, blocked_until=one.blocked_until, yields=one.yields)
             for one in steps
@@ -149,17 +157,17 @@ def prepare(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     diary, seeds = project.root.parent / "diary", project.root.parent / "seeds"
     (folder / "conftest.py").write_text(CONFTEST.format(diary=str(diary), seeds=str(seeds)))
     (folder / "test_races.py").write_text(SCENARIOS)
-    monkeypatch.setattr(exploring, "Stage", MemoryStage)
-    monkeypatch.setattr(exploring, "Footprinting", Coarse)
-    monkeypatch.setattr(exploring, "Aim", lambda *_: SimpleNamespace(burst=lambda _: None))
+    monkeypatch.setattr(exploring, "ScheduleRunner", MemoryStage)
+    monkeypatch.setattr(exploring, "Footprinter", Coarse)
+    monkeypatch.setattr(exploring, "HostPolicy", lambda *_: SimpleNamespace(burst=lambda _: None))
     return project
 
 
 def diary(project: Project) -> list[str]:
-    """What was done to the stack."""
+    """Return the recorded calls to the stack."""
     return (project.root.parent / "diary").read_text().splitlines()
 
 
 def seeds(project: Project) -> list[str]:
-    """The seeds that scenarios had."""
+    """Return the seeds of the scenarios."""
     return (project.root.parent / "seeds").read_text().split()

@@ -1,4 +1,4 @@
-"""`./overbooked`: installs once, starts at once, and never takes a half-made venv for a whole one."""
+"""`./overbooked` installs once, starts fast afterwards, and never uses an incomplete venv."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from .conftest import REPOSITORY
 
-# Stands in for Python, venv and pip, and writes down what it was asked; locking is the real one's.
+# Replaces Python, venv and pip, and records its arguments; only locking uses the real one.
 FAKE_PYTHON = f"""#!/bin/sh
 echo "$*" | head -n 1 >>"$DIARY"
 case "$*" in
@@ -73,14 +73,14 @@ class Checkout:
         )
 
     def await_stalled(self) -> None:
-        """Return when an installation that was told to stall does."""
+        """Wait until the stalling installation has started to stall."""
         until = time.monotonic() + 30
         while not self.diary.exists() or "stalled" not in self.diary.read_text():
             assert time.monotonic() < until
             time.sleep(0.01)
 
     def asked(self) -> list[str]:
-        """What Python was asked since the last look."""
+        """Return the calls of Python since the last call of this method."""
         lines = self.diary.read_text().splitlines() if self.diary.exists() else []
         self.diary.unlink(missing_ok=True)
         return lines
@@ -273,14 +273,14 @@ def test_the_lock_of_an_earlier_version_of_the_script_is_no_lock(checkout: Check
 
 
 def as_a_user(command: list[str]) -> list[str]:
-    """The command as somebody who is not root; root may write everywhere."""
+    """Return the command run as a user other than root, who may write everywhere."""
     if os.geteuid() != 0:
         return command
     return ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", *command]
 
 
 def test_a_checkout_that_cannot_be_written_is_one_line(checkout: Checkout, tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user alone
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are private to one user
         Path(folder).chmod(0o755)
         root = shutil.copytree(checkout.root, Path(folder) / "checkout")
         python = shutil.copy(checkout.python, Path(folder) / "python")

@@ -1,4 +1,4 @@
-"""The commands that look and do not run."""
+"""The commands that run no scenario."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from overbooked.catalog import Catalog
 from overbooked.cli.group import COMMANDS
 
 from .conftest import Project
@@ -79,7 +80,7 @@ def test_shards_are_reported_as_one_run(project: Project) -> None:
     (whole,) = [run for run in project.runs() if run.name not in shards]
     merged = json.loads((whole / "scorecard.json").read_text())
     assert merged["run"] == "+".join(shards)
-    assert merged["shard"] == {"of": 2, "present": [1, 2], "missing": []}
+    assert merged["shard"] == {"of": 2, "present": [1, 2], "missing": [], "scenarios": {}}
     assert (whole / "summary.md").exists()
     one = project.root / "one.toml"
     one.write_text('rules = [{ clauses = ["SYS-03.c"], stop = ["open", "inconclusive"] }]\n')
@@ -140,3 +141,92 @@ def test_scenarios_of_a_second_settings_file_are_listed_with_its_gaps(project: P
 
     assert called.code == 0, called.err
     assert "1/1/1 clauses" in called.out
+
+
+def test_the_list_can_be_narrowed_to_a_state_and_to_mutants(project: Project) -> None:
+    without = project.call("list", "--state", "open")
+    assert without.code == 2
+    assert "no complete run" in without.err
+    project.call("run", "SYS-03.c")
+    closed = json.loads(project.call("list", "--state", "closed", "--json").out)
+    assert [state["id"] for state in closed] == ["SYS-03"]
+    assert json.loads(project.call("list", "--state", "open", "--json").out) == []
+    assert project.call("list", "--state", "open").out.startswith("no such gap")
+    assert json.loads(project.call("list", "--state", "closed", "--priority", "P3", "--json").out) == []
+    mutants = json.loads(project.call("list", "--mutants", "--state", "closed", "--json").out)
+    assert [row["id"] for row in mutants if row["available"]] == ["SYS-03.1", "SYS-03.2", "SYS-03.5"]
+    assert {row["id"].partition(".")[0] for row in mutants} == {"SYS-03"}
+    assert {row["origin"] for row in mutants} <= {"", "blind"}
+    assert f"{len(mutants)} mutants, the target has 3" in project.call("list", "SYS-03", "--mutants").out
+
+
+def test_a_run_of_a_mutant_gives_no_gap_a_state(project: Project) -> None:
+    project.call("run", "SYS-03.c", "--mutant", "SYS-03.1")
+    assert project.call("list", "--state", "open").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (("rnu",), "run"),
+        (("prov",), "prove"),
+        (("run", "--prorfile", "quick"), "--profile"),
+        (("prove", "--sinse", "HEAD"), "--since"),
+        (("run", "--stack", "embeded"), "embedded"),
+        (("list", "--state", "closd"), "closed"),
+        (("run", "SYS-3"), "SYS-03"),
+        (("run", "SYS-03.z"), "SYS-03"),
+        (("run", "--mutant", "SYS-03.99"), "SYS-03."),
+        (("prove", "SYS-03.99"), "no mutant is called 'SYS-03.99'; nearest: SYS-03."),
+        (("prove", "SYS-03.1"), "SYS-03 --mutant SYS-03.1"),
+        (("list", "--theme", "revenu"), "revenue"),
+        (("list", "--priority", "P9"), "P0"),
+        (("run", "--profile", "quik"), "quick"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest(
+    project: Project, arguments: tuple[str, ...], nearest: str
+) -> None:
+    called = project.call(*arguments)
+    assert called.code == 2
+    assert nearest in called.err
+    assert called.err.count("\n") == 1
+    assert "Traceback" not in called.err
+
+
+def test_the_brief_has_every_clause_and_every_mutant(project: Project) -> None:
+    gap = Catalog.load().gap("SYS-03")
+    called = project.call("blind", "SYS-03")
+    assert called.code == 0
+    words = " ".join(called.out.split())
+    for text in [clause.text for clause in gap.clauses] + [mutant.text for mutant in gap.mutants]:
+        assert text in words
+
+
+def test_the_brief_names_no_scenario_and_no_verdict(project: Project) -> None:
+    project.call("run", "SYS-03.c")
+    called = project.call("blind", "SYS-03")
+    assert "test_" not in called.out
+    assert "scenarios/" not in called.out
+    assert "CLOSED" not in called.out
+
+
+def test_the_next_number_is_free_and_its_row_fits_the_catalog(project: Project) -> None:
+    brief = json.loads(project.call("blind", "sys-03", "--json").out)
+    taken = {mutant["id"] for mutant in brief["mutants"]}
+    assert f"SYS-03.{brief['next']}" not in taken
+    own = project.root / "own.toml"
+    own.write_text(
+        'source = "x"\nprefix = "OWN"\n[[gap]]\nid = "OWN-1"\ntitle = "t"\npriority = "P1"\ntheme = "own"\n'
+        'closed_when = [{ id = "a", by = ["journey"], text = "t" }]\n'
+        f"open_when = [{brief['row']}]\n"
+    )
+    (mutant,) = Catalog.load([own]).gap("OWN-1").mutants
+    assert (mutant.number, mutant.origin) == (brief["next"], "blind")
+
+
+def test_the_name_of_a_clause_or_a_mutant_names_its_gap(project: Project) -> None:
+    assert json.loads(project.call("blind", "SYS-03.b", "--json").out)["id"] == "SYS-03"
+    unknown = project.call("blind", "SYS-99")
+    assert unknown.code == 2
+    assert "nearest" in unknown.err

@@ -1,4 +1,4 @@
-"""Lines everywhere, and a status that moves on a terminal only."""
+"""Output lines, and a live status on terminals only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overbooked.cli.display import Moving, Plain, displayed
+from overbooked.cli.display import LiveDisplay, PlainDisplay, open_display
 from overbooked.cli.progress import Progress
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial
 from overbooked.runs.plan import Trial
 from overbooked.runs.result import TrialResult
 
 
 def test_a_sentence_is_one_line_however_long() -> None:
     stream = io.StringIO()
-    Plain(Console(file=stream, width=20)).line(Text("a sentence that is longer than twenty"))
+    PlainDisplay(Console(file=stream, width=20)).line(Text("a sentence that is longer than twenty"))
     assert stream.getvalue().count("\n") == 1
 
 
 def test_a_terminal_shows_lines_over_a_status() -> None:
     stream = io.StringIO()
-    moving = Moving(Console(file=stream, force_terminal=True, width=60))
+    moving = LiveDisplay(Console(file=stream, force_terminal=True, width=60))
     with moving.live:
         moving.status("3 of 9")
         moving.line(Table.grid())
@@ -35,7 +35,7 @@ def test_a_terminal_shows_lines_over_a_status() -> None:
 
 
 def test_what_is_no_terminal_gets_lines_only(capfd: pytest.CaptureFixture[str]) -> None:
-    with displayed() as display:
+    with open_display() as display:
         display.status("never seen")
         display.line(Text("seen"))
     assert capfd.readouterr().err == "seen\n"
@@ -43,7 +43,7 @@ def test_what_is_no_terminal_gets_lines_only(capfd: pytest.CaptureFixture[str]) 
 
 def test_elsewhere_a_status_is_a_line_when_nothing_was_said_for_long() -> None:
     stream, now = io.StringIO(), [0.0]
-    plain = Plain(Console(file=stream, width=60), quiet_s=60, clock=lambda: now[0])
+    plain = PlainDisplay(Console(file=stream, width=60), quiet_s=60, clock=lambda: now[0])
 
     def at(seconds: float, text: str) -> None:
         now[0] = seconds
@@ -58,8 +58,8 @@ def test_elsewhere_a_status_is_a_line_when_nothing_was_said_for_long() -> None:
     assert stream.getvalue().splitlines() == ["1:01  1 of 9", "found something", "2:55  7 of 9"]
 
 
-def trial(name: str) -> Collected:
-    return Collected(f"t.py::test_{name}", Trial("healthy"), ("SYS-03.c",))
+def trial(name: str) -> CollectedTrial:
+    return CollectedTrial(f"t.py::test_{name}", Trial("healthy"), ("SYS-03.c",))
 
 
 def test_progress_counts_and_estimates_from_what_scenarios_took_before() -> None:
@@ -69,7 +69,7 @@ def test_progress_counts_and_estimates_from_what_scenarios_took_before() -> None
     progress.start(trial("a"))
     assert progress.left_s() is None
     assert progress.sentence() == "0 of 2   a [healthy]"
-    broken = TrialResult.broken("t.py::test_a", Trial("healthy"), ("SYS-03.c",), "x")
+    broken = TrialResult.failed("t.py::test_a", Trial("healthy"), ("SYS-03.c",), "x")
     progress.end(
         TrialResult(
             **{name: getattr(broken, name) for name in ("scenario", "trial", "results", "started_at")},

@@ -1,4 +1,4 @@
-"""Whatever goes wrong: one clear line and the documented code."""
+"""Every error: one clear line and the documented exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Raise:
             raise error
 
         monkeypatch.setattr(
-            commands.Lazily, "get_command", lambda *_: click.Command("doctor", callback=broken)
+            commands.LazyGroup, "get_command", lambda *_: click.Command("doctor", callback=broken)
         )
 
     return with_error

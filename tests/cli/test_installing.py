@@ -1,4 +1,4 @@
-"""`./overbooked` with real venv and real pip: what is installed is the lock's, whatever an index offers."""
+"""`./overbooked` with real venv and pip installs the locked versions, whatever an index offers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from .conftest import REPOSITORY
 from .wheels import wheel
 
-# A build backend in the tree, so that nothing needs to be fetched to build the project.
+# A build backend in the tree, so that the project is built without downloads.
 BACKEND = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -51,8 +51,8 @@ class Quiet(SimpleHTTPRequestHandler):
 def index(tmp_path: Path) -> Iterator[str]:
     """A package index on loopback with two releases of two packages, the newer ones not in the lock.
 
-    alpha needs `beta[fast]`, whose extra needs gamma: with dependencies resolved, pip looks at the
-    newest beta for its extra, which the lock has no hash of.
+    alpha needs `beta[fast]`, whose extra needs gamma. If pip resolved dependencies, it would read the newest
+    beta for its extra, for which the lock has no hash.
     """
     simple = tmp_path / "index" / "simple"
     for version in ("1.0", "2.0"):
@@ -75,7 +75,7 @@ def index(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, index: str) -> Path:
-    """A project whose lock has the older release of each package."""
+    """A project whose lock file names the older release of each package."""
     root = tmp_path / "checkout"
     root.mkdir()
     shutil.copy(REPOSITORY / "overbooked", root)
@@ -91,7 +91,7 @@ def checkout(tmp_path: Path, index: str) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A venv with pip alone; making one takes longer than all that is installed here."""
+    """A venv with only pip, shared because creating one takes long."""
     folder = tmp_path_factory.mktemp("bare") / "venv"
     subprocess.run([sys.executable, "-I", "-m", "venv", "--symlinks", str(folder)], check=True, timeout=120)
     return folder
@@ -99,7 +99,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def begun(checkout: Path, bare: Path) -> Path:
-    """The checkout with a venv of an earlier lock, which is brought up to date."""
+    """The checkout with a venv of an earlier lock, which has to be updated."""
     venv = Path(shutil.copytree(bare, checkout / ".venv", symlinks=True))
     (venv / "overbooked.venv").touch()
     (venv / "overbooked.stamp").write_text(f"{checkout}\nan earlier lock\n")
@@ -133,7 +133,7 @@ def test_the_locked_releases_are_installed_although_the_index_has_newer_ones(
 
 
 def test_settings_of_the_users_pip_and_python_have_no_say(begun: Path, index: str, tmp_path: Path) -> None:
-    """A package on PYTHONPATH counts as installed for pip; a constraint has no hashes."""
+    """pip treats a package on PYTHONPATH as installed; a constraint has no hashes."""
     there = tmp_path / "there"
     there.mkdir()
     with zipfile.ZipFile(tmp_path / "index" / "simple" / "alpha" / "alpha-1.0-py3-none-any.whl") as archive:

@@ -1,4 +1,4 @@
-"""An interrupted run cleans up, says so in a line, and is never mistaken for a result."""
+"""An interrupted run cleans up, reports it in one line, and never counts as a result."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_ctrl_c_closes_every_stack_and_leaves_an_incomplete_scorecard(
 ) -> None:
     with running(project, "run", "SYS-04", "--workers", workers) as child:
         await_that(lambda: "at work" in lines(diary))
-        os.killpg(child.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the whole group
         _, err = child.communicate(timeout=WAIT_S)
     assert child.returncode == 130
     assert err.splitlines()[-1].startswith("overbooked: interrupted; cleaned up")
@@ -78,6 +78,7 @@ def test_ctrl_c_closes_every_stack_and_leaves_an_incomplete_scorecard(
     (run,) = project.runs()
     card = json.loads((run / "scorecard.json").read_text())
     assert (card["complete"], card["aborted"]) == (False, "interrupted")
+    assert {"junit.xml", "summary.md", "allure-results"} <= {path.name for path in run.iterdir()}
     assert not (project.reports / "latest").exists()
 
 

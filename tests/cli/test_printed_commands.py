@@ -1,4 +1,4 @@
-"""The commands that a finding prints judge the same system again, as they are printed."""
+"""The commands that a finding prints judge the same system again when run as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`race`: what is explored, what is shown, one order by hand and step by step, and how it ends."""
+"""`race`: exploration, output, a single order by hand and step by step, and exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def racing(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def keyboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Whatever is typed is all that standard input has."""
+    """Provide typed text as the whole of standard input."""
 
     def types(text: str) -> None:
         file = tmp_path / "typed"
@@ -37,6 +37,67 @@ def test_a_race_that_nothing_breaks_is_closed(racing: Project) -> None:
     called = racing.call("race", "SYS-03.a")
     assert called.code == 0
     assert "SYS-03.a closed: 36 schedules of 2 races" in called.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--strategy", "random"), "2 actors sampled by random walk, seed "),
+        (("--strategy", "pct", "--depth", "2"), "2 actors sampled by PCT of depth 2, seed "),
+    ],
+)
+def test_a_strategy_samples(racing: Project, options: tuple[str, ...], said: str) -> None:
+    called = racing.call("race", "SYS-03.a", *options, "--schedules", "9")
+    printed = " ".join(called.err.split())
+    assert called.code == 0, called.err
+    assert said in printed
+    assert "(18 schedules)" in printed
+    assert "exhausted" not in printed
+
+
+def test_a_finding_of_a_strategy_leaves_a_bundle(racing: Project) -> None:
+    called = racing.call("race", "SYS-03.a", "--mutant", "SYS-03.1", "--strategy", "pct", "--seed", "3")
+    assert called.code == 1, called.err
+    assert "overbooked replay" in called.err
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--strategy", "pct", "--preemptions", "2"), "--preemptions bounds an exhaustive search"),
+        (("--strategy", "random", "--shard", "1/2"), "--shard divides an exhaustive search"),
+        (("--strategy", "random", "--depth", "2"), "--depth is PCT's"),
+        (("--strategy", "replay"), "--strategy replay follows a schedule"),
+        (("--strategy", "pct", "--schedule", "0,1"), "--schedule runs one schedule"),
+        (("--schedules", "5", "--step"), "--schedules counts schedules of an exploration"),
+        (("--race", "tow", "--schedule", "0"), "no race is called 'tow'; nearest: two"),
+    ],
+)
+def test_options_that_contradict_a_strategy_are_refused(
+    racing: Project, options: tuple[str, ...], why: str
+) -> None:
+    called = racing.call("race", "SYS-03.a", *options)
+    assert called.code == 2
+    assert why in called.err
+    assert len(called.err.strip().splitlines()) == 1
+
+
+def test_races_are_listed_without_a_stack(racing: Project) -> None:
+    called = racing.call("race", "--list", "SYS-03.a", "--json")
+    assert called.code == 0
+    (first, second) = json.loads(called.out)
+    assert [one["title"] for one in (first, second)] == ["first", "second"]
+    assert (first["race"], first["clauses"], first["how"]) == ("two", ["SYS-03.a"], "explored")
+    assert first["scenario"] == "scenarios/test_races.py::test_counting"
+    assert "Actor('ana', 'count', counts)" in first["actors"]
+    assert not racing.reports.exists()
+
+
+def test_races_of_a_catalog_that_is_not_loaded_are_not_listed(racing: Project) -> None:
+    file = racing.root / "scenarios" / "test_races.py"
+    file.with_name("test_others.py").write_text(file.read_text().replace("SYS-03.a", "OWN-01.a"))
+    called = racing.call("race", "--list", "--json")
+    assert {clause for race in json.loads(called.out) for clause in race["clauses"]} == {"SYS-03.a"}
 
 
 def test_a_clause_that_nothing_explores_is_not_covered(racing: Project) -> None:
@@ -102,7 +163,7 @@ def test_the_race_within_a_scenario_can_be_named(racing: Project) -> None:
 def test_an_order_that_cannot_be_followed_is_inconclusive(racing: Project) -> None:
     called = one_order(racing, "--schedule", "0,0,0,0,0,0,0")
     assert called.code == 3
-    assert "only 1 can go" in called.err
+    assert "only 1 can run" in called.err
 
 
 @pytest.mark.parametrize("said", ["0,x", "1;2", "-1"])
@@ -174,9 +235,9 @@ def test_each_step_is_chosen_by_hand(racing: Project, keyboard: Type) -> None:
     called = one_order(racing, "--step", "--json")
     assert called.code == 1
     assert json.loads(called.out)["schedule"] == [0, 0, 1, 1, 1, 1, 0, 0]
-    assert "step 2: who goes? [0/1, Enter 0, g, q, ?]" in called.err
+    assert "step 2: which actor next? [0/1, Enter 0, g, q, ?]" in called.err
     assert "  0  BEGIN  SELECT" in called.err
-    assert "step 6: who goes?" not in called.err, "there is nobody else left who could go"
+    assert "step 6: which actor next?" not in called.err, "no other actor can continue"
 
 
 def test_enter_goes_on_as_usual_and_g_to_the_end(racing: Project, keyboard: Type) -> None:
@@ -191,8 +252,8 @@ def test_a_schedule_leads_to_where_the_choosing_begins(racing: Project, keyboard
     called = one_order(racing, "--schedule", "0,0,1,1", "--step")
     assert called.code == 1
     assert "  1                 >BEGIN  SELECT" in called.err
-    assert "step 4: who goes?" in called.err
-    assert called.err.count("who goes?") == 1
+    assert "step 4: which actor next?" in called.err
+    assert called.err.count("which actor next?") == 1
 
 
 def test_what_cannot_go_is_asked_again(racing: Project, keyboard: Type) -> None:
@@ -200,7 +261,7 @@ def test_what_cannot_go_is_asked_again(racing: Project, keyboard: Type) -> None:
     called = one_order(racing, "--step")
     assert "'7' cannot go now" in called.err
     assert "'what' cannot go now" in called.err
-    assert called.err.count("step 0: who goes?") == 4
+    assert called.err.count("step 0: which actor next?") == 4
 
 
 @pytest.mark.parametrize("typed", ["0\nq\n", "0\n"])

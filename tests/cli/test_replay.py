@@ -1,4 +1,4 @@
-"""`replay`: the same order, the same messages, the same verdict; and what is said when it no longer fits."""
+"""`replay`: same order, same messages, same verdict; and the messages if a bundle no longer fits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from overbooked.bundles.schema import ExpectedFinding
+from overbooked.cli.replay_outcome import message_difference
+from overbooked.verdicts.evidence import Finding
+from tests.bundles.test_schema import bundle as sample_bundle
 
 from .conftest import Project
 from .racing import diary, prepare, seeds
@@ -71,15 +76,15 @@ def test_on_another_system_the_order_no_longer_applies(racing: Project, bundle: 
     called = racing.call("replay", str(bundle), "--healthy")
     assert called.code == 3
     assert "inconclusive" in called.err
-    assert "can go: the service has changed" in called.err
+    assert "can run: the service has changed" in called.err
 
 
 def test_what_was_found_and_is_not_any_more_satisfies(racing: Project, bundle: Path) -> None:
     scenario = racing.root / "scenarios" / "test_races.py"
     scenario.write_text(scenario.read_text().replace("< len(ran.race.actors)", "< 0"))
-    called = racing.call("replay", str(bundle))
+    called = racing.call("replay", str(bundle), "--anyway")
     assert called.code == 0
-    assert "not found any more: an increment is lost" in called.err
+    assert "no longer found: an increment is lost" in called.err
 
 
 def test_messages_that_part_from_those_recorded_are_named(racing: Project, bundle: Path) -> None:
@@ -95,10 +100,10 @@ def test_another_message_is_named(racing: Project, bundle: Path) -> None:
     rewrite(bundle, lambda data: data["expected"].update(what="two increments are lost"))
     called = racing.call("replay", str(bundle))
     assert called.code == 1
-    assert "wanted 'two increments are lost', found 'an increment is lost'" in called.err
+    assert "expected 'two increments are lost', observed 'an increment is lost'" in called.err
 
 
-# -- what no longer fits --------------------------------------------------------------------------
+# -- outdated bundles -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,7 @@ def test_another_message_is_named(racing: Project, bundle: Path) -> None:
         (
             "def test_counting",
             "def test_adding",
-            "there is no scenario scenarios/test_races.py::test_counting",
+            "the scenario scenarios/test_races.py::test_counting no longer exists",
         ),
     ],
 )
@@ -145,13 +150,13 @@ def test_a_changed_scenario_is_run_anyway_when_that_is_asked(racing: Project, bu
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: data["fits"].update(catalog="0" * 16), "the catalog says something else of SYS-03.a"),
+        (lambda data: data["fits"].update(catalog="0" * 16), "the catalog's text of SYS-03.a"),
         (
             lambda data: data["fits"].update(target="other"),
-            "it was made of other, and overbooked.toml names toy",
+            "it was made with other, and overbooked.toml names toy",
         ),
         (lambda data: data["fits"].update(migrations="0" * 16), "the migrations have changed"),
-        (lambda data: data["made"].update(profile="hourly"), "there is no profile 'hourly' any more"),
+        (lambda data: data["made"].update(profile="hourly"), "the profile 'hourly' no longer exists"),
         (lambda data: data["made"].update(mutant="SYS-03.99"), "SYS-03.99"),
         (lambda data: data.update(clause="SYS-99.a"), "SYS-99.a"),
     ],
@@ -172,7 +177,7 @@ def test_without_its_profile_a_bundle_is_run_by_the_settings_when_that_is_asked(
     rewrite(bundle, lambda data: data["made"].update(profile="hourly"))
     called = racing.call("replay", str(bundle), "--anyway")
     assert called.code == 1
-    assert "no longer fits: there is no profile 'hourly' any more" in called.err
+    assert "no longer fits: the profile 'hourly' no longer exists" in called.err
 
 
 def test_a_schedule_that_no_longer_applies_names_its_step(racing: Project, bundle: Path) -> None:
@@ -185,7 +190,7 @@ def test_a_schedule_that_no_longer_applies_names_its_step(racing: Project, bundl
     rewrite(bundle, other)
     called = racing.call("replay", str(bundle))
     assert called.code == 3
-    assert "step 4 of the schedule is actor 0's, and only 1 can go" in called.err
+    assert "step 4 of the schedule is actor 0's, and only 1 can run" in called.err
     assert "SYS-03.a is inconclusive: 1 of 1 replays" in called.err
 
 
@@ -195,7 +200,7 @@ def test_a_race_that_is_gone_is_inconclusive(racing: Project, bundle: Path) -> N
     assert called.code == 3
 
 
-# -- what is no bundle ----------------------------------------------------------------------------
+# -- invalid bundles ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -207,7 +212,7 @@ def test_a_race_that_is_gone_is_inconclusive(racing: Project, bundle: Path) -> N
         ('{"gaps": []}', "is not a replay bundle"),
         ("[1, 2]", "is not a replay bundle"),
         ('{"overbooked_bundle": 0, "clause": "SYS-03.a"}', "`overbooked race SYS-03.a` makes a new one"),
-        ('{"overbooked_bundle": 3}', "update Overbooked"),
+        ('{"overbooked_bundle": 4}', "update Overbooked"),
         ('{"overbooked_bundle": 1}', "is a damaged bundle: clause: field required"),
     ],
 )
@@ -224,3 +229,18 @@ def test_a_file_that_is_not_there_is_bad_usage(racing: Project) -> None:
     called = racing.call("replay", "nowhere.json")
     assert called.code == 2
     assert "the bundle cannot be read: No such file or directory" in called.err
+
+
+@pytest.mark.parametrize(
+    ("recorded", "observed"),
+    [
+        ("2, schedule 3, 1 preemption: race", "2, 1 preemption: race"),
+        ("1800, schedule 1, no race needed", "1800, no race needed"),
+        ("2, schedule 3, 2 preemptions: lost update", "2, 1 preemption: double claim"),
+    ],
+)
+def test_the_number_of_the_schedule_and_the_anomaly_are_not_compared(recorded: str, observed: str) -> None:
+    expected = ExpectedFinding(what="sold twice", observed=recorded)
+    whole = sample_bundle().model_copy(update={"expected": expected})
+    assert not message_difference(whole, Finding("sold twice", observed=observed))
+    assert message_difference(whole, Finding("sold twice", observed=f"3, {observed}"))

@@ -1,8 +1,12 @@
-"""`overbooked run`: verdicts, exit codes, and what it leaves behind."""
+"""`overbooked run`: verdicts, exit codes, and output files."""
 
 from __future__ import annotations
 
 import json
+
+import pytest
+
+from overbooked.reporting import reports
 
 from .conftest import Project
 
@@ -22,6 +26,22 @@ def test_closed_gaps_satisfy_the_policy_and_leave_every_report(project: Project)
     assert "canary SYS-03.1 is open" in called.err
 
 
+def test_a_report_that_cannot_be_written_is_one_line_and_changes_neither_verdict_nor_exit_code(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_scorecard: object) -> str:
+        raise ValueError("no such character\nand more")
+
+    monkeypatch.setattr(reports, "junit_xml", fails)
+    called = project.call("run", "SYS-03")
+    assert called.code == 0
+    assert "the JUnit report failed: no such character" in called.err.splitlines()
+    latest = project.reports / "latest"
+    assert json.loads((latest / "scorecard.json").read_text())["complete"]
+    assert {path.name for path in latest.iterdir()} >= {"summary.md", "allure-results"}
+    assert not (latest / "junit.xml").exists()
+
+
 def test_a_mutant_opens_its_gap_and_the_report_says_how(project: Project) -> None:
     called = project.call("run", "SYS-03", "--mutant", "SYS-03.5", "--json")
     assert called.code == 1
@@ -35,7 +55,7 @@ def test_a_mutant_opens_its_gap_and_the_report_says_how(project: Project) -> Non
 
 def test_a_canary_that_does_not_sing_makes_the_run_inconclusive(project: Project) -> None:
     settings = project.root / "overbooked.toml"
-    settings.write_text('canary = "SYS-03.3"\n' + settings.read_text())  # the toy ignores this one
+    settings.write_text('canary = "SYS-03.3"\n' + settings.read_text())  # the toy ignores this mutant
     called = project.call("run", "SYS-03.c")
     assert called.code == 3
     assert "proves nothing" in called.err
@@ -123,7 +143,7 @@ def test_a_system_that_never_starts_ends_the_run_with_one_word(project: Project)
         conftest.read_text()
         + """
 from overbooked.errors import StackError
-from tests.bookkeeping.toy import ToyStack
+from tests.plugin.toy_stack import ToyStack
 
 class Dead(ToyStack):
     async def start(self):

@@ -1,4 +1,4 @@
-"""When `overbooked run` writes its scorecard, and how large that gets."""
+"""When `overbooked run` writes its scorecard, and the scorecard's size."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def test_logs_are_kept_of_trials_that_need_explaining_only(project: Project) -> 
 
 
 def test_a_run_that_breaks_keeps_what_it_knew(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = run.hold
+    real = run.run_session
 
     def broken(*args: object, **more: object) -> object:
         real(*args, **more)  # type: ignore[arg-type]
         raise HarnessError("pytest broke")
 
-    monkeypatch.setattr(run, "hold", broken)
+    monkeypatch.setattr(run, "run_session", broken)
     project.scenario("many", MANY.format(n=3, act="pass"))
     assert project.call("run", "SYS-03.c").code == 3
     (folder,) = project.runs()

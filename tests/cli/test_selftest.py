@@ -1,4 +1,4 @@
-"""`overbooked test` hands everything to pytest, in a process of its own."""
+"""`overbooked test` passes all arguments to pytest in a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`up` and `load` keep a stack, and close it whatever happens."""
+"""`up` and `load` keep a stack running and always close it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overbooked.stacks import kinds as choice
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.scorecard import LoadScore
 from overbooked.verdicts.verdict import Verdict
-from tests.bookkeeping.toy import ToyStack
+from tests.plugin.toy_stack import ToyStack
 
 from .conftest import Project
 
@@ -26,7 +26,9 @@ from .conftest import Project
 def diary(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
     diary = project.root.parent / "diary"
     monkeypatch.setattr(
-        choice, "make", lambda _kind, _descriptor, _shape, *, mutant=None: ToyStack(diary, mutant, dies=False)
+        choice,
+        "make_stack",
+        lambda _kind, _descriptor, _shape, *, mutant=None: ToyStack(diary, mutant, dies=False),
     )
     return diary
 
@@ -58,7 +60,7 @@ class _System:
 
 @pytest.fixture
 def driven(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What `drive` is to return or raise."""
+    """The value that `drive` returns or raises."""
     outcome: dict[str, Any] = {}
 
     async def bound(*_: object, **__: object) -> _System:

@@ -1,4 +1,4 @@
-"""`sweep`: what it shows, what it stores, and how it ends."""
+"""`sweep`: output, stored bundles, and exit codes."""
 
 from __future__ import annotations
 
@@ -8,77 +8,38 @@ import os
 import shlex
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from overbooked.bundles import fingerprints as fitting
 from overbooked.bundles.files import BundleNotWritten
-from overbooked.cli import replay_fault_plan as replaying_faults
-from overbooked.cli.commands import sweep
 from overbooked.errors import HarnessError, PartDied, SystemDied
 from overbooked.fault_points import sweeper as sweeping
-from overbooked.journeys import registry as swept
 from overbooked.plugin import bundle_writer as bundling
-from overbooked.stacks import kinds as choice
-from tests.explore.toll import Lost, TollJourney, TollStack, TollTrial
+from overbooked.wire.gate.boundary import FaultKind
+from tests.interleavings.fake_gate import Lost, Refused, TollTrial
 
 from .conftest import Project
+from .tolls import Booth, prepare
 
-POINTS, KINDS = 4, 7
-
-
-class Standing(TollStack):
-    """A toll stack that says when it comes and goes."""
-
-    diary: Path
-
-    died: HarnessError | SystemDied | None = None
-
-    async def start(self) -> None:
-        self.diary.write_text("start\n")
-
-    async def check(self) -> None:
-        if self.died is not None:
-            raise self.died
-
-    async def close(self) -> None:
-        with self.diary.open("a") as diary:
-            diary.write("close\n")
-
-
-class _System:
-    async def close(self) -> None: ...
+POINTS, KINDS = 4, len(FaultKind)
 
 
 @pytest.fixture
-def stack(project: Project, monkeypatch: pytest.MonkeyPatch) -> Standing:
-    stack = Standing()
-    stack.diary = project.root.parent / "diary"
-    monkeypatch.setattr(choice, "make", lambda *_args, **_named: stack)
-
-    async def bound(*_: object, **__: object) -> _System:
-        return _System()
-
-    monkeypatch.setattr(sweep, "bind", bound)
-    return stack
-
-
-def journey(monkeypatch: pytest.MonkeyPatch, stack: TollStack, *, recovers: bool) -> None:
-    monkeypatch.setitem(swept.JOURNEYS, "checkout", lambda _system: TollJourney(stack, recovers=recovers))  # type: ignore[arg-type]
+def booth(project: Project, monkeypatch: pytest.MonkeyPatch) -> Booth:
+    return prepare(project, monkeypatch)
 
 
 def test_a_journey_that_survives_everything_satisfies(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    called = project.call("sweep", "checkout", "--json")
+    called = project.call("sweep", "toll", "--json")
     assert called.code == 0
     document = json.loads(called.out)
     assert document["sweeps"][0]["counts"]["bitten"] == POINTS * KINDS
     assert document["sweeps"][0]["exhausted"] is True
-    assert stack.diary.read_text().splitlines() == ["start", "close"]
+    assert booth.diary == ["start", "close"]
 
 
 @pytest.mark.parametrize(
@@ -91,72 +52,106 @@ def test_a_journey_that_survives_everything_satisfies(
 @pytest.mark.parametrize("breaks", [True, False])
 def test_a_sweep_whose_stack_lost_a_part_says_which_and_shows_no_matrix(
     project: Project,
-    stack: Standing,
-    monkeypatch: pytest.MonkeyPatch,
+    booth: Booth,
     died: HarnessError | SystemDied,
     code: int,
     breaks: bool,
 ) -> None:
-    def made(_system: object) -> TollJourney:
-        stack.died = died
+    def dies() -> None:
+        booth.stack.died = died
         if breaks:
             raise HarnessError("app answered GET /_control/clock with 503")
-        return TollJourney(stack, recovers=True)
 
-    monkeypatch.setitem(swept.JOURNEYS, "checkout", made)  # type: ignore[arg-type]
-    called = project.call("sweep", "checkout", "--kinds", "error")
+    booth.on_make = dies
+    called = project.call("sweep", "toll", "--kinds", "error")
     assert called.code == code
     assert str(died).splitlines()[0] in called.err
     assert "injected" not in called.err
-    assert stack.diary.read_text().splitlines() == ["start", "close"]
+    assert booth.diary == ["start", "close"]
 
 
 def test_the_matrix_is_shown_and_stored(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    called = project.call("sweep", "checkout", "--kinds", "error,answer lost", "--twice", "2")
+    called = project.call("sweep", "toll", "--kinds", "error,answer lost", "--twice", "2")
     assert called.code == 0
-    assert "4 points, 8 faults injected (every one), 8 bit, 0 violated" in called.err
+    assert "4 points, 8 faults injected (all), 8 took effect, 0 violated" in called.err
     (folder,) = project.runs()
-    stored = json.loads((folder / "sweep-checkout.json").read_text())
+    stored = json.loads((folder / "sweep-toll.json").read_text())
     assert [point["verb"] for point in stored["points"]] == ["POST", "BEGIN", "INSERT", "COMMIT"]
-    page = (folder / "sweep-checkout.md").read_text()
+    page = (folder / "sweep-toll.md").read_text()
     assert "| 4 | book | app->postgres | `COMMIT` | ok | ok |" in page
     assert "**money** (whoever is charged is booked): held" in page
 
 
 def test_a_sample_says_what_was_not_run(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    called = project.call("sweep", "checkout", "--kinds", "error", "--sample", "1")
+    called = project.call("sweep", "toll", "--kinds", "error", "--sample", "1")
     assert called.code == 0
     assert "not run, error: beyond the budget (3 points)" in called.err
 
 
 def test_one_fault_can_be_looked_at_again(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    called = project.call("sweep", "checkout", "--only", "3:reset-before", "--json")
+    called = project.call("sweep", "toll", "--only", "3:reset-before", "--json")
     assert called.code == 0
     (cell,) = json.loads(called.out)["sweeps"][0]["cells"]
     assert (cell["point"], cell["kind"], cell["outcome"]) == (3, "reset before", "safe")
 
 
-def test_a_point_that_is_not_there_is_bad_usage(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("second", [False, True])
+def test_the_command_of_a_fault_finds_it_where_the_points_have_other_numbers(
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch, second: bool
 ) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    called = project.call("sweep", "checkout", "--only", "9:error")
+    booth.recovers = False
+
+    async def pays(self: TollTrial, replica: int, mark: Any) -> None:
+        with suppress(Lost, Refused):
+            await self._pay(replica, mark)
+
+    async def recovers(self: TollTrial, replica: int, _way: str) -> None:
+        await self.play(replica, lambda _step: None)
+
+    monkeypatch.setattr(TollTrial, "play", pays)
+    monkeypatch.setattr(TollTrial, "recover", recovers)
+    twice = ["--twice", "20"] if second else []
+    called = project.call("sweep", "toll", "--kinds", "answer-lost,reset-before", *twice, "--json")
+    (swept,) = json.loads(called.out)["sweeps"]
+    cells = swept["second_order"]["cells"] if second else swept["cells"]
+    violated = next(cell for cell in cells if cell["outcome"] == "violated")
+    again = violated["again"]
+
+    async def asks_first(self: TollTrial, replica: int, mark: Any) -> None:
+        with suppress(Lost, Refused):
+            await self._journey.stack.cross(replica, "app->postgres", "SELECT")
+        await pays(self, replica, mark)
+
+    monkeypatch.setattr(TollTrial, "play", asks_first)
+    program, *arguments = shlex.split(again)
+    assert program == "overbooked"
+    called = project.call(*arguments, "--json")
+    (once_more,) = json.loads(called.out)["sweeps"]
+    cells = once_more["second_order"]["cells"] if second else once_more["cells"]
+    (cell,) = [one for one in cells if one["outcome"] != "n/a"]
+    assert cell["point"] != violated["point"]
+    assert (cell["fingerprint"], cell["kind"]) == (violated["fingerprint"], violated["kind"])
+    assert cell.get("then", {}).get("shape") == violated.get("then", {}).get("shape")
+    assert called.code == 1
+
+
+def test_a_point_that_is_not_there_is_bad_usage(
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = project.call("sweep", "toll", "--only", "9:error")
     assert called.code == 2
     assert "has 4 points" in called.err
 
 
-def leaves_it_at_that(monkeypatch: pytest.MonkeyPatch, stack: TollStack) -> None:
-    """A client that never tries again, and no recovery: a lost answer leaves a charge without a booking."""
-    monkeypatch.setitem(swept.JOURNEYS, "toll", lambda _system: TollJourney(stack, recovers=False))  # type: ignore[arg-type]
+def leaves_it_at_that(monkeypatch: pytest.MonkeyPatch, booth: Booth) -> None:
+    """Disable retries and recovery, so that a lost answer leaves a charge without a booking."""
+    booth.recovers = False
 
     async def pays_once(self: TollTrial, replica: int, mark: Any) -> None:
         with suppress(Lost):
@@ -166,10 +161,9 @@ def leaves_it_at_that(monkeypatch: pytest.MonkeyPatch, stack: TollStack) -> None
 
 
 def test_what_is_violated_leaves_a_bundle_that_replays(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaves_it_at_that(monkeypatch, stack)
-    monkeypatch.setattr(replaying_faults, "bind", sweep.bind)
+    leaves_it_at_that(monkeypatch, booth)
     called = project.call("sweep", "toll", "--kinds", "answer-lost", "--json")
     command = json.loads(called.out)["sweeps"][0]["findings"]["money"]["replay"]
     assert command in called.err
@@ -184,9 +178,9 @@ def test_what_is_violated_leaves_a_bundle_that_replays(
 
 
 def test_a_bundle_of_a_sweep_says_what_no_longer_fits(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaves_it_at_that(monkeypatch, stack)
+    leaves_it_at_that(monkeypatch, booth)
     project.call("sweep", "toll", "--kinds", "answer-lost")
     (folder,) = project.runs()
     file = folder / "toll.money.json"
@@ -195,13 +189,13 @@ def test_a_bundle_of_a_sweep_says_what_no_longer_fits(
     called = project.call("replay", str(file))
     assert called.code == 3
     assert "the migrations have changed" in called.err
-    assert "`overbooked sweep toll` looks at what is there now" in called.err
+    assert "`overbooked sweep toll` searches the present system" in called.err
 
 
 def test_a_bundle_that_cannot_be_written_costs_no_finding(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaves_it_at_that(monkeypatch, stack)
+    leaves_it_at_that(monkeypatch, booth)
 
     def full(*_: object, **__: object) -> None:
         raise BundleNotWritten("cannot write a bundle to reports: no space")
@@ -215,9 +209,9 @@ def test_a_bundle_that_cannot_be_written_costs_no_finding(
 
 
 def test_a_violation_is_told_with_its_plan(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaves_it_at_that(monkeypatch, stack)
+    leaves_it_at_that(monkeypatch, booth)
     called = project.call("sweep", "toll", "--kinds", "answer-lost")
     assert called.code == 1
     assert "VIOLATED  whoever is charged is booked" in called.err
@@ -225,9 +219,9 @@ def test_a_violation_is_told_with_its_plan(
 
 
 def test_what_was_found_until_it_was_interrupted_is_kept(
-    project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch
+    project: Project, booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaves_it_at_that(monkeypatch, stack)
+    leaves_it_at_that(monkeypatch, booth)
     monkeypatch.setattr(sweeping, "BATCH", 5)
     pays = TollTrial.play
     paid = 0
@@ -243,7 +237,7 @@ def test_what_was_found_until_it_was_interrupted_is_kept(
     monkeypatch.setattr(TollTrial, "play", loses_patience)
     called = project.call("sweep", "toll", "--kinds", "answer-lost,reset-before,stall")
     assert called.code == 130
-    assert "broken off" in called.err
+    assert ", interrupted" in called.err
     assert "VIOLATED  whoever is charged is booked" in called.err
     (folder,) = project.runs()
     stored = json.loads((folder / "sweep-toll.json").read_text())
@@ -252,31 +246,32 @@ def test_what_was_found_until_it_was_interrupted_is_kept(
     assert 0 < stored["counts"]["bitten"] < POINTS * 3
     assert stored["counts"]["possible"] == POINTS * 3
     assert (folder / "toll.money.json").exists()
-    assert stack.diary.read_text().splitlines() == ["start", "close"]
+    assert booth.diary == ["start", "close"]
 
 
-def test_a_gap_means_its_journeys(project: Project, stack: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
-    journey(monkeypatch, stack, recovers=True)
-    monkeypatch.setitem(swept.JOURNEYS, "webhook", lambda _system: TollJourney(stack))  # type: ignore[arg-type]
-    called = project.call("sweep", "SYS-01", "--kinds", "error", "--json")
+def test_a_gap_means_its_journeys(project: Project, booth: Booth) -> None:
+    called = project.call("sweep", "SYS-03", "--kinds", "error", "--json")
     assert called.code == 0
-    assert len(json.loads(called.out)["sweeps"]) == 2
+    assert [one["journey"] for one in json.loads(called.out)["sweeps"]] == ["toll", "detour"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nonsense"], "checkout, webhook, reconciliation"),
-        (["checkout", "--kinds", "hiccup"], "no fault kind hiccup"),
-        (["checkout", "--kinds", ","], "no fault kind was named"),
-        (["checkout", "--only", "kill"], "POINT:KIND"),
-        (["checkout", "--mutant", "SYS-03.9"], "SYS-03.9"),
+        (["nonsense"], "journeys: toll, detour; gaps: SYS-03"),
+        (["tol"], "no journey 'tol' to sweep; did you mean toll?"),
+        (["toll", "--kinds", "hiccup"], "no fault kind hiccup"),
+        (["toll", "--kinds", ","], "no fault kind was named"),
+        (["toll", "--only", "kill"], "POINT:KIND"),
+        (["toll", "--only", "1:hiccup"], "the kinds are error, reset-before"),
+        (["toll", "--only", "1:error,2:error,3:error"], "POINT:KIND"),
+        (["toll", "--mutant", "SYS-03.99"], "SYS-03.99"),
     ],
 )
 def test_what_cannot_be_swept_is_bad_usage(
-    project: Project, stack: Standing, arguments: list[str], says: str
+    project: Project, booth: Booth, arguments: list[str], says: str
 ) -> None:
     called = project.call("sweep", *arguments)
     assert called.code == 2
     assert says in called.err
-    assert not stack.diary.exists()
+    assert not booth.diary

@@ -1,4 +1,4 @@
-"""Stacks for the toolbox: one a module, behind ours and behind the real Toxiproxy."""
+"""Stacks for the faults of a scenario: one per module, behind our and behind the real Toxiproxy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 import pytest_asyncio
 
-from overbooked.faults.toolbox import Faults
+from overbooked.faults.faults import Faults
 from overbooked.verdicts.judge import Judge
 from tests.faults.fakestack import LINK, FakeStack, Talker, fake_stack
 from tests.faults.realserver import real_server
@@ -41,7 +41,7 @@ def faults(stack: FakeStack, judge: Judge) -> Faults:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def talker(stack: FakeStack) -> AsyncIterator[Talker]:
-    """Somebody who has said something already, on a connection that stays."""
+    """A client with an open connection that has been used once."""
     async with Talker(stack.links[LINK]) as made:
         await made.ask()
         yield made

@@ -1,4 +1,4 @@
-"""A small stack: a server process that echoes, behind a relay and a Toxiproxy; no booking system."""
+"""A small stack: an echo server process behind a relay and a Toxiproxy, without a booking system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_S = 10.0
 LINK = "client->app"
 IDLE = "app->redis"
 
-# Echoes lines; nothing imported that is not needed, so that a restart is quick.
+# Echoes lines; with few imports, so that a restart is fast.
 _SERVER = """
 import socket, sys, threading
 def serve(sock):
@@ -62,7 +62,7 @@ class EchoProcess:
     def pause(self) -> None:
         assert self._child
         self._child.send_signal(signal.SIGSTOP)
-        # A signal is under way for a while; what is to be asked next must not be answered.
+        # Wait until the signal is delivered, so that the next request is not answered.
         wait_until_stopped([self._child.pid], PATIENCE_S)
 
     def resume(self) -> None:
@@ -91,7 +91,7 @@ class EchoProcess:
 
 
 class FakeStack:
-    """What `Faults` needs of a stack."""
+    """The part of a stack that `Faults` needs."""
 
     id = "fake"
     kind = "embedded"
@@ -123,7 +123,7 @@ class FakeStack:
 
 @contextlib.asynccontextmanager
 async def fake_stack(toxiproxy_url: str) -> AsyncIterator[FakeStack]:
-    """A stack with two links to one server, of which tests leave the second alone."""
+    """A stack with two links to one server; tests do not touch the second."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     app = EchoProcess("app", port)
@@ -145,7 +145,7 @@ async def fake_stack(toxiproxy_url: str) -> AsyncIterator[FakeStack]:
 
 
 class Talker:
-    """A client of a link that says lines and hears them back."""
+    """A client of a link that sends lines and receives their echo."""
 
     def __init__(self, link: Link) -> None:
         self._address = link.address
@@ -160,7 +160,7 @@ class Talker:
         self.writer.close()
 
     async def ask(self, line: bytes = b"hello\n") -> float:
-        """Say a line, hear it back; how long it took in seconds.
+        """Send a line and receive its echo; returns the duration in seconds.
 
         Raises:
             ConnectionError: the connection ended first.
@@ -186,7 +186,7 @@ class Talker:
             return True
 
     async def ending(self) -> str:
-        """How the connection ends: "eof" or "reset"."""
+        """Wait for the end of the connection; returns "eof" or "reset"."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while await self.reader.read(65536):

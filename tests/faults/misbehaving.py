@@ -1,4 +1,4 @@
-"""A Toxiproxy that answers what a test tells it to."""
+"""A fake Toxiproxy with answers set by a test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 
 class Misbehaving:
-    """`answers` by `METHOD path`: (status, body), a body that is no string being sent as JSON.
+    """`answers` by `METHOD path`: (status, body); a body other than a string is sent as JSON.
 
-    An answer of None is silence. `asked` holds every request, in order.
+    None means no answer. `asked` has every request, in order.
     """
 
     def __init__(self) -> None:

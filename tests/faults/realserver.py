@@ -1,4 +1,4 @@
-"""Finds the real toxiproxy-server, building it once when there is Go."""
+"""Finds the real toxiproxy-server; builds it once if Go is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILD_TIMEOUT_S = 240
 
 
 def real_server() -> Path:
-    """The binary, or the test is skipped; with OVERBOOKED_REQUIRE_TOXIPROXY=1 it fails."""
+    """Return the binary; without it the test is skipped, or with OVERBOOKED_REQUIRE_TOXIPROXY=1 fails."""
     named = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
     if named:
         if not os.access(named, os.X_OK):

@@ -1,10 +1,10 @@
-"""What a fault left behind: its receipt, the verdict over it, the toxics still there."""
+"""Helpers to read a fault's receipt, its verdict, and the remaining toxics."""
 
 from __future__ import annotations
 
 import asyncio
 
-from overbooked.faults.in_force import Fault
+from overbooked.faults.base import Fault
 from overbooked.toxiproxy.client import ToxiproxyClient
 from overbooked.verdicts.evidence import Receipt
 from overbooked.verdicts.judge import Judge

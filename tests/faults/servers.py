@@ -27,7 +27,7 @@ def ours(
     seed: int = 1,
     proxy_metrics: bool = False,
 ) -> Iterator[str]:
-    """Our server in a thread of its own; gives its URL."""
+    """Run our server in a thread; yields its URL."""
     loop = loop_factory()
     started: list[str] = []
     ready, stop = threading.Event(), asyncio.Event()
@@ -51,14 +51,14 @@ def ours(
 
 @contextlib.contextmanager
 def real(binary: Path, *options: str) -> Iterator[str]:
-    """The real server as a child; gives its URL. It cannot take port 0, so a port is tried."""
+    """Run the real server as a child; yields its URL. It does not support port 0, so a free port is tried."""
     with process([str(binary), *options], ["-host", "127.0.0.1", "-port"]) as (url, _):
         yield url
 
 
 @contextlib.contextmanager
 def process(command: list[str], address: list[str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server as a child, with what it says in a file."""
+    """Run a server as a child, with its output in a file."""
     port = _free_port()
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen([*command, *address, str(port)], stdout=log, stderr=log)

@@ -1,4 +1,4 @@
-"""The client: what it says was done was done, and the traps of the server are guarded."""
+"""The client: its results are true, and it guards against pitfalls of the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def bad() -> Iterator[Misbehaving]:
         yield told
 
 
-# -- against servers that do as they should -------------------------------------------------------
+# -- correct servers ------------------------------------------------------------------------------
 
 
 def test_the_version_is_told(client: ToxiproxyClient) -> None:
@@ -185,11 +185,11 @@ def test_what_cannot_work_is_never_sent(bad: Misbehaving, what: Callable[[Toxipr
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8474", "https://127.0.0.1:8474", "http://", "http://h:1/path"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(FaultError, match="a Toxiproxy is named like http"):
+    with pytest.raises(FaultError, match="a Toxiproxy's URL is like http"):
         ToxiproxyClient(url)
 
 
-# -- against servers that do not ------------------------------------------------------------------
+# -- faulty servers -------------------------------------------------------------------------------
 
 ECHO = {"name": "latency_downstream", "type": "latency", "stream": "downstream", "toxicity": 1}
 
@@ -230,8 +230,8 @@ PROXY = {"name": "p", "listen": "127.0.0.1:2", "upstream": UP, "enabled": True, 
     [
         ((500, "boom"), "refused POST /proxies with 500: boom"),
         ((201, "{"), "answered POST /proxies with no JSON"),
-        ((201, []), "should say 'name' of what it has"),
-        ((201, {**PROXY, "enabled": "yes"}), "should say 'enabled'"),
+        ((201, []), "should report 'name'"),
+        ((201, {**PROXY, "enabled": "yes"}), "should report 'enabled'"),
         ((201, {**PROXY, "upstream": "127.0.0.1:3"}), "made another proxy p"),
         ((201, {**PROXY, "enabled": False}), "made another proxy p"),
         ((201, {**PROXY, "toxics": [{**ECHO, "stream": "UP", "attributes": {}}]}), "stream is upstream or"),
@@ -251,7 +251,7 @@ def test_a_server_that_answers_otherwise_is_found_out(
     [
         ("GET /proxies", [], lambda c: c.proxies(), "should list its proxies"),
         ("GET /proxies/p/toxics", {}, lambda c: c.toxics("p"), "lists the toxics of p as"),
-        ("GET /version", [], lambda c: c.version(), "should say its version"),
+        ("GET /version", [], lambda c: c.version(), "should answer its version"),
         ("PATCH /proxies/p", PROXY, lambda c: c.update("p", enabled=False), "made another proxy p"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Chance follows the seed, the names and the order of connections, and nothing else."""
+"""Random draws depend only on the seed, the names and the order of connections."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ QUIET_S = 0.3
 
 
 def _hit(client: Client) -> bool:
-    """Whether a limit of 0 bytes downstream is on this connection."""
+    """Whether this connection has a limit of 0 bytes downstream."""
     client.send(b"x")
     return client.receive(1) == b""
 
 
 def _pattern(api: Api, behind: Upstream, *, toxicity: float = 0.5, name: str = "t", proxy: str = "p") -> str:
-    """Which of some connections, made one after the other, a toxic is on."""
+    """Return which of several successive connections have a toxic."""
     address = api.proxy(behind.address, proxy)
     try:
         asked = {"type": "limit_data", "name": name, "toxicity": toxicity, "attributes": {"bytes": 0}}
@@ -68,21 +68,20 @@ def test_a_connection_keeps_its_draw_when_a_neighbour_comes_and_goes() -> None:
             behind.await_until(lambda rank=rank: behind.accepted == rank + 1)  # type: ignore[misc]
         asked = {"type": "timeout", "stream": "upstream", "name": "t", "toxicity": 0.5}
         api.post("/proxies/p/toxics", asked)
-        assert _passed(clients, behind, 0) == spared
+        assert _passed(clients, behind, len(spared)) == spared
         for _ in range(3):
             api.delete(api.toxic("noop", "upstream"))
         api.patch("/proxies/p/toxics/t", {"attributes": {"timeout": 0}})
         assert _passed(clients, behind, len(spared)) == spared
 
 
-def _passed(clients: list[Client], behind: Upstream, before: int) -> set[int]:
-    """Ranks of the connections whose byte arrives; as many as arrived before will."""
+def _passed(clients: list[Client], behind: Upstream, at_least: int) -> set[int]:
+    """Return the ranks of connections whose byte arrives: waits for `at_least` of them, then for silence."""
     start = len(behind.received)
     for rank, client in enumerate(clients):
         client.send(bytes([rank]))
-    if before:
-        behind.await_until(lambda: len(behind.received) >= start + before)
-    # Whoever is not spared says nothing: a while of silence must do.
+    behind.await_until(lambda: len(behind.received) >= start + at_least)
+    # A connection with the toxic stays silent; only a period of silence shows it.
     seen = -1
     while len(behind.received) > seen:
         seen = len(behind.received)

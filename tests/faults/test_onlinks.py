@@ -1,4 +1,4 @@
-"""Toxics of a scenario, and what is done at a message of a link."""
+"""Toxics of a scenario, and faults at a message of a link."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from overbooked.errors import DeadlineExceeded, FaultError
-from overbooked.faults.toolbox import Faults
+from overbooked.faults.faults import Faults
 from overbooked.toxiproxy.toxics import LimitData, Stream
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict

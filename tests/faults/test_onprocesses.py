@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overbooked.errors import FaultError
-from overbooked.faults.toolbox import Faults
+from overbooked.faults.faults import Faults
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from tests.faults.fakestack import LINK, FakeStack, Talker

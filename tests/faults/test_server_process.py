@@ -1,4 +1,4 @@
-"""The server as a command: what it says, how it ends, what it is told."""
+"""The server as a command: output, exit codes, options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE_S = 10.0
 
 @contextlib.contextmanager
 def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The command and what it said until it was ready."""
+    """Run the command; yields it and its output until it was ready."""
     child = subprocess.Popen(
         [sys.executable, "-m", "overbooked.toxiproxy.server", "--host", "127.0.0.1", *options],
         stderr=subprocess.PIPE,

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from overbooked.errors import DeadlineExceeded, FaultError, GapFound
-from overbooked.faults.in_force import Fault, Observed
-from overbooked.faults.together import at_once
-from overbooked.faults.toolbox import Faults
+from overbooked.faults.base import Fault, FaultObservation, at_once
+from overbooked.faults.faults import Faults
 from overbooked.verdicts.evidence import Receipt
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
@@ -88,7 +87,7 @@ async def _asks(talker: Talker, *, times: int) -> int:
 
 
 class Noted(Fault):
-    """Heals when the other one is being healed too."""
+    """Healing waits until the other fault is being healed too."""
 
     def __init__(self, what: str, met: asyncio.Barrier, receive: Callable[[Receipt], None]) -> None:
         super().__init__(what, "app", receive, lambda: 0.0)
@@ -108,8 +107,8 @@ class Noted(Fault):
         if self.fails == "heal":
             raise FaultError("cannot heal")
 
-    def observe(self) -> Observed:
-        return Observed(bit=True)
+    def observe(self) -> FaultObservation:
+        return FaultObservation(bit=True)
 
 
 def _two(parties: int = 2) -> tuple[Noted, Noted, list[Any]]:

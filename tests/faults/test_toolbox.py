@@ -1,4 +1,4 @@
-"""The faults of a scenario: in force in the block, healed after it, with a receipt that is true."""
+"""The faults of a scenario: active in the block, healed after it, with a correct receipt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from overbooked.errors import FaultError, GapFound, HostNotAllowed
-from overbooked.faults.in_force import Fault
+from overbooked.faults.base import Fault
+from overbooked.faults.faults import Faults
 from overbooked.faults.link_faults import OnLink
-from overbooked.faults.toolbox import Faults
 from overbooked.toxiproxy.client import ToxiproxyClient
 from overbooked.toxiproxy.toxics import Stream
 from overbooked.verdicts.judge import Judge
@@ -75,7 +75,7 @@ async def test_after_the_block_the_link_is_as_before(
         await again.ask()
 
 
-# -- what may not be hurt --------------------------------------------------------------------------
+# -- disallowed targets ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ON_LINKS)

@@ -1,4 +1,4 @@
-"""A toxic that would do nothing, or harm the server, cannot be made."""
+"""A toxic without an effect, or that harms the server, is refused."""
 
 from __future__ import annotations
 

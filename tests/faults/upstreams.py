@@ -1,4 +1,4 @@
-"""Servers behind a proxy, in threads, that remember what came of each connection."""
+"""Servers behind a proxy, in threads, that record the end of each connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE_S = 10.0
 
 
 class Upstream:
-    """Accepts on loopback and hands each connection to `serve`."""
+    """Accepts on loopback and passes each connection to `serve`."""
 
     def __init__(self, serve: Callable[[Upstream, socket.socket], None]) -> None:
         self._serve = serve
@@ -22,7 +22,7 @@ class Upstream:
         self.address = f"127.0.0.1:{self.port}"
         self.accepted = 0
         self.received = bytearray()
-        self.endings: list[str] = []  # "eof" or "reset", one a connection
+        self.endings: list[str] = []  # "eof" or "reset" per connection
         self.news = threading.Condition()
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -76,14 +76,14 @@ class Upstream:
 
 
 def echo(upstream: Upstream, sock: socket.socket) -> None:
-    """Sends back what comes."""
+    """Send back all received data."""
     while data := sock.recv(65536):
         upstream.took(data)
         sock.sendall(data)
 
 
 def sink(upstream: Upstream, sock: socket.socket) -> None:
-    """Takes and says nothing."""
+    """Receive all data and send nothing."""
     while data := sock.recv(65536):
         upstream.took(data)
 
@@ -98,7 +98,7 @@ def upstream(serve: Callable[[Upstream, socket.socket], None]) -> Iterator[Upstr
 
 
 class Client:
-    """A client's socket with deadlines and a memory of how it ended."""
+    """A client socket with deadlines that records how it ended."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -115,21 +115,21 @@ class Client:
         self.sock.sendall(data)
 
     def receive(self, n: int) -> bytes:
-        """Up to `n` bytes, fewer when the stream ended."""
+        """Receive `n` bytes, fewer if the stream ended."""
         found = b""
         while len(found) < n and (data := self.sock.recv(n - len(found))):
             found += data
         return found
 
     def exchange(self, data: bytes) -> float:
-        """Send, take as much back, and return how long it took in seconds."""
+        """Send data and receive as many bytes; returns the duration in seconds."""
         started = time.monotonic()
         self.send(data)
         assert self.receive(len(data)) == data
         return time.monotonic() - started
 
     def ending(self, give_up_after: bytes = b"") -> str:
-        """Read on until it ends, and say how: "eof" or "reset"; "alive" when some bytes came."""
+        """Read until the end; returns "eof" or "reset", or "alive" if `give_up_after` arrived."""
         try:
             while data := self.sock.recv(65536):
                 if give_up_after and data.endswith(give_up_after):

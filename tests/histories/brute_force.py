@@ -1,4 +1,4 @@
-"""The slot's specification once more, on dictionaries, and a search without any cleverness."""
+"""The slot's specification on dictionaries, and an exhaustive search, as a reference for the checker."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _ended_before(one: Operation, other: Operation) -> bool:
 
 
 def _do(world: World, op: Operation, repeated: set[Key], names: Mapping[Key, str]) -> Iterator[World]:  # noqa: PLR0912
-    """The worlds after the operation, given the outcome it had; consumes `world`."""
+    """Yield the worlds after the operation with its outcome; modifies `world`."""
     key = _key(op)
     if key in repeated:
         yield from _book_again(world, op, key, op.result or names.get(key))

@@ -1,4 +1,4 @@
-"""Readers of the recorded histories in `data`: a line's number is its moment."""
+"""Readers of the recorded histories in `data`; the line number is the timestamp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated booking system whose operations take effect at one moment between call and return."""
+"""A simulated booking system whose operations take effect atomically between call and return."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overbooked.targets.adapter import Outcome
 
 @dataclass(frozen=True)
 class Flaws:
-    """What the simulated system gets wrong, each with a probability a chance."""
+    """The defects of the simulated system, with the probability of each per opportunity."""
 
     oversells: float = 0.0
     refuses_needlessly: float = 0.0
@@ -72,9 +72,9 @@ class Slots:
 
 @dataclass(frozen=True)
 class Crowd:
-    """How many clients do what; a client goes on with its `own` bookings, or with any known to anybody.
+    """The clients and their operations; a client uses its `own` bookings, or any known booking.
 
-    `unknown` is the share of answers that are lost; of those half had no effect.
+    `unknown` is the share of lost answers; half of these operations had no effect.
     """
 
     actors: int
@@ -85,12 +85,12 @@ class Crowd:
 
 
 def history(seed: int, *, capacities: dict[str, int], flaws: Flaws = NO_FLAWS, **crowd: Any) -> History:
-    """What the clients of a `Crowd` see who each do one operation after another, chosen at random."""
+    """Simulate the clients of a `Crowd`, each with successive random operations; returns their history."""
     return _Run(Random(seed), capacities, flaws, Crowd(**crowd)).history()
 
 
 class _Run:
-    """A little event loop: calls, effects and returns in order of time."""
+    """A small event loop: calls, effects and returns in order of time."""
 
     def __init__(self, random: Random, capacities: dict[str, int], flaws: Flaws, crowd: Crowd) -> None:
         self._random = random
@@ -160,7 +160,7 @@ def burst(
     unknown: float = 0.0,
     flaws: Flaws = NO_FLAWS,
 ) -> History:
-    """Requests released together, most of them about the same few bookings."""
+    """Simulate concurrent requests, most of them on the same few bookings."""
     random = Random(seed)
     system = Slots(capacities, random, flaws)
     system.bookings = dict(old)

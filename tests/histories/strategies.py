@@ -1,4 +1,4 @@
-"""Small histories of any kind, most of them illegal; moments are few, so that ties are many."""
+"""Strategies of small histories, most of them illegal; timestamps are few, so ties are frequent."""
 
 from __future__ import annotations
 

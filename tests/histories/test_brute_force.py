@@ -1,4 +1,4 @@
-"""On small histories of every kind the checker and a search without cleverness agree."""
+"""The checker and an exhaustive search agree on small histories of every kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from overbooked.histories import History, SlotModel, check, oversold
 from overbooked.histories.model import Partition
-from overbooked.histories.models.slot import Places
+from overbooked.histories.models.slot import SlotState
 from tests.histories.brute_force import linearizable
 from tests.histories.strategies import BEFORE, histories
 
@@ -27,7 +27,7 @@ class Apart(SlotModel):
 
     def prepare(
         self, history: History, *, apart: bool = False
-    ) -> Sequence[Partition[Places, tuple[object, ...]]]:
+    ) -> Sequence[Partition[SlotState, tuple[object, ...]]]:
         return super().prepare(history, apart=True)
 
     def refute(self, history: History) -> None:
@@ -35,7 +35,7 @@ class Apart(SlotModel):
 
 
 class Searched(SlotModel):
-    """Leaves to the search what the model would see without."""
+    """A model without its shortcuts, so that the search decides everything."""
 
     def refute(self, history: History) -> None:
         return None

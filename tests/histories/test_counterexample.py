@@ -1,4 +1,4 @@
-"""What is shown of an illegal history is small, and does not lie."""
+"""Counterexamples are small and correct."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.histories.writing import history, ok, refused
 
 
 class Searched(SlotModel):
-    """Leaves to the search what the model would see without."""
+    """A model without its shortcuts, so that the search decides everything."""
 
     def refute(self, history: History) -> None:
         return None
@@ -56,7 +56,7 @@ def test_what_came_after_the_violation_is_left_out():
 
 
 def test_an_operation_that_excuses_others_is_not_dropped_to_make_a_case():
-    # Without ana's cancellation, ana and ben would seem to clash; those who do are ben and eve.
+    # Without ana's cancellation, ana and ben would seem to conflict; the real conflict is ben and eve.
     cancel = ok("ana", 2, 3, "cancel", booking="booking of ana")
     clash = found(book("ana", 1), cancel, book("ben", 4), book("eve", 5), A=1)
     assert names(clash.operations) == ["ben", "eve"]

@@ -1,4 +1,4 @@
-"""Effects counted against answers, and updates that overwrote one another."""
+"""Effects compared with answers, and lost updates."""
 
 from __future__ import annotations
 

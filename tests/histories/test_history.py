@@ -1,4 +1,4 @@
-"""Operations and their recorder keep what clients saw, and refuse what nobody can have seen."""
+"""Operations and their recorder keep what clients observed, and refuse impossible records."""
 
 from __future__ import annotations
 

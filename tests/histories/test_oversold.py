@@ -1,4 +1,4 @@
-"""The sweep proves double bookings, and only what is certain."""
+"""The sweep reports certain double bookings only."""
 
 from __future__ import annotations
 

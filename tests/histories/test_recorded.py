@@ -1,4 +1,4 @@
-"""Histories recorded by others, with verdicts known: the checker agrees with every one."""
+"""Published histories with known verdicts: the checker agrees with each."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 
 from overbooked.histories import BadHistory, KeyValueModel, Linearizability, RegisterModel, check
 from overbooked.histories import linearizability as search_module
-from overbooked.histories.linearizability import Search
+from overbooked.histories.linearizability import LinearizabilitySearch
 from tests.histories.writing import history, ok, op, refused, unknown
 
 OK, ILLEGAL, UNKNOWN = Linearizability.OK, Linearizability.ILLEGAL, Linearizability.UNKNOWN
@@ -37,7 +37,7 @@ def test_two_reads_at_the_same_time_as_a_write_do_not_go_back():
 
 
 def test_equal_moments_are_no_order():
-    # With open intervals the read would have to see the write that ended as it began.
+    # With open intervals the read would have to return the write that ended at its start.
     assert registers(ok("a", 0, 5, "write", value=1), ok("b", 5, 9, "read", None)) is OK
     assert registers(ok("a", 0, 5, "write", value=1), ok("b", 5, 9, "read", 1)) is OK
     assert registers(ok("a", 5, 5, "write", value=1), ok("b", 5, 5, "read", None)) is OK
@@ -84,7 +84,7 @@ def test_keys_are_judged_apart():
 
 @pytest.mark.parametrize("model", [RegisterModel(), KeyValueModel()])
 def test_a_verb_nobody_knows_is_a_bad_history(model: RegisterModel | KeyValueModel):
-    with pytest.raises(BadHistory, match="not: a: steal"):
+    with pytest.raises(BadHistory, match="found: a: steal"):
         check(model, history(ok("a", 0, 1, "steal")))
 
 
@@ -96,7 +96,7 @@ def test_puts_replace_and_appends_add():
 
 
 def hard(keys: int = 1):  # type: ignore[no-untyped-def]
-    """Writes at one time, and a read that none of them explains: every subset is tried."""
+    """Return concurrent writes and a read that matches none of them, so that every subset is tried."""
     operations = []
     for key in range(keys):
         operations += [ok(f"a{n}", 0, 100, "write", key=f"hard{key}", value=n) for n in range(16)]
@@ -122,7 +122,7 @@ def test_out_of_time_is_unknown():
 
 def test_a_hard_key_hides_no_easy_violation():
     easy = [op("a", 0, 1, "write", key="easy", value=1), ok("b", 2, 3, "read", 2, key="easy")]
-    # Larger than a hard one, so that size alone does not bring it to the front.
+    # Larger than a hard one, so that it is not first by size alone.
     padding = [ok("c", n, n + 0.5, "read", 2, key="easy") for n in range(4, 40)]
     checked = check(RegisterModel(), history(*hard(3), *easy, *padding), max_steps=100_000)
     assert checked.illegal
@@ -133,7 +133,10 @@ def test_a_hard_key_hides_no_easy_violation():
 
 def test_a_search_goes_on_where_it_stopped():
     (partition,) = RegisterModel().prepare(history(*hard()[:9], hard()[-1]))
-    at_once, in_turns = Search(RegisterModel(), partition), Search(RegisterModel(), partition)
+    at_once, in_turns = (
+        LinearizabilitySearch(RegisterModel(), partition),
+        LinearizabilitySearch(RegisterModel(), partition),
+    )
     assert at_once.run(10**6) is ILLEGAL
     while in_turns.run(7) is None:
         pass
@@ -149,7 +152,7 @@ def test_the_order_found_is_a_linearization():
         ok("c", 3, 4, "read", 1),
     ]
     (partition,) = RegisterModel().prepare(history(*operations))
-    search = Search(RegisterModel(), partition)
+    search = LinearizabilitySearch(RegisterModel(), partition)
     assert search.run(10**6) is OK
     assert [op.args.get("value", op.result) for op in search.order()] == [2, 2, 1, 1]
 
@@ -166,10 +169,10 @@ def test_a_search_that_starts_over_keeps_what_it_knows_and_comes_to_its_end(monk
     monkeypatch.setattr(search_module, "STEPS_PER_OPERATION", 1)
     monkeypatch.setattr(search_module, "SHORTEST_ATTEMPT_STEPS", 50)
     (partition,) = RegisterModel().prepare(history(*hard()[:9], hard()[-1]))
-    search = Search(RegisterModel(), partition)
+    search = LinearizabilitySearch(RegisterModel(), partition)
     assert search.run(10**6) is ILLEGAL
     late = [ok("r", 200, 201, "read", 3, key="hard0")]
     (partition,) = RegisterModel().prepare(history(*hard()[:9], *late))
-    search = Search(RegisterModel(), partition)
+    search = LinearizabilitySearch(RegisterModel(), partition)
     assert search.run(10**6) is OK
     assert search.order()[-2].args["value"] == 3

@@ -1,10 +1,10 @@
-"""The slot model: what clients of a booking system may expect, by hand."""
+"""The slot model on hand-written histories."""
 
 from __future__ import annotations
 
 import pytest
 
-from overbooked.histories import BadHistory, Checked, Linearizability, Operation, SlotModel, check
+from overbooked.histories import BadHistory, CheckResult, Linearizability, Operation, SlotModel, check
 from tests.histories import simulated
 from tests.histories.writing import history, ok, refused, unknown
 
@@ -237,12 +237,12 @@ def test_slots_are_judged_apart_unless_a_booking_moves():
 @pytest.mark.parametrize(
     ("operation", "said"),
     [
-        (ok("ana", 0, 1, "steal", slot="A"), "not: ana: steal"),
+        (ok("ana", 0, 1, "steal", slot="A"), "found: ana: steal"),
         (ok("ana", 0, 1, "book", "b1"), "'slot' is missing"),
         (ok("ana", 0, 1, "resize", slot="A"), "'capacity' is missing"),
         (ok("ana", 0, 1, "book", slot="A"), "booking's id as its result"),
         (ok("ana", 0, 1, "book", "b1", slot="Z"), "slot Z has no known capacity"),
-        (ok("ana", 0, 1, "cancel", booking="b9"), "nobody is seen to make booking b9"),
+        (ok("ana", 0, 1, "cancel", booking="b9"), "no operation makes booking b9"),
     ],
 )
 def test_a_history_that_cannot_be_read_says_why(operation: Operation, said: str):
@@ -251,7 +251,7 @@ def test_a_history_that_cannot_be_read_says_why(operation: Operation, said: str)
 
 
 def test_bookings_of_before_need_slots_of_known_capacity():
-    with pytest.raises(BadHistory, match="no known capacity: Z"):
+    with pytest.raises(BadHistory, match="without a known capacity: Z"):
         SlotModel({"A": 1}, {"b0": "Z"})
 
 
@@ -260,7 +260,7 @@ def test_bookings_of_before_need_slots_of_known_capacity():
 STEPS = 300_000
 
 
-def decided(seed: int, *, flaws: simulated.Flaws = simulated.NO_FLAWS, **crowd: object) -> Checked:
+def decided(seed: int, *, flaws: simulated.Flaws = simulated.NO_FLAWS, **crowd: object) -> CheckResult:
     capacities = crowd.pop("capacities")
     seen = simulated.history(seed, capacities=capacities, flaws=flaws, **crowd)  # type: ignore[arg-type]
     return check(SlotModel(capacities), seen, max_steps=STEPS, deadline_s=60, shrink_s=0)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Whoever insists tries each step again, begins anew what he lost, and pays with one key."""
+"""A retrying client repeats each step, restarts a lost checkout, and pays with one key."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from overbooked.journeys.buying import Purchase
-from overbooked.journeys.retrying_client import Insisting
+from overbooked.journeys.retrying_client import RetryingClient
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, Answer, CheckoutStep, HttpRequest, HttpResponse, Money, Slot
-from overbooked.targets.system import System
 from tests.oracles.books import ok, refused, unknown
 
 SLOT = Slot("s1", 4, Money(2500))
@@ -48,7 +48,7 @@ class House:
 
 async def insists(*answers: Answer) -> tuple[Purchase, list[str], list[str]]:
     house, steps = House(answers), list[str]()
-    client = Insisting(cast("System", house), cast("Any", Ana()), SLOT, replica=1, at=steps.append)
+    client = RetryingClient(cast("System", house), cast("Any", Ana()), SLOT, replica=1, at=steps.append)
     purchase = await client.buys()
     assert purchase is client.purchase
     assert not house.answers

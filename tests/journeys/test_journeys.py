@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overbooked.journeys.booking import books_and_cancels, insists_on
-from overbooked.journeys.buying import buys, repeats
+from overbooked.journeys.buying import buy, repeat_payment
 from tests.targets.town import Call, Reply, Town, at
 
 
@@ -20,7 +20,7 @@ async def test_who_gets_no_place_has_nothing_to_give_back() -> None:
     async with Town() as town, at(town) as system:
         ana, ben = await system.customers(2)
         slot = await system.open_slot()
-        await system.booking(ben, slot)
+        await system.make_booking(ben, slot)
         (answer,) = await books_and_cancels(system, ana, slot)
     assert answer.refused
 
@@ -50,7 +50,7 @@ async def test_who_insists_gives_up_in_the_end() -> None:
 
 
 class Till(Town):
-    """Takes payments; loses the first `lost` answers."""
+    """Accepts payments; loses the first `lost` answers."""
 
     def __init__(self, lost: int = 0) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Till(Town):
 async def test_a_place_is_bought() -> None:
     async with Till() as till, at(till) as system:
         (ana,) = await system.customers(1)
-        bought = await buys(system, ana, await system.open_slot(), key="k")
+        bought = await buy(system, ana, await system.open_slot(), key="k")
     assert bought.booking == "paid"
     assert bought.outcome is bought.payments[0]
     assert not bought.stopped_at
@@ -77,7 +77,7 @@ async def test_a_place_is_bought() -> None:
 async def test_a_payment_is_repeated_with_its_key_while_nobody_answers() -> None:
     async with Till(lost=2) as till, at(till) as system:
         (ana,) = await system.customers(1)
-        bought = await buys(system, ana, await system.open_slot(), tries=5)
+        bought = await buy(system, ana, await system.open_slot(), tries=5)
     assert [answer.unknown for answer in bought.payments] == [True, True, False]
     assert len({call.json["key"] for call in till.calls if call.path == "/pay"}) == 1
 
@@ -85,11 +85,11 @@ async def test_a_payment_is_repeated_with_its_key_while_nobody_answers() -> None
 async def test_an_unanswered_payment_has_no_outcome_until_it_is_repeated() -> None:
     async with Till(lost=1) as till, at(till) as system:
         (ana,) = await system.customers(1)
-        bought = await buys(system, ana, await system.open_slot())
+        bought = await buy(system, ana, await system.open_slot())
         assert bought.outcome is None
         assert bought.booking is None
         bought.facts = {"checkout": "c7"}
-        assert (await repeats(system, bought)).ok
+        assert (await repeat_payment(system, bought)).ok
     assert bought.booking == "paid"
     assert (till.calls[-1].path, till.calls[-1].headers["x-key"]) == ("/c/c7", bought.key)
 
@@ -98,10 +98,10 @@ async def test_who_finds_no_place_never_pays() -> None:
     async with Till() as till, at(till) as system:
         ana, ben = await system.customers(2)
         slot = await system.open_slot()
-        await system.booking(ben, slot)
-        bought = await buys(system, ana, slot)
+        await system.make_booking(ben, slot)
+        bought = await buy(system, ana, slot)
         assert (bought.stopped_at, bought.payments, bought.outcome) == ("begin", [], None)
         assert bought.stopped_by is not None
         assert bought.stopped_by.refused
-        with pytest.raises(ValueError, match=r"never got as far as a checkout \(stopped at begin\)"):
-            await repeats(system, bought)
+        with pytest.raises(ValueError, match=r"has no checkout to pay for: it stopped at begin"):
+            await repeat_payment(system, bought)

@@ -1,16 +1,18 @@
-"""Each aspect of a purchase is judged by itself, and each purchase by what is its own."""
+"""Each aspect of a purchase is judged separately, and each purchase by its own records."""
 
 from __future__ import annotations
 
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.checkout import HoldRow
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.fault_points.journey import Findings
-from overbooked.journeys.aspects import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, judged, parted
-from overbooked.targets.adapter import BookingRow, DurableState, HoldRow
+from overbooked.journeys.aspects import ALWAYS, AT_REST, BOOKS, HOLDS, MONEY, check_aspects, split_by_slot
 from tests.oracles.books import PAID, charge
 
 
 def aspects(state: DurableState) -> set[str]:
     findings = Findings()
-    judged(state, AT_REST, findings)
+    check_aspects(state, AT_REST, findings)
     return set(findings.by_aspect)
 
 
@@ -28,13 +30,15 @@ def test_a_hold_left_behind_is_a_matter_of_its_own() -> None:
 
 def test_before_it_is_at_rest_a_hold_and_an_unbooked_charge_are_no_findings() -> None:
     findings = Findings()
-    judged(DurableState(charges=(charge(),), holds=(HoldRow("h", "s1", "c1", live=True),)), ALWAYS, findings)
+    check_aspects(
+        DurableState(charges=(charge(),), holds=(HoldRow("h", "s1", "c1", live=True),)), ALWAYS, findings
+    )
     assert not findings
 
 
 def test_the_first_finding_of_an_aspect_stays() -> None:
     findings = Findings()
-    judged(DurableState(charges=(charge(), charge("ch2"))), AT_REST, findings)
+    check_aspects(DurableState(charges=(charge(), charge("ch2"))), AT_REST, findings)
     assert findings.by_aspect[MONEY].what == "a booking is charged twice"
 
 
@@ -44,9 +48,9 @@ def test_one_look_is_parted_by_slot() -> None:
         holds=(HoldRow("h2", "s2", "c2", live=False),),
         charges=(charge(checkout="c1"), charge("ch2", checkout="c2"), charge("ch3", checkout="c3")),
     )
-    parts = parted(state, ["s1", "s2"])
+    parts = split_by_slot(state, ["s1", "s2"])
     assert [row.id for row in parts["s1"].bookings] == ["b1"]
     assert not parts["s2"].bookings
-    # What no slot knows of is nobody's to overlook.
+    # Records without a slot must not be ignored.
     assert [row.checkout for row in parts["s1"].charges] == ["c1", "c3"]
     assert [row.checkout for row in parts["s2"].charges] == ["c2", "c3"]

@@ -1,4 +1,4 @@
-"""Purchases are judged together: looked at, brought to rest, and asked of again."""
+"""Purchases are judged together: observed, brought to rest, and repeated."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import pytest
 
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.journeys.buying import begins, repeats
+from overbooked.journeys.buying import begin_checkout, repeat_payment
 from overbooked.journeys.purchases import Purchases
-from overbooked.targets.adapter import Action, Answer, DurableState, HttpRequest, HttpResponse, Money, Slot
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse, Money, Slot
 from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
+from tests.targets.one_object import OneObject
 from tests.targets.town import Town, at
 
 SLOT = Slot("s1", 1, Money(2500))
@@ -28,8 +30,8 @@ class Ana:
         return Action("pay", "ana", HttpRequest("POST", checkout), _unread)
 
 
-class House:
-    """A system that answers in turn and notes what is done to it."""
+class House(OneObject):
+    """A system that gives predefined answers and records its calls."""
 
     def __init__(self, answers: Sequence[Answer], states: Sequence[DurableState]) -> None:
         self.answers = list(answers)
@@ -70,7 +72,7 @@ def _purchases(house: House, *payments: Answer) -> Purchases:
 async def test_clients_come_back_before_recovery_and_after_it() -> None:
     house = House([ok()] * 3, [PAID])
     purchases = _purchases(house, unknown())
-    await purchases.end_well(first=purchases.all)
+    await purchases.assert_consistent(first=purchases.all)
     assert house.done == ["wait", "pay at None", "settle", "log in", "pay at 0", "pay at 1"]
 
 
@@ -80,9 +82,9 @@ async def test_who_never_began_is_not_asked_again() -> None:
     async with Town() as town, at(town) as system:
         ana, ben = await system.customers(2)
         slot = await system.open_slot()
-        await system.booking(ben, slot)
-        purchases.add(await begins(system, ana, slot))
-    await purchases.end_well(first=())
+        await system.make_booking(ben, slot)
+        purchases.add(await begin_checkout(system, ana, slot))
+    await purchases.assert_consistent(first=())
     assert house.done.count("log in") == 1
 
 
@@ -90,8 +92,8 @@ async def test_who_never_began_is_not_asked_again() -> None:
     ("answers", "states", "what"),
     [
         ([], [DurableState(charges=(charge(), charge("ch2")))], "charged twice"),
-        ([], [NOTHING, DurableState(charges=(charge(),))], "money is kept for no booking"),
-        ([ok(), ok("b2")], [PAID], "got another answer"),
+        ([], [NOTHING, DurableState(charges=(charge(),))], "money is kept without a booking"),
+        ([ok(), ok("b2")], [PAID], "got a different answer"),
         ([unknown(), unknown()], [PAID], "no conclusive answer"),
     ],
 )
@@ -99,15 +101,15 @@ async def test_what_does_not_end_well_is_a_gap(
     answers: Sequence[Answer], states: Sequence[DurableState], what: str
 ) -> None:
     with pytest.raises(GapFound, match=what):
-        await _purchases(House(answers, states)).end_well(first=())
+        await _purchases(House(answers, states)).assert_consistent(first=())
 
 
 async def test_a_checkout_is_begun_and_paid_by_its_first_repeat() -> None:
     async with Town() as town, at(town) as system:
         (ana,) = await system.customers(1)
-        purchase = await begins(system, ana, await system.open_slot(), key="k")
+        purchase = await begin_checkout(system, ana, await system.open_slot(), key="k")
         assert not purchase.stopped_at
         assert not [call for call in town.calls if call.path == "/pay"]
         purchase.facts = {"checkout": "c7"}
-        await repeats(system, purchase)
+        await repeat_payment(system, purchase)
     assert (town.calls[-1].path, town.calls[-1].headers["x-key"]) == ("/c/c7", "k")

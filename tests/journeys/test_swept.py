@@ -1,40 +1,41 @@
-"""Journeys under faults: what is prepared, what is left to recovery, and how each trial is judged."""
+"""Journeys under faults: preparation, recovery, and the verdict of each trial."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from overbooked.errors import UsageError
+from overbooked.capabilities import known
+from overbooked.capabilities.checkout import HoldRow, Settlement
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.webhooks import ProviderEvent
+from overbooked.concurrency import run_limited
 from overbooked.journeys import reconciliation_sweep as swept_reconciliation
 from overbooked.journeys import webhook_sweep as swept_webhook
 from overbooked.journeys.aspects import ANSWERS, HOLDS, MONEY
-from overbooked.journeys.checkout_sweep import BY_CLIENT, BY_ITSELF, CheckoutJourney
-from overbooked.journeys.planted_discrepancies import Planted
+from overbooked.journeys.checkout_sweep import BY_CLIENT, BY_EVENTS, BY_ITSELF, CheckoutJourney
+from overbooked.journeys.planted_discrepancies import PlantedDiscrepancies
 from overbooked.journeys.reconciliation_sweep import REPAIRS, ReconciliationJourney
-from overbooked.journeys.registry import JOURNEYS, OF_GAPS, journeys_for
-from overbooked.journeys.together import some_at_a_time
-from overbooked.journeys.undelivered_payments import Unheard
+from overbooked.journeys.undelivered_payments import UndeliveredPayment
 from overbooked.journeys.webhook_sweep import WebhookJourney
+from overbooked.system.system import System
 from overbooked.targets.adapter import (
     Action,
     Answer,
-    Capability,
     CheckoutStep,
-    DurableState,
-    HoldRow,
     HttpRequest,
     HttpResponse,
     Money,
-    ProviderEvent,
+    Outcome,
     Slot,
 )
-from overbooked.targets.errors import TargetFailed
-from overbooked.targets.system import System
-from tests.oracles.books import NOTHING, PAID, charge, ok, unknown
+from overbooked.targets.errors import TargetError
+from tests.oracles.books import NOTHING, PAID, booking, charge, ok, unknown
+from tests.targets.one_object import OneObject
 
 BEGUN = ok(checkout="c1")
 
@@ -65,9 +66,12 @@ class Ana:
     def reads(self, checkout: str) -> Action:
         return _action("read")
 
+    def books(self, slot: Slot) -> Action:
+        return _action("book")
 
-class House:
-    """A system that answers by verb, looks as told and notes what is done to it."""
+
+class House(OneObject):
+    """A system with predefined answers by verb and predefined state that records its calls."""
 
     def __init__(self, answers: Mapping[str, Sequence[Answer]] | None = None) -> None:
         self.answers = {verb: list(said) for verb, said in (answers or {}).items()}
@@ -75,29 +79,40 @@ class House:
         self.done: list[str] = []
         self.fails = 0
         self.unacknowledged: list[ProviderEvent] = []
-        self.adapter = type("Adapter", (), {"capabilities": frozenset(Capability)})()
+        self.adapter = type("Adapter", (), {"capabilities": frozenset(known().values())})()
 
     def as_system(self) -> System:
         return cast("System", self)
 
     async def do(self, action: Action, *, replica: int | None = None) -> Answer:
         self.done.append(f"{action.verb} at {replica}")
-        said = self.answers[action.verb]
+        said = self.answers.get(action.verb, [ok()])
         return said.pop(0) if len(said) > 1 else said[0]
 
     async def customers(self, n: int) -> list[Any]:
         return [Ana() for _ in range(n)]
 
-    async def open_slot(self, capacity: int = 1) -> Slot:
+    repricings = ("slot price",)
+
+    async def reprice(self, slot: Slot, way: str, price: Money) -> None:
+        self.done.append(f"reprice by {way}")
+
+    async def provider_pays(self, checkout: str) -> None:
+        self._did("the transfer arrives")
+
+    async def second_session(self, who: Any) -> Any:
+        return Ana()
+
+    async def open_slot(self, capacity: int = 1, *, private_venue: bool = False) -> Slot:
         return Slot("s1", capacity, Money(2500))
 
     async def state(self, *, slots: Sequence[Any] | None = None, **_: Any) -> DurableState:
         return self.state_now
 
-    async def hold_deliveries(self) -> None:
+    async def hold_deliveries(self, held: bool) -> None:
         self.done.append("hold deliveries")
 
-    async def delay_refunds(self) -> None:
+    async def delay_refunds(self, delayed: bool) -> None:
         self.done.append("delay refunds")
 
     async def advance(self, seconds: float) -> None:
@@ -125,11 +140,11 @@ class House:
         self.done.append(what)
         if self.fails:
             self.fails -= 1
-            raise TargetFailed(what)
+            raise TargetError(what)
 
 
 def nowhere(step: str) -> None:
-    """Nobody wants to know."""
+    """Ignore a step."""
 
 
 class TestCheckout:
@@ -144,10 +159,12 @@ class TestCheckout:
         house.done.clear()
         await journey.finish([soon, late])
         settled = house.done.index("settle")
-        assert house.done[:settled] == ["wait", "log in", "pay at None"]
-        assert [done for done in house.done if done.startswith("pay at ") and done[-1].isdigit()] == [
+        assert house.done[:3] == ["wait", *["reprice by slot price"] * 2]
+        assert house.done[3:settled] == ["log in", "pay at 0", "pay at 1"]
+        assert [done for done in house.done[settled:] if done.startswith("pay at ")] == [
             *["pay at 0"] * 2,
             *["pay at 1"] * 2,
+            *["pay at None"] * 2,  # with another key
         ]
 
     async def test_each_aspect_has_its_own_finding(self) -> None:
@@ -157,19 +174,62 @@ class TestCheckout:
         await trial.play(0, nowhere)
         house.state_now = DurableState(charges=(charge(),), holds=(HoldRow("h", "s1", "c1", live=True),))
         await trial.glance()
-        assert not trial.findings
+        assert set(trial.findings.by_aspect) == {ANSWERS}  # the booking that the client was told is missing
         await journey.finish([trial])
         assert {MONEY, HOLDS, ANSWERS} <= set(trial.findings.by_aspect)
 
     async def test_a_purchase_in_order_leaves_no_finding(self) -> None:
-        house = House({"begin": [BEGUN], "pay": [ok()]})
+        house = House({"begin": [BEGUN], "pay": [ok()], "book": [ok()]})
         journey = CheckoutJourney(house.as_system())
         (trial,) = await journey.prepare(1)
-        house.state_now = PAID
+        others = tuple(booking(f"b{n}", checkout=None) for n in range(2, 5))
+        house.state_now = replace(PAID, bookings=(*PAID.bookings, *others))
         await trial.play(0, nowhere)
         await trial.glance()
         await journey.finish([trial])
         assert not trial.findings
+
+    async def test_a_payment_that_settles_later_arrives_and_is_reported_to_the_patient_first(self) -> None:
+        house = House({"begin": [BEGUN], "pay": [Answer(Outcome.OK, 202, {"pending": True})]})
+        journey = CheckoutJourney(house.as_system(), "bank", Settlement.LATER, reported=True)
+        soon, late = await journey.prepare(2)
+        late.patient = True
+        house.state_now = DurableState(charges=(charge(captured=0),))
+        house.unacknowledged = [ProviderEvent("e1", "payment.captured", "ch1", {})]
+        for trial in (soon, late):
+            await trial.play(0, nowhere)
+            assert trial.done
+            await trial.glance()
+        house.done.clear()
+        await journey.finish([soon, late])
+        settled = house.done.index("settle")
+        assert house.done[3:settled] == ["the transfer arrives", "the transfer arrives", "deliver"]
+        assert journey.name == "checkout-by-bank-reported"
+        assert BY_EVENTS in journey.recoveries
+        house.done.clear()
+        await late.recover(0, BY_EVENTS)
+        assert house.done == ["deliver", "deliver"]
+
+    async def test_a_payment_that_settles_later_may_arrive_after_recovery(self) -> None:
+        house = House({"begin": [BEGUN], "pay": [Answer(Outcome.OK, 202, {"pending": True})]})
+        journey = CheckoutJourney(house.as_system(), "bank", Settlement.LATER)
+        (trial,) = await journey.prepare(1)
+        house.state_now = DurableState(charges=(charge(captured=0),))
+        await trial.play(0, nowhere)
+        house.done.clear()
+        await journey.finish([trial])
+        assert house.done[2:5] == ["recover", "the transfer arrives", "settle"]
+        assert (journey.name, journey.recoveries) == ("checkout-by-bank", (BY_CLIENT, BY_ITSELF))
+
+    async def test_a_declined_payment_is_done_when_it_is_refused(self) -> None:
+        house = House({"begin": [BEGUN], "pay": [Answer(Outcome.REFUSED, 402, problem="declined")]})
+        journey = CheckoutJourney(house.as_system(), "declined card", Settlement.DECLINED)
+        (trial,) = await journey.prepare(1)
+        assert not trial.done
+        await trial.play(0, nowhere)
+        assert trial.done
+        assert journey.name == "checkout-by-declined-card"
+        assert CheckoutJourney(house.as_system(), reported=True).name == "checkout-reported"
 
     async def test_a_client_takes_it_up_again_until_he_knows(self) -> None:
         house = House({"begin": [BEGUN], "pay": [unknown()]})
@@ -205,10 +265,10 @@ class TestWebhook:
         house = House()
         event = ProviderEvent("e1", "payment.captured", "ch1", {})
 
-        async def pays(system: System, who: Any) -> Unheard:
-            return Unheard(system, Slot("s1", 1, Money(2500)), "c1", "ch1", [event])
+        async def pays(system: System, who: Any) -> UndeliveredPayment:
+            return UndeliveredPayment(system, Slot("s1", 1, Money(2500)), "c1", "ch1", [event])
 
-        monkeypatch.setattr(swept_webhook, "pays_unheard", pays)
+        monkeypatch.setattr(swept_webhook, "pay_undelivered", pays)
         return house
 
     async def test_a_delivery_that_fails_is_left_to_a_later_one(self, house: House) -> None:
@@ -243,21 +303,21 @@ class TestReconciliation:
     def house(self, monkeypatch: pytest.MonkeyPatch) -> House:
         house = House({"begin": [BEGUN], "pay": [ok()], "read": [ok()]})
 
-        async def plant(system: System, kinds: Sequence[str]) -> Planted:
+        async def plant(system: System, kinds: Sequence[str]) -> PlantedDiscrepancies:
             house.done.append("plant")
-            return Planted(system, [], NOTHING)
+            return PlantedDiscrepancies(system, [], NOTHING)
 
         async def quiet(system: System) -> None:
             house.done.append("quiet")
 
         monkeypatch.setattr(swept_reconciliation, "plant", plant)
-        monkeypatch.setattr(swept_reconciliation, "quiet", quiet)
+        monkeypatch.setattr(swept_reconciliation, "settle_and_hold", quiet)
         return house
 
     async def test_a_run_that_was_struck_is_started_again_before_the_next_is_prepared(
         self, house: House
     ) -> None:
-        journey = ReconciliationJourney(house.as_system(), ["ledger pair missing"])
+        journey = ReconciliationJourney(house.as_system(), ["capture not posted"])
         one, other = await journey.prepare(2)
         assert house.done == ["quiet", "delay refunds", "plant"]
         house.done.clear()
@@ -268,7 +328,7 @@ class TestReconciliation:
         assert house.done == ["plant", "reconcile", "reconcile", "plant"]
         await other.recover(0, journey.recoveries[0])
         await journey.finish([one, other])
-        await journey.mend()
+        await journey.clear()
         assert house.done[-1] == "recover"
         assert not one.findings
 
@@ -290,20 +350,6 @@ class TestReconciliation:
         assert house.done[-1] == "read at 0"
 
 
-def test_a_gap_means_its_journeys() -> None:
-    assert journeys_for("SYS-01.a") == OF_GAPS["SYS-01"]
-    assert journeys_for("webhook") == ("webhook",)
-    with pytest.raises(UsageError, match="SYS-28"):
-        journeys_for("SYS-99")
-
-
-@pytest.mark.parametrize("name", JOURNEYS)
-def test_a_journey_goes_by_the_name_it_is_known_by(name: str) -> None:
-    journey = JOURNEYS[name](House().as_system())
-    assert journey.name == name
-    assert journey.aspects
-
-
 async def test_much_is_done_a_little_at_a_time() -> None:
     under_way, most = [0], [0]
 
@@ -314,5 +360,5 @@ async def test_much_is_done_a_little_at_a_time() -> None:
         under_way[0] -= 1
         return n
 
-    assert await some_at_a_time([work(n) for n in range(7)], 3) == list(range(7))
+    assert await run_limited([work(n) for n in range(7)], 3) == list(range(7))
     assert most[0] == 3

@@ -1,4 +1,4 @@
-"""A small load profile, and measurements made by hand."""
+"""A small load profile, and sample measurements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def profile(**changes: Any) -> LoadProfile:
 def measured(
     *, intended: int = 100, sent: int = 100, visit_s: float = 0.01, lag_s: float = 0.001, failed: int = 0
 ) -> Measured:
-    """Arrivals that all took the same time; `failed` of the requests had no answer."""
+    """Measurements of arrivals with equal durations; `failed` requests had no answer."""
     found = Measured(intended=intended, sent=sent)
     for n in range(sent):
         found.visits.record(visit_s)

@@ -9,22 +9,28 @@ from typing import Any, cast
 
 import pytest
 
+from overbooked.capabilities import Capability
+from overbooked.capabilities.booking import BOOKING, BookingRow
+from overbooked.capabilities.checkout import CHECKOUT, ChargeRow, HoldRow
+from overbooked.capabilities.durable_state import DURABLE_STATE, DurableState
+from overbooked.capabilities.jobs import JOBS
 from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError, GapFound, HarnessError, HostNotAllowed, SystemDied
 from overbooked.histories import History
 from overbooked.load import drive as driving
 from overbooked.load.drive import drive
 from overbooked.load.generator import GeneratorLost
-from overbooked.load.invariants import keeps_its_promises
+from overbooked.load.invariants import check_invariants
 from overbooked.load.measurements import Measured
-from overbooked.load.plan import Plan
+from overbooked.load.plan import LoadPlan
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.adapter import BookingRow, Capability, ChargeRow, DurableState, HoldRow, Money, Slot
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.adapter import Money, Slot
 from overbooked.verdicts.scorecard import LoadScore
 from overbooked.verdicts.verdict import Verdict
 from tests.histories.writing import ok, refused, unknown
 from tests.load.samples import measured, profile
+from tests.targets.one_object import OneObject
 from tests.targets.town import Town, at
 
 TOWN = Descriptor(name="town", adapter="tests.targets.town:TownHall", root=Path(__file__).parents[2])
@@ -42,13 +48,13 @@ class Machine:
 
 
 class Generator:
-    """Instead of the process: says what it was told to, and keeps the plan."""
+    """Replaces the process: returns predefined measurements and stores the plan."""
 
     def __init__(self, outcome: Measured | Exception) -> None:
         self.outcome = outcome
-        self.plan: Plan | None = None
+        self.plan: LoadPlan | None = None
 
-    async def __call__(self, plan: Plan, *, processes: int = 1) -> Measured:
+    async def __call__(self, plan: LoadPlan, *, processes: int = 1) -> Measured:
         self.plan = plan
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -111,14 +117,14 @@ async def test_what_the_user_has_to_mend_is_raised(monkeypatch: pytest.MonkeyPat
 
 
 async def test_journeys_the_target_does_not_know_are_left_out(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tests.targets.town.TownHall.capabilities", frozenset({Capability.BOOKING}))
+    monkeypatch.setattr("tests.targets.town.TownHall.capabilities", frozenset({BOOKING}))
     _, generator = await driven(monkeypatch, measured(), journeys={"book": 1, "buy": 9})
     assert generator.plan is not None
     assert {arrival.visit for arrival in generator.plan.arrivals} == {"book"}
 
 
 async def test_a_target_that_knows_none_of_the_journeys_is_not_covered(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tests.targets.town.TownHall.capabilities", frozenset({Capability.BOOKING}))
+    monkeypatch.setattr("tests.targets.town.TownHall.capabilities", frozenset({BOOKING}))
     score, generator = await driven(monkeypatch, measured(), journeys={"buy": 1})
     assert score.verdict is Verdict.NOT_COVERED
     assert "checkout" in score.reason
@@ -131,15 +137,15 @@ async def test_no_load_goes_to_a_host_that_is_not_allowed():
         await drive(profile(), cast("System", system), cast("Stack", Machine()), TOWN, seed=1)
 
 
-# -- the look afterwards -----------------------------------------------------------------------
+# -- invariants afterwards ---------------------------------------------------------------------
 
 SLOT = Slot("s1", 2, Money(100))
 
 
-class Shown:
-    """A system at rest that shows some durable state."""
+class Shown(OneObject):
+    """A system at rest with some durable state."""
 
-    def __init__(self, state: DurableState, *capabilities: Capability, taken: int = 0) -> None:
+    def __init__(self, state: DurableState, *capabilities: Capability[Any], taken: int = 0) -> None:
         self.adapter = SimpleNamespace(capabilities=frozenset(capabilities))
         self.recovered = 0
         self._state = state
@@ -164,9 +170,9 @@ def hold(name: str) -> HoldRow:
     return HoldRow(name, "s1", None, live=True)
 
 
-async def looked(state: DurableState, *operations: Any, also: tuple[Capability, ...] = ()) -> Shown:
-    system = Shown(state, Capability.BOOKING, Capability.DURABLE_STATE, *also)
-    await keeps_its_promises(cast("System", system), [SLOT], History.of(operations))
+async def looked(state: DurableState, *operations: Any, also: tuple[Capability[Any], ...] = ()) -> Shown:
+    system = Shown(state, BOOKING, DURABLE_STATE, *also)
+    await check_invariants(cast("System", system), [SLOT], History.of(operations))
     return system
 
 
@@ -199,9 +205,9 @@ async def test_a_promised_booking_that_is_gone_is_found():
 
 async def test_a_booking_nobody_was_told_of_needs_a_request_without_answer():
     state = DurableState(bookings=booked("b9"))
-    with pytest.raises(GapFound, match="nobody was told of"):
+    with pytest.raises(GapFound, match="no client was told of"):
         await looked(state)
-    system = await looked(state, unknown("ana", 1, 2, "book", slot="s1"), also=(Capability.JOBS,))
+    system = await looked(state, unknown("ana", 1, 2, "book", slot="s1"), also=(JOBS,))
     assert system.recovered == 1
 
 
@@ -215,15 +221,15 @@ async def test_money_is_looked_at_where_there_is_checkout():
     charge = ChargeRow("c1", "k1", "EUR", captured_minor=500, refunded_minor=0, captures=1)
     state = DurableState(charges=(charge,))
     await looked(state)
-    with pytest.raises(GapFound, match="money is kept for no booking"):
-        await looked(state, also=(Capability.CHECKOUT,))
+    with pytest.raises(GapFound, match="money is kept without a booking"):
+        await looked(state, also=(CHECKOUT,))
 
 
 @pytest.mark.parametrize(("taken", "fine"), [(2, True), (3, False)])
 async def test_of_a_target_without_durable_state_its_places_are_looked_at(taken: int, fine: bool):
-    system = cast("System", Shown(DurableState(), Capability.BOOKING, taken=taken))
+    system = cast("System", Shown(DurableState(), BOOKING, taken=taken))
     if fine:
-        await keeps_its_promises(system, [SLOT], History(()))
+        await check_invariants(system, [SLOT], History(()))
         return
     with pytest.raises(GapFound, match="more bookings than capacity"):
-        await keeps_its_promises(system, [SLOT], History(()))
+        await check_invariants(system, [SLOT], History(()))

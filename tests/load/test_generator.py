@@ -1,4 +1,4 @@
-"""The generator's process against a town: open arrivals, honest latency, nothing left behind."""
+"""The generator's process on a town: open arrivals, latency from the intended start, no leftovers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import pytest
 
 from overbooked.descriptor import Descriptor
 from overbooked.load.generator import GeneratorLost, generate
-from overbooked.load.plan import Plan, schedule
-from overbooked.targets.adapter import Customer, Money, Slot
+from overbooked.load.plan import LoadPlan, schedule
+from overbooked.targets.adapter import Account, Money, Slot
 from tests.load.samples import profile
 from tests.targets.town import Call, Town
 
 TOWN = Descriptor(name="town", adapter="tests.targets.town:TownHall", root=Path(__file__).parents[2])
 
 
-def plan(url: str, **changes: object) -> Plan:
+def plan(url: str, **changes: object) -> LoadPlan:
     wanted = profile(**changes)
-    return Plan.of(
+    return LoadPlan.of(
         TOWN,
         wanted,
         doors=[url],
-        people=[Customer(name, f"{name}@example.com") for name in ("Ana", "Ben", "Eve")],
+        people=[Account(name, f"{name}@example.com") for name in ("Ana", "Ben", "Eve")],
         slots=[Slot(f"s{n}", wanted.capacity, Money(100)) for n in range(wanted.slots)],
         arrivals=schedule(wanted, seed=1, doors=1),
     )
@@ -62,7 +62,7 @@ async def test_a_stall_shows_in_the_latency_of_all_who_came_during_it():
     async with Town() as town:
         town.reply = stalling(town)  # type: ignore[assignment]
         seen = await generate(plan(town.url, patience_s=5))
-    # One user after another would have waited once; here each of the thirty who came did.
+    # With sequential users only one would have waited; here each of the thirty arrivals did.
     assert seen.sent == 40
     assert seen.visits.ms(50) > 500
     assert seen.visits.ms(95) > 1000
@@ -93,7 +93,7 @@ async def test_an_answer_the_adapter_cannot_read_is_a_mistake_of_ours():
     assert seen.outcomes["unknown"] == 3
 
 
-# -- what can happen to a process --------------------------------------------------------------
+# -- failures of the process -------------------------------------------------------------------
 
 NOWHERE = "http://127.0.0.1:1"
 READY = "import sys; sys.stdin.readline(); print('ready', flush=True); sys.stdin.readline();"
@@ -102,8 +102,8 @@ READY = "import sys; sys.stdin.readline(); print('ready', flush=True); sys.stdin
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("import sys; sys.exit('no such module')", "ended with 1; it said last: no such module"),
-        ("import sys; sys.stdin.readline(); print('hello', flush=True)", "wanted `ready`, found b'hello"),
+        ("import sys; sys.exit('no such module')", "ended with 1; its last lines: no such module"),
+        ("import sys; sys.stdin.readline(); print('hello', flush=True)", "expected `ready`, found b'hello"),
         (READY + "sys.exit(7)", "ended with 7"),
         (READY + "import os; os.kill(os.getpid(), 9)", "ended with -9"),
         (READY + "print('{}')", "cannot be read"),

@@ -1,4 +1,4 @@
-"""When a load counts, and what it then says."""
+"""When a load is valid, and its verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_load_that_met_its_objectives_is_closed():
     [
         (measured(intended=0, sent=0), "no request was sent"),
         (measured(sent=0), "no request was sent"),
-        (measured(sent=98), "98 of 100 arrivals were sent, wanted 99%"),
+        (measured(sent=98), "98 of 100 arrivals were sent, expected at least 99%"),
         (measured(lag_s=3), "the generator was 3000 ms late"),
     ],
 )

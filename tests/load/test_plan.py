@@ -1,4 +1,4 @@
-"""Arrivals are scheduled ahead, and a plan reaches another process whole."""
+"""Arrivals are scheduled ahead, and a plan is transferred completely to another process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from overbooked.descriptor import Descriptor
 from overbooked.errors import HarnessError
-from overbooked.load.plan import Plan, schedule
-from overbooked.targets.adapter import Customer, Money, Slot
+from overbooked.load.plan import LoadPlan, schedule
+from overbooked.targets.adapter import Account, Money, Slot
 from tests.load.samples import profile
 
 TOWN = Descriptor(name="town", adapter="tests.targets.town:TownHall", root=Path(__file__).parents[2])
@@ -49,12 +49,12 @@ def test_one_seed_schedules_the_same():
     assert schedule(profile(), seed=7, doors=1) != schedule(profile(), seed=8, doors=1)
 
 
-def plan(session: object) -> Plan:
-    return Plan.of(
+def plan(session: object) -> LoadPlan:
+    return LoadPlan.of(
         TOWN,
         profile(),
         doors=["http://127.0.0.1:1"],
-        people=[Customer("Ana", "ana@example.com", session=session)],
+        people=[Account("Ana", "ana@example.com", session=session)],
         slots=[Slot("s1", 5, Money(100))],
         arrivals=schedule(profile(), seed=1, doors=1),
     )
@@ -62,10 +62,10 @@ def plan(session: object) -> Plan:
 
 def test_a_plan_reads_back():
     sent = plan({"token": "t"})
-    assert Plan.from_line(sent.as_line()) == sent
+    assert LoadPlan.from_line(sent.as_line()) == sent
     assert "\n" not in sent.as_line()
 
 
 def test_a_session_that_cannot_travel_is_named():
-    with pytest.raises(HarnessError, match=r"keep plain data in `Customer\.session`"):
+    with pytest.raises(HarnessError, match=r"keep plain data in `Account\.session`"):
         plan(lambda: None).as_line()

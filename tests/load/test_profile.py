@@ -1,4 +1,4 @@
-"""Load profiles are data, read strictly."""
+"""Load profiles are validated strictly."""
 
 from __future__ import annotations
 

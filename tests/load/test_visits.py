@@ -1,13 +1,13 @@
-"""Visits are driven by hand: an action, an answer, the next action."""
+"""Visits, driven by the tests: an action, an answer, the next action."""
 
 from __future__ import annotations
 
 from overbooked.load.profile import profiles
 from overbooked.load.user_actions import NEEDS, VISITS, Visit, book, book_and_cancel, buy
-from overbooked.targets.adapter import Action, Answer, Customer, Money, Outcome, Slot
+from overbooked.targets.adapter import Account, Action, Answer, Money, Outcome, Slot
 from tests.targets.town import TownHall
 
-ANA, SLOT = Customer("Ana", "ana@example.com"), Slot("s1", 5, Money(100))
+ANA, SLOT = Account("Ana", "ana@example.com"), Slot("s1", 5, Money(100))
 OK, NO = Answer(Outcome.OK, 201, {"booking": "b1"}), Answer(Outcome.REFUSED, 409)
 
 

@@ -1,17 +1,11 @@
-"""Durable states for oracles to look at: one booking, paid once, and what can be wrong with it."""
+"""Sample durable states for oracles: one booking, paid once, and faulty variants."""
 
 from __future__ import annotations
 
-from overbooked.targets.adapter import (
-    Answer,
-    BookingRow,
-    ChargeRow,
-    DurableState,
-    HoldRow,
-    LedgerTransaction,
-    Outcome,
-    PaymentRow,
-)
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.checkout import ChargeRow, HoldRow, LedgerTransaction, PaymentRow
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.targets.adapter import Answer, Outcome
 
 
 def booking(id_: str = "b1", *, checkout: str | None = "c1", status: str = "confirmed") -> BookingRow:

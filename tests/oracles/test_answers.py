@@ -5,27 +5,27 @@ import pytest
 from overbooked.errors import GapFound
 from overbooked.oracles.answers import (
     accepted,
-    losers_are_told,
-    nobody_refused_in_vain,
+    describe,
+    no_refusal_while_free,
     one_outcome,
+    others_refused,
     refused_with,
     same_answer,
-    told,
 )
 from overbooked.targets.adapter import Answer, Money, Outcome
 from tests.oracles.books import ok, refused, unknown
 
 
 def test_losers_who_are_told_are_no_gap() -> None:
-    losers_are_told([ok(), refused(), refused()])
-    losers_are_told([])
+    others_refused([ok(), refused(), refused()])
+    others_refused([])
 
 
 @pytest.mark.parametrize("other", [refused(400), refused(401), unknown(500), unknown()])
 def test_a_loser_who_gets_anything_else_is_a_gap(other: Answer) -> None:
-    with pytest.raises(GapFound, match="a loser is not told clearly") as found:
-        losers_are_told([ok(), refused(), other])
-    assert found.value.expected == "every loser answered 409"
+    with pytest.raises(GapFound, match="a rejected request is not refused clearly") as found:
+        others_refused([ok(), refused(), other])
+    assert found.value.expected == "every request that did not succeed refused with 409"
     assert len(found.value.operations) == 1
 
 
@@ -47,20 +47,20 @@ def test_what_must_succeed_is_a_gap_when_it_does_not() -> None:
 
 
 def test_a_free_place_is_given_to_somebody() -> None:
-    nobody_refused_in_vain([ok(), refused()], 1)
-    nobody_refused_in_vain([ok("b1"), ok("b2")], 5)
-    nobody_refused_in_vain([unknown(), refused()], 1)
-    with pytest.raises(GapFound, match="a place that was free"):
-        nobody_refused_in_vain([refused(), refused()], 1)
+    no_refusal_while_free([ok(), refused()], 1)
+    no_refusal_while_free([ok("b1"), ok("b2")], 5)
+    no_refusal_while_free([unknown(), refused()], 1)
+    with pytest.raises(GapFound, match="while a place was free"):
+        no_refusal_while_free([refused(), refused()], 1)
     with pytest.raises(GapFound):
-        nobody_refused_in_vain([ok(), refused(), refused()], 2)
+        no_refusal_while_free([ok(), refused(), refused()], 2)
 
 
 def test_a_repeat_is_compared_in_everything_but_its_latency() -> None:
     first = ok(price=Money(2500))
     same_answer(first, Answer(Outcome.OK, 201, {"booking": "b1", "price": Money(2500)}, latency_s=9))
     for other in (ok("b2", price=Money(2500)), ok(price=Money(2600)), ok(), refused(), unknown()):
-        with pytest.raises(GapFound, match="got another answer"):
+        with pytest.raises(GapFound, match="got a different answer"):
             same_answer(first, other)
 
 
@@ -72,5 +72,5 @@ def test_repeats_may_stay_unanswered_but_not_disagree() -> None:
 
 
 def test_an_answer_is_told_in_one_line() -> None:
-    assert told(ok(price=Money(5, "JPY"))) == "ok 201 booking=b1 price={'minor': 5, 'currency': 'JPY'}"
-    assert told(unknown()) == "unknown no answer receive: ReadTimeout"
+    assert describe(ok(price=Money(5, "JPY"))) == "ok 201 booking=b1 price={'minor': 5, 'currency': 'JPY'}"
+    assert describe(unknown()) == "unknown no answer receive: ReadTimeout"

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.side_effects import (
+    ANNOUNCEMENTS,
+    CHECKOUT_STATES,
+    AnnouncementRow,
+    CheckoutStateRow,
+)
+from overbooked.capabilities.webhooks import DeadLetter
 from overbooked.errors import GapFound, HarnessError
 from overbooked.oracles.effects import (
+    announced_once,
     exactly_once,
     never_backwards,
     nothing_changed,
     provider_and_records_agree,
 )
-from overbooked.targets.adapter import DeadLetter, DurableState
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, payment, posted
 
 
@@ -71,7 +80,7 @@ def test_going_on_is_no_gap() -> None:
         (CANCELLED, replace(CANCELLED, payments=(payment(state="captured"),)), "a payment went backwards"),
         (CANCELLED, replace(CANCELLED, payments=(payment(state="refunded"),)), "a payment went backwards"),
         (PAID, replace(PAID, payments=(payment(captured=2400),)), "a payment went backwards"),
-        (PAID, replace(PAID, payments=()), "it is gone"),
+        (PAID, replace(PAID, payments=()), "deleted"),
         (CANCELLED, replace(CANCELLED, bookings=(booking(),)), "a booking went backwards"),
         (PAID, replace(PAID, bookings=()), "a booking went backwards"),
     ],
@@ -93,8 +102,34 @@ def test_no_change_is_no_gap() -> None:
 
 
 def test_any_change_is_a_gap() -> None:
-    with pytest.raises(GapFound, match="charges changed where nothing may"):
+    with pytest.raises(GapFound, match="charges changed although nothing may change"):
         nothing_changed(PAID, replace(PAID, charges=(charge(refunded=1),)))
     letter = DeadLetter("d1", "webhook", "evt_1", "no such payment")
     with pytest.raises(GapFound, match="dead letters changed"):
         nothing_changed(PAID, replace(PAID, dead_letters=(letter,)))
+
+
+def effects(
+    announcements: Sequence[AnnouncementRow] = (), checkout_states: Sequence[CheckoutStateRow] = ()
+) -> DurableState:
+    return DurableState.of({ANNOUNCEMENTS: announcements, CHECKOUT_STATES: checkout_states})
+
+
+def test_a_checkout_that_has_ended_is_never_under_way_again() -> None:
+    open_, booked, declined = (
+        effects(checkout_states=[CheckoutStateRow("c1", "c1", "s1", state, ended=state != "open")])
+        for state in ("open", "booked", "declined")
+    )
+    never_backwards([open_, declined, booked])
+    with pytest.raises(GapFound, match="a checkout went backwards"):
+        never_backwards([booked, open_])
+
+
+def test_a_subject_is_announced_once_a_topic() -> None:
+    told = [
+        AnnouncementRow(str(n), topic, "b1", checkout="c1") for n, topic in enumerate(("booked", "cancelled"))
+    ]
+    announced_once(effects(announcements=told))
+    announced_once(DurableState())
+    with pytest.raises(GapFound, match="an announcement did not happen exactly once"):
+        announced_once(effects(announcements=[*told, replace(told[0], id="9")]))

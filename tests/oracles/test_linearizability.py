@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.histories import Checked, History, Linearizability, Operation
+from overbooked.histories import CheckResult, History, Linearizability, Operation
 from overbooked.oracles.linearizability import linearizable
 from overbooked.targets.adapter import Money, Outcome, Slot
 
@@ -70,7 +70,7 @@ def test_bookings_made_before_are_named() -> None:
 
 
 def test_no_time_to_decide_makes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    undecided = Checked(Linearizability.UNKNOWN, operations=1, partitions=1, steps=7, elapsed_s=3)
+    undecided = CheckResult(Linearizability.UNKNOWN, operations=1, partitions=1, steps=7, elapsed_s=3)
     monkeypatch.setattr("overbooked.oracles.linearizability.check", lambda *_, **__: undecided)
     with pytest.raises(HarnessError, match=r"1 operations were not decided within 3 s \(7 steps\)"):
         linearizable(History.of([booked("ana", 0, 1, "b1")]), [SLOT], deadline_s=3)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.oracles.payments import alike, states_fit_amounts, told_once
-from overbooked.targets.adapter import DurableState
+from overbooked.oracles.payments import recorded_once, same_records, states_fit_amounts
 from tests.oracles.books import CANCELLED, NOTHING, PAID, booking, charge, hold, payment, posted
 
 PARTLY = DurableState(
@@ -19,7 +19,7 @@ PARTLY = DurableState(
 
 @pytest.mark.parametrize("state", [NOTHING, PAID, PARTLY, CANCELLED])
 def test_a_payment_of_which_all_was_told_is_no_gap(state: DurableState) -> None:
-    told_once(state)
+    recorded_once(state)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_payment_of_which_all_was_told_is_no_gap(state: DurableState) -> None:
 )
 def test_an_event_that_did_not_take_effect_once_is_a_gap(state: DurableState) -> None:
     with pytest.raises(GapFound):
-        told_once(state)
+        recorded_once(state)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_each_state_fits_its_amounts_and_no_others(state: str, captured: int, re
         if fitting == (captured, refunded):
             states_fit_amounts(books)
         else:
-            with pytest.raises(GapFound, match="amounts belie"):
+            with pytest.raises(GapFound, match="contradicts its amounts"):
                 states_fit_amounts(books)
 
 
@@ -72,11 +72,11 @@ def test_payments_that_came_to_the_same_are_alike_whatever_they_are_called() -> 
         payments=(payment("p9", charge="ch9"),),
         ledger=(posted("t9", charge="ch9", checkout="c9"),),
     )
-    alike(other, PAID)
+    same_records(other, PAID)
 
 
 def test_a_cancelled_booking_leaves_what_none_leaves() -> None:
-    alike(replace(CANCELLED, bookings=()), CANCELLED)
+    same_records(replace(CANCELLED, bookings=()), CANCELLED)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_cancelled_booking_leaves_what_none_leaves() -> None:
     ],
 )
 def test_payments_that_came_to_something_else_are_a_gap(state: DurableState) -> None:
-    with pytest.raises(GapFound, match="not come to what another") as found:
-        alike(state, PAID)
+    with pytest.raises(GapFound, match="differ from those of an identical payment") as found:
+        same_records(state, PAID)
     assert found.value.expected
     assert found.value.observed

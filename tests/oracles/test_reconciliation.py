@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.reconciliation import Discrepancy, ReconciliationReport
+from overbooked.capabilities.webhooks import DeadLetter
 from overbooked.errors import GapFound
 from overbooked.oracles.reconciliation import finds_exactly, finds_nothing, put_before_a_person
-from overbooked.targets.adapter import DeadLetter, Discrepancy, DurableState, ReconciliationReport
 
 PLANTED = [Discrepancy("amount differs", "c1"), Discrepancy("hold orphaned", "h1")]
 BOTH = (("c1", "amount differs"), ("h1", "hold orphaned"))
@@ -53,5 +55,5 @@ def test_what_cannot_be_repaired_lies_before_a_person_once() -> None:
     letter = DeadLetter("d1", "reconciliation", "c1", "amount differs")
     put_before_a_person(PLANTED[0], DurableState(dead_letters=(letter,)))
     for letters in ((), (letter, DeadLetter("d2", "reconciliation", "c1", "again"))):
-        with pytest.raises(GapFound, match="not put before a person"):
+        with pytest.raises(GapFound, match="not queued for manual resolution"):
             put_before_a_person(PLANTED[0], DurableState(dead_letters=letters))

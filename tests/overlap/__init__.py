@@ -1,1 +1,1 @@
-"""Tiny services that book by single statements, and what exploring says of them."""
+"""Small services that book by single statements, and their verdicts by exploration."""

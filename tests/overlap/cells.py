@@ -11,34 +11,34 @@ from typing import Any
 import asyncpg
 
 from overbooked.errors import GapFound
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.footprinter import Footprinting
-from overbooked.interleavings.results import Explored
+from overbooked.interleavings.explorer import Explorer
+from overbooked.interleavings.footprinter import Footprinter
+from overbooked.interleavings.results import ExplorationResult
 from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.interleavings.scheduler.runner import Stage
+from overbooked.interleavings.scheduler.race import Races
+from overbooked.interleavings.scheduler.runner import ScheduleRunner
 from overbooked.profiles import load_profile
+from overbooked.system.system import System
 from overbooked.targets.adapter import Answer, Outcome
-from overbooked.targets.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.relay import Relays
 from tests.overlap.ground import CLAUSE, prepared
 from tests.overlap.isolation import RESET, TABLE, Case, RollsBack, Seen
 from tests.targets.town import Town, at
-from tests.wire.postgres_server import PostgresServer
+from tests.wire.postgres.server import PostgresServer
 
 ACTORS = 3
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What exploring said: whether the anomaly occurs, its class, how much was run."""
+    """The result of an exploration: whether the anomaly occurs, its class, the number of runs."""
 
     occurs: bool
     phenomenon: str
     anomaly: str
-    explored: Explored
+    explored: ExplorationResult
 
     @property
     def exhausted(self) -> bool:
@@ -51,8 +51,8 @@ class Laboratory:
     def __init__(
         self,
         system: System,
-        stage: Stage,
-        footprinting: Footprinting,
+        stage: ScheduleRunner,
+        footprinting: Footprinter,
         side: asyncpg.Connection[Any],
         connections: list[asyncpg.Connection[Any]],
     ) -> None:
@@ -60,17 +60,21 @@ class Laboratory:
         self._side, self._connections = side, connections
 
     async def explore(self, case: Case, level: str, *, seed: int = 0, reduce: bool = True) -> Cell:
-        """Every order of the case's statements with at most two preemptions.
+        """Explore every order of the case's statements with at most two preemptions.
 
         Args:
-            reduce: leave out those that differ in nothing that matters.
+            reduce: skip equivalent orders.
         """
         judge = Judge((CLAUSE,), case.name)
         budget = load_profile("quick").budget
-        explore = Explore(self._system, judge, budget, self._stage, self._footprinting, seed=seed)
-        make = partial(self._race, case, level)
-        explored = await explore.interleavings(
-            make, name=f"{case.name}, {level}", preemptions=2, reduce=reduce and case.reduce
+        explore = Explorer(self._system, judge, budget, self._stage, self._footprinting, seed=seed)
+        explored = await explore.explore(
+            self._race,
+            case,
+            level,
+            name=f"{case.name}, {level}",
+            preemptions=2,
+            reduce=reduce and case.reduce,
         )
         (result,) = judge.conclude(None)
         details = result.finding.details if result.finding else {}
@@ -81,10 +85,7 @@ class Laboratory:
             explored,
         )
 
-    async def _race(self, case: Case, level: str) -> Race:
-        await self._side.execute(RESET)
-        seen = [Seen() for _ in case.programs]
-
+    async def _race(self, case: Case, level: str) -> Races:
         async def transact(number: int, _: int) -> Answer:
             connection = self._connections[number]
             try:
@@ -99,12 +100,16 @@ class Laboratory:
 
         actors = [Actor(f"T{n + 1}", "transact", partial(transact, n)) for n in range(len(case.programs))]
 
-        async def holds(_: Ran) -> None:
+        while True:
+            await self._side.execute(RESET)
+            seen = [Seen() for _ in case.programs]
+            yield actors
             rows = {row["id"]: row["value"] for row in await self._side.fetch("SELECT * FROM item")}
-            if case.occurred(seen, rows):
-                raise GapFound(f"{case.name} occurs", expected="a serial outcome", observed=f"{seen}, {rows}")
-
-        return Race(actors, always=[holds])
+            with Judge((CLAUSE,), case.name)(CLAUSE):
+                if case.occurred(seen, rows):
+                    raise GapFound(
+                        f"{case.name} occurs", expected="a serial outcome", observed=f"{seen}, {rows}"
+                    )
 
 
 @asynccontextmanager
@@ -116,8 +121,8 @@ async def laboratory(server: PostgresServer) -> AsyncIterator[Laboratory]:
         link = relays.open("app->postgres", upstream=database.address, protocol=WireProtocol.POSTGRES)
         side = await asyncpg.connect(database.dsn(), ssl=False)
         connections = [await asyncpg.connect(database.dsn(link.address), ssl=False) for _ in range(ACTORS)]
-        footprinting = Footprinting(database.dsn())
-        stage = Stage(
+        footprinting = Footprinter(database.dsn())
+        stage = ScheduleRunner(
             system,
             {link.name: link},
             database.dsn(),

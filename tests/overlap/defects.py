@@ -24,12 +24,12 @@ class Variant:
     """A service.
 
     Args:
-        sql: books.
-        schema: what it needs beside the tables.
-        first: a statement that goes before, within one transaction with it; "": there is none, and no BEGIN.
+        sql: the statement that books.
+        schema: further schema besides the tables.
+        first: a statement before it in the same transaction; "": none, and no BEGIN.
         script: `sql` is several statements without parameters, sent as one simple Query with the values
             written into it; it books if the last of them touches a row.
-        counts_rows: whether everybody who was told yes has a row in `bookings`.
+        counts_rows: whether every accepted customer has a row in `bookings`.
     """
 
     sql: str
@@ -41,7 +41,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mistake and what it should have been."""
+    """A defect and its correct twin."""
 
     name: str
     defect: Variant

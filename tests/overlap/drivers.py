@@ -1,4 +1,4 @@
-"""Three ways to speak to PostgreSQL: asyncpg, psycopg, and psycopg by the simple protocol."""
+"""Three PostgreSQL clients: asyncpg, psycopg, and psycopg with the simple protocol."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ByPsycopg:
 
 
 class ByPsycopgClientCursor(ByPsycopg):
-    """Values are written into the text, which goes as a simple Query."""
+    """Values are written into the text, which is sent as a simple Query."""
 
     name = "psycopg, simple protocol"
     _factory = psycopg.AsyncClientCursor

@@ -1,4 +1,4 @@
-"""One tiny service over real PostgreSQL behind the gate, with what explores it."""
+"""A small service on real PostgreSQL behind the gate, with its explorer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from uuid import uuid4
 import asyncpg
 
 from overbooked.errors import GapFound
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.footprinter import Footprinting
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.interleavings.scheduler.runner import Stage
-from overbooked.oracles.answers import losers_are_told
+from overbooked.interleavings.explorer import Explorer
+from overbooked.interleavings.footprinter import Footprinter
+from overbooked.interleavings.scheduler.race import RaceResult, Races
+from overbooked.interleavings.scheduler.runner import ScheduleRunner
+from overbooked.oracles.answers import others_refused
 from overbooked.oracles.capacity import sold_at_most
 from overbooked.profiles import load_profile
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.adapter import Slot
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from overbooked.wire.gate.boundary import WireProtocol
@@ -27,52 +28,55 @@ from overbooked.wire.relay import Relays
 from tests.overlap.defects import TABLES, Variant
 from tests.overlap.drivers import REFUSED
 from tests.targets.town import Call, Reply, Town, at
-from tests.wire.postgres_server import PostgresServer
+from tests.wire.postgres.server import PostgresServer
 
 CLAUSE = "SYS-03.a"
 
 
 @dataclass
 class Ground:
-    """A service that runs, and an explorer of it; `seed` of each exploration."""
+    """A running service and its explorer."""
 
     system: System
-    stage: Stage
-    footprinting: Footprinting
+    stage: ScheduleRunner
+    footprinting: Footprinter
     side: asyncpg.Connection[Any]
     variant: Variant
 
-    async def race(self) -> Race:
-        """Two customers come for the last place of a fresh slot."""
-        slot = replace(await self.system.open_slot(capacity=1), id=str(uuid4()))
-        await self.side.execute("INSERT INTO slots VALUES ($1, 1)", slot.id)
-        people = await self.system.customers(2)
-        return Race([who.books(slot) for who in people], always=[self.one_wins], slots=[slot])
+    async def race(self) -> Races:
+        """Two customers book the last place of a fresh slot."""
+        while True:
+            slot = replace(await self.system.open_slot(capacity=1), id=str(uuid4()))
+            await self.side.execute("INSERT INTO slots VALUES ($1, 1)", slot.id)
+            people = await self.system.customers(2)
+            ran = yield [who.books(slot) for who in people]
+            with Judge((CLAUSE,), "single statement")(CLAUSE):
+                await self.one_wins(ran, slot)
 
-    async def one_wins(self, ran: Ran) -> None:
-        sold_at_most(1, ran.told)
-        losers_are_told(ran.told, 409)
+    async def one_wins(self, ran: RaceResult, slot: Slot) -> None:
+        sold_at_most(1, ran.answers)
+        others_refused(ran.answers, 409)
         if not self.variant.counts_rows:
             return
-        rows = await self.side.fetchval("SELECT count(*) FROM bookings WHERE slot = $1", ran.slots[0].id)
-        if rows != sum(answer.ok for answer in ran.told):
+        rows = await self.side.fetchval("SELECT count(*) FROM bookings WHERE slot = $1", slot.id)
+        if rows != sum(answer.ok for answer in ran.answers):
             raise GapFound("bookings and answers differ", expected="one row each", observed=f"{rows} rows")
 
-    def explore(self, seed: int = 0) -> tuple[Explore, Judge]:
-        """A fresh explorer with its judge."""
+    def explore(self, seed: int = 0) -> tuple[Explorer, Judge]:
+        """Return a new explorer with its judge."""
         judge = Judge((CLAUSE,), "single statement")
         budget = load_profile("quick").budget
-        return Explore(self.system, judge, budget, self.stage, self.footprinting, seed=seed), judge
+        return Explorer(self.system, judge, budget, self.stage, self.footprinting, seed=seed), judge
 
 
 def verdict_of(judge: Judge) -> Verdict:
-    """What became of the clause."""
+    """Return the verdict on the clause."""
     (result,) = judge.conclude(None)
     return result.verdict
 
 
 async def prepared(server: PostgresServer, name: str, schema: str) -> PostgresServer:
-    """A database of its own; made once."""
+    """Return a server with its own database, created once."""
     name = re.sub(r"\W+", "_", name.lower())
     admin = await asyncpg.connect(server.dsn(), ssl=False)
     try:
@@ -91,8 +95,8 @@ async def ground(server: PostgresServer, name: str, variant: Variant, driver: An
     """The service of a variant.
 
     Args:
-        name: of its database.
-        driver: speaks to it.
+        name: the name of its database.
+        driver: its PostgreSQL client.
     """
     database = await prepared(server, name, TABLES + variant.schema)
     relays = Relays()
@@ -111,14 +115,15 @@ async def ground(server: PostgresServer, name: str, variant: Variant, driver: An
             return (201, {"id": "b"}) if booked else (409, {"type": "full"})
 
         town.reply = reply
-        footprinting = Footprinting(database.dsn())
-        stage = Stage(
+        footprinting = Footprinter(database.dsn())
+        stage = ScheduleRunner(
             system,
             {link.name: link},
             database.dsn(),
             harmless=footprinting.harmless,
             splits=footprinting.splits,
             within_a_block=footprinting.within_a_block,
+            begins_apart=True,
         )
         try:
             yield Ground(system, stage, footprinting, side, variant)

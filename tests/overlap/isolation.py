@@ -27,18 +27,18 @@ WRITE = "UPDATE item SET value = $1 WHERE id = $2"
 
 @dataclass
 class Seen:
-    """What one transaction has read, in order, and whether it was committed."""
+    """The values that one transaction has read, in order, and whether it was committed."""
 
     values: list[Any] = field(default_factory=list)
     committed: bool = False
 
 
 class RollsBack(Exception):
-    """The transaction wants to be undone."""
+    """The transaction asks for a rollback."""
 
 
 Program = Callable[["Connection[Any]", Seen], Awaitable[None]]
-# What the transactions have seen, and the rows in the end; whether the anomaly has occurred.
+# From the values read by the transactions and the final rows: whether the anomaly has occurred.
 Occurred = Callable[[Sequence[Seen], Mapping[int, int]], bool]
 
 
@@ -47,12 +47,12 @@ class Case:
     """An anomaly.
 
     Args:
-        name: of the literature.
-        programs: one for each transaction.
-        occurred: looks at what came of them.
-        prevented: the levels that are published to prevent it.
-        reduce: whether anything in it depends on an order, so that leaving out orders leaves some.
-        phenomenon: what it is to be called where it occurs.
+        name: its name in the literature.
+        programs: one per transaction.
+        occurred: decides from the results whether it occurred.
+        prevented: the levels that prevent it according to the publication.
+        reduce: whether its steps depend on each other, so that a reduced search still has several orders.
+        phenomenon: the expected name of the finding.
     """
 
     name: str
@@ -139,7 +139,7 @@ def _both(seen: Sequence[Seen]) -> bool:
 
 
 def _vanishes(read: Sequence[int], rows: Mapping[int, int]) -> bool:
-    """Whether somebody saw the later writer's row 1, or the earlier one's, and then an older row 2."""
+    """Whether a transaction read row 1 of the later or the earlier writer and then an older row 2."""
     order = [(10, 20), (11, 19), (12, 18)] if rows[1] == 12 else [(10, 20), (12, 18), (11, 19)]
     first, second = [one for one, _ in order], [other for _, other in order]
     return second.index(read[1]) < first.index(read[0])

@@ -1,4 +1,4 @@
-"""Isolation anomalies come out of the gate as they are published for PostgreSQL, each with its name."""
+"""Explorations find the isolation anomalies published for PostgreSQL, each with its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.overlap.cells import laboratory
 from tests.overlap.isolation import CASES, LEVELS, Case
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")

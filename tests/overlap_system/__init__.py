@@ -1,1 +1,1 @@
-"""A tiny booking service whose booking is one autocommit statement that checks and inserts."""
+"""A small booking service whose booking is one autocommit statement that checks and inserts."""

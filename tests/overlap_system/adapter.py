@@ -1,4 +1,4 @@
-"""Adopts the service: booking, cancelling and looking at its rows."""
+"""The adapter of the service: booking, cancelling and reading its rows."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 import asyncpg
 
-from overbooked.targets.adapter import (
+from overbooked.adapter import (
+    Account,
     Action,
+    AdapterContext,
     Answer,
-    Capability,
-    Customer,
+    DurableState,
     HttpRequest,
     HttpResponse,
     Money,
     Outcome,
     Slot,
-    Surroundings,
 )
-from overbooked.targets.records import BookingRow, DurableState
+from overbooked.capabilities.booking import BookingRow
 
 _BOOKINGS = """
 SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS NULL OR slot = ANY($1)
@@ -30,13 +30,13 @@ SELECT id::text, slot::text, customer, status FROM bookings WHERE $1::uuid[] IS 
 
 
 class Probe:
-    """Satisfies `overbooked.targets.adapter.Target`."""
+    """Satisfies `overbooked.adapter.Adapter`."""
 
-    capabilities = frozenset({Capability.BOOKING, Capability.DURABLE_STATE})
+    capabilities = frozenset({"booking", "durable state"})
 
-    async def connect(self, surroundings: Surroundings) -> None:
-        self._send = surroundings.send
-        self._db = await asyncpg.create_pool(surroundings.dsns["observer"], min_size=1, max_size=2)
+    async def connect(self, context: AdapterContext) -> None:
+        self._send = context.send
+        self._db = await asyncpg.create_pool(context.dsns["observer"], min_size=1, max_size=2)
 
     async def close(self) -> None:
         await self._db.close()
@@ -51,14 +51,14 @@ class Probe:
         response = await self._send(HttpRequest("POST", f"/slots?capacity={capacity}"))
         return Slot(json.loads(response.body)["id"], capacity, price)
 
-    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
-        return [Customer(name, email, session=email) for name, email in names]
+    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Account]:
+        return [Account(name, email, session=email) for name, email in names]
 
-    def book(self, who: Customer, slot: Slot, *, key: str | None = None) -> Action:
+    def book(self, who: Account, slot: Slot, *, key: str | None = None) -> Action:
         request = HttpRequest("POST", f"/slots/{slot.id}/bookings", {"X-Customer": who.session})
         return Action("book", who.lane, request, _booked, {"slot": slot.id})
 
-    def cancel(self, who: Customer, booking: str) -> Action:
+    def cancel(self, who: Account, booking: str) -> Action:
         request = HttpRequest("DELETE", f"/bookings/{booking}", {"X-Customer": who.session})
         return Action("cancel", who.lane, request, _read, {"booking": booking})
 

@@ -1,4 +1,4 @@
-"""Makes the schema, as its owner."""
+"""Creates the schema, as its owner."""
 
 import asyncio
 import os

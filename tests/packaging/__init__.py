@@ -1,1 +1,1 @@
-"""The package as somebody else installs it."""
+"""The installed package, and adding a feature to the project."""

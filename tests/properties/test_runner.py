@@ -1,4 +1,4 @@
-"""Properties are held against examples, and what is not a property is not called one."""
+"""Properties are checked with examples; failures that are not reproducible are errors."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ async def test_a_property_that_holds_closes_the_clause_and_counts_its_examples(j
     (result,) = judge.conclude(None)
     assert result.verdict is Verdict.CLOSED
     assert result.counts == {"examples": 30} == {"examples": len(seen)}
+
+
+async def test_examples_that_are_always_tried_come_first_and_count(judge: Judge) -> None:
+    seen = []
+
+    async def example(n: int) -> None:
+        seen.append(n)
+
+    await properties.check(
+        st.integers(0, 9), example, always=[70, 80, 90], at_once=2, examples=5, seed=1, judge=judge
+    )
+    (result,) = judge.conclude(None)
+    assert seen[:3] == [70, 80, 90]
+    assert result.counts == {"examples": len(seen)}
+
+
+async def test_a_gap_in_an_example_that_is_always_tried_names_it(judge: Judge) -> None:
+    async def example(n: int) -> None:
+        if n == 80:
+            raise GapFound("too much")
+
+    with pytest.raises(GapFound) as found:
+        await properties.check(st.integers(0, 9), example, always=[70, 80], examples=5, seed=1, judge=judge)
+    assert found.value.details["example"] == 80
 
 
 async def test_examples_run_on_the_loop_of_the_scenario(judge: Judge) -> None:

@@ -1,8 +1,9 @@
-"""Strategies make what they promise, and reach what is hard to reach."""
+"""Strategies generate only valid values, and reach rare ones."""
 
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from overbooked.properties import (
     DECIMALS,
+    BookingStep,
     Delivery,
-    Pricing,
-    Step,
+    PricingCase,
     amounts,
     booking_sequences,
     currencies,
@@ -25,7 +26,8 @@ from overbooked.properties import (
     percentages,
     pricings,
 )
-from overbooked.properties.shown import shown
+from overbooked.properties.money import EDGES, FRACTIONS, Sale, edge_sales, sales
+from overbooked.properties.runner import shown
 from overbooked.targets.adapter import Money
 
 few = settings(max_examples=50, deadline=None, database=None)
@@ -75,13 +77,13 @@ def test_percentages_keep_their_range_and_two_decimals(percent: Decimal) -> None
 
 def test_a_price_is_rounded_once_at_the_end_and_as_told() -> None:
     # 105 - 50 % = 52.5, + 10 % = 57.75
-    assert Pricing(Money(105), (Decimal(-50),), "ROUND_HALF_EVEN").price == Money(52)
-    assert Pricing(Money(105), (Decimal(-50),), "ROUND_HALF_UP").price == Money(53)
-    assert Pricing(Money(105), (Decimal(-50), Decimal(10)), "ROUND_DOWN").price == Money(57)
+    assert PricingCase(Money(105), (Decimal(-50),), "ROUND_HALF_EVEN").price == Money(52)
+    assert PricingCase(Money(105), (Decimal(-50),), "ROUND_HALF_UP").price == Money(53)
+    assert PricingCase(Money(105), (Decimal(-50), Decimal(10)), "ROUND_DOWN").price == Money(57)
 
 
 def test_prices_on_the_half_of_a_minor_unit_are_found() -> None:
-    def on_the_half(pricing: Pricing) -> bool:
+    def on_the_half(pricing: PricingCase) -> bool:
         exact = Decimal(pricing.base.minor)
         for percent in pricing.percents:
             exact += exact * percent / 100
@@ -115,7 +117,7 @@ def test_no_event_is_nothing_to_deliver() -> None:
 
 @few
 @given(booking_sequences(people=2, slots=2))
-def test_steps_refer_to_earlier_bookings_of_the_same_person(steps: tuple[Step, ...]) -> None:
+def test_steps_refer_to_earlier_bookings_of_the_same_person(steps: tuple[BookingStep, ...]) -> None:
     for number, step in enumerate(steps):
         assert step.who in {0, 1}
         assert step.slot in {0, 1}
@@ -131,7 +133,7 @@ def test_every_verb_is_drawn(verb: str) -> None:
 
 
 def test_verbs_can_be_left_out() -> None:
-    with pytest.raises(ValueError, match="wanted book"):
+    with pytest.raises(ValueError, match="expected book"):
         find(booking_sequences(verbs=("cancel",)), lambda steps: True)
     assert find(booking_sequences(verbs=("book", "cancel")), lambda steps: len(steps) > 2)
 
@@ -155,3 +157,33 @@ def test_an_example_is_shown_as_json() -> None:
 @given(st.one_of(amounts(), pricings(), booking_sequences(), deliveries(events=2)))
 def test_every_strategy_of_ours_can_be_shown(example: object) -> None:
     json.dumps(shown(example))
+
+
+CURRENCIES = {"EUR": 2, "JPY": 0, "CLP": 0, "KWD": 3}
+ROUNDINGS = ("up", "down")
+METHODS = ("card", "bank")
+
+
+def test_the_edges_meet_every_number_of_decimals_and_the_fractions_every_rounding() -> None:
+    found = edge_sales(
+        CURRENCIES, ROUNDINGS, METHODS, dearest=10**12, rng=random.Random(1), most_currencies=8
+    )
+    plain = {(CURRENCIES[sale.price.currency], sale.price.minor) for sale in found if not sale.percent}
+    assert plain == {(decimals, minor) for decimals in (0, 2, 3) for minor in (*EDGES, 10**12)}
+    changed = {(sale.rounding, sale.price.minor, sale.percent) for sale in found if sale.percent}
+    assert changed == {(rounding, *fraction) for rounding in ROUNDINGS for fraction in FRACTIONS}
+    assert {sale.price.currency for sale in found} == set(CURRENCIES)
+    assert {sale.method for sale in found} == set(METHODS)
+
+
+def test_fewer_currencies_of_each_number_of_decimals_are_taken_on_request() -> None:
+    found = edge_sales(CURRENCIES, ROUNDINGS, METHODS, dearest=10, rng=random.Random(1), most_currencies=1)
+    assert len({sale.price.currency for sale in found if not sale.percent}) == 3
+
+
+@few
+@given(sales(CURRENCIES, ROUNDINGS, METHODS))
+def test_a_sale_is_in_a_currency_of_the_target_and_paid_by_one_of_its_methods(sale: Sale) -> None:
+    assert sale.price.currency in CURRENCIES
+    assert sale.rounding in ROUNDINGS
+    assert sale.method in METHODS

@@ -1,4 +1,4 @@
-"""Servers once a session; one process of the service on them, and another where two are wanted."""
+"""Servers per session; one instance of the service on them, and a second one if needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.reference_system.servers import Servers
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet() -> None:
-    """Only what is worth a look when a test fails."""
+    """Limit the logs to messages that help with a failed test."""
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -38,14 +38,14 @@ async def house(servers: Servers) -> AsyncIterator[House]:
 
 @pytest.fixture(scope="session")
 async def other_house(servers: Servers) -> AsyncIterator[House]:
-    """A second process of the service on the same database."""
+    """A second instance of the service on the same database."""
     async with houses.opened(houses.settings(servers.dsns["app"], servers.redis_url)) as opened:
         yield opened
 
 
 @pytest.fixture
 async def clock(house: House) -> AsyncIterator[House]:
-    """The house, its clock put right again afterwards."""
+    """The service; its clock is reset afterwards."""
     yield house
     await house.move_clock(0)
 

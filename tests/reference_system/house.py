@@ -1,4 +1,4 @@
-"""The service as its tests use it: people, slots and requests, in a line each."""
+"""Helpers for tests of the service: customers, slots and requests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import httpx
 from fastapi import FastAPI
 
-from reference_system.booking.app import create_app
-from reference_system.booking.runtime import Runtime
-from reference_system.booking.settings import Settings
+from reference_system.booking.platform.app import create_app
+from reference_system.booking.platform.runtime import Runtime
+from reference_system.booking.platform.settings import Settings
 
 OPERATOR_EMAIL = "operator@house.example"
 OPERATOR_PASSWORD = "the operator's password"
@@ -24,7 +24,7 @@ JWT_SECRET = "a secret that signs tokens in tests only"
 
 @dataclass(slots=True)
 class Person:
-    """Somebody with an account and a session."""
+    """A customer with an account and a session."""
 
     id: str
     email: str
@@ -37,7 +37,7 @@ class Person:
 
 @dataclass(slots=True)
 class House:
-    """One process of the service, in the test's own process."""
+    """One instance of the service, in the test's process."""
 
     app: FastAPI
     http: httpx.AsyncClient
@@ -50,7 +50,7 @@ class House:
         return runtime
 
     async def person(self) -> Person:
-        """A new customer, logged in."""
+        """Return a new customer, logged in."""
         email = f"{uuid4().hex}@people.example"
         made = await self.http.post("/accounts", json={"email": email, "name": "Ana", "password": PASSWORD})
         assert made.status_code == 201, made.text
@@ -80,7 +80,7 @@ class House:
         return await self._made(f"/venues/{venue}/services", body)
 
     async def slot(self, *, capacity: int = 1, service: str | None = None, **body: Any) -> str:
-        """A new slot, by default of one service in euros at 19.99."""
+        """Create a slot, by default of one service at 19.99 EUR."""
         if service is None:
             if "EUR" not in self._service_ids:
                 self._service_ids["EUR"] = await self.service(await self.venue())
@@ -88,7 +88,7 @@ class House:
         return await self._made("/slots", new_slot(service, capacity=capacity) | body)
 
     async def places(self, slot: str) -> tuple[int, int]:
-        """(capacity, taken)."""
+        """Return (capacity, taken) of a slot."""
         answer = (await self.http.get(f"/slots/{slot}")).json()
         return answer["capacity"], answer["taken"]
 
@@ -96,7 +96,7 @@ class House:
         return await self.http.post("/bookings", json={"slot_id": slot}, headers=who.headers | headers)
 
     async def booked(self, who: Person, slot: str) -> str:
-        """A booking that must succeed; its id."""
+        """Book a place, which must succeed; returns the booking's id."""
         answer = await self.book(who, slot)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
@@ -137,7 +137,7 @@ class House:
 
 
 def new_slot(service: str, *, capacity: int = 1) -> dict[str, Any]:
-    """The body of a slot in the far future that overlaps no other."""
+    """Return the body of a slot in the far future that overlaps no other."""
     return {
         "service_id": service,
         "resource_no": secrets.randbits(61),
@@ -148,7 +148,7 @@ def new_slot(service: str, *, capacity: int = 1) -> dict[str, Any]:
 
 
 def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
-    """Settings of a service with the control plane on and its timers off."""
+    """Return settings with the control plane on and timers off."""
     values: dict[str, Any] = {
         "database_url": database_url,
         "redis_url": redis_url,

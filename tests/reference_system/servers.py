@@ -27,7 +27,7 @@ DESCRIPTOR = Path(__file__).parents[2] / "reference_system" / "target" / "system
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where they are: `dsns` by role ("owner", "app", "observer", "admin")."""
+    """The addresses of the servers: `dsns` by role ("owner", "app", "observer", "admin")."""
 
     dsns: dict[str, str]
     redis_url: str

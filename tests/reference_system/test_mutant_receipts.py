@@ -1,7 +1,8 @@
-"""What a mutant puts in place counts its runs and reaches every reference, or the mutant does not load."""
+"""A mutant's code counts its runs and replaces every reference; otherwise the mutant does not load."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -10,9 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from reference_system.booking import db
-from reference_system.mutants.mutant import Edit, Mutant, MutantStale, Replace
-from reference_system.mutants.registry import mutants
+from reference_system.booking.platform import db
+from reference_system.mutants.listing import listed_mutants
+from reference_system.mutants.mutant import Mutant, MutantStale
+from reference_system.mutants.registry import mutant
 from reference_system.mutants.schema import FINGERPRINT, in_force, mark
 from tests.reference_system.servers import Servers
 
@@ -21,7 +23,7 @@ PLACES = "reference_system.booking.some_places"
 
 @pytest.fixture
 def part(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """Makes modules of the service, as they are once loaded; what a mutant changes is put back."""
+    """Return a factory of loaded modules of the service; a mutant's changes are undone afterwards."""
     monkeypatch.setattr(db, "_statement", db._statement)
 
     def make(source: str, name: str = PLACES) -> ModuleType:
@@ -33,8 +35,17 @@ def part(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
     return make
 
 
-def load(*substitutions: Replace | Edit) -> Any:
-    return Mutant("SYS-03.1", "harm", substitutions).apply()
+def replace(target: Callable[..., Any], by: Callable[..., Any]) -> Any:
+    loaded = Mutant("SYS-03.1", "harm")
+    loaded.replace(target)(by)
+    return loaded.apply()
+
+
+def edit(*texts: str) -> Any:
+    loaded = Mutant("SYS-03.1", "harm")
+    for text in texts:
+        loaded.edit(text, " FOR UPDATE", "")
+    return loaded.apply()
 
 
 def no(slot: int) -> bool:
@@ -43,7 +54,7 @@ def no(slot: int) -> bool:
 
 def test_a_replaced_function_counts_its_calls(part: Callable[..., ModuleType]) -> None:
     places = part("def has_place(slot): return True")
-    receipts = load(Replace(f"{PLACES}:has_place", no))
+    receipts = replace(places.has_place, no)
     assert receipts.ran == {f"{PLACES}:has_place": 0}
     assert [places.has_place(1), places.has_place(2)] == [False, False]
     assert receipts.ran == {f"{PLACES}:has_place": 2}
@@ -55,30 +66,30 @@ async def test_a_replaced_coroutine_function_counts_and_stays_one(part: Callable
     async def refused(slot: int) -> bool:
         return False
 
-    receipts = load(Replace(f"{PLACES}:claim", refused))
+    receipts = replace(places.claim, refused)
     assert await places.claim(1) is False
     assert receipts.ran == {f"{PLACES}:claim": 1}
 
 
 def test_a_name_that_a_caller_imported_is_replaced_too(part: Callable[..., ModuleType]) -> None:
-    part("def has_place(slot): return True")
+    places = part("def has_place(slot): return True")
     caller = part(f"from {PLACES} import has_place as free\ndef book(): return free(1)", f"{PLACES}_caller")
-    receipts = load(Replace(f"{PLACES}:has_place", no))
+    receipts = replace(places.has_place, no)
     assert caller.book() is False
     assert receipts.ran == {f"{PLACES}:has_place": 1}
 
 
 def test_a_class_that_holds_the_function_is_changed_too(part: Callable[..., ModuleType]) -> None:
-    part("def has_place(slot): return True")
+    places = part("def has_place(slot): return True")
     caller = part(
         f"from {PLACES} import has_place\n"
         "class Desk:\n    free = staticmethod(has_place)\n    plain = has_place",
         f"{PLACES}_caller",
     )
     with pytest.raises(MutantStale, match="also held by staticmethod"):
-        load(Replace(f"{PLACES}:has_place", no))
+        replace(places.has_place, no)
     del caller.Desk.free
-    load(Replace(f"{PLACES}:has_place", no))
+    replace(places.has_place, no)
     assert vars(caller.Desk)["plain"](1) is False
 
 
@@ -96,10 +107,10 @@ def test_a_class_that_holds_the_function_is_changed_too(part: Callable[..., Modu
 def test_a_reference_that_cannot_be_replaced_refuses_the_mutant(
     part: Callable[..., ModuleType], holding: str
 ) -> None:
-    part("def has_place(slot): return True")
+    places = part("def has_place(slot): return True")
     part(f"from {PLACES} import has_place\n{holding}", f"{PLACES}_caller")
     with pytest.raises(MutantStale, match=r"is also held by .* the replacement would not run there"):
-        load(Replace(f"{PLACES}:has_place", no))
+        replace(places.has_place, no)
 
 
 def test_a_mutant_may_call_what_it_replaces(part: Callable[..., ModuleType]) -> None:
@@ -110,15 +121,58 @@ def test_a_mutant_may_call_what_it_replaces(part: Callable[..., ModuleType]) -> 
     def never_twice(slot: int) -> bool:
         return bool(mine.original(slot)) and slot != 2
 
-    load(Replace(f"{PLACES}:has_place", never_twice))
+    replace(places.has_place, never_twice)
     assert [places.has_place(1), places.has_place(2)] == [True, False]
+
+
+def test_a_mutant_gets_the_original_of_what_it_wraps(part: Callable[..., ModuleType]) -> None:
+    places = part("def has_place(slot): return True")
+    loaded = Mutant("SYS-03.1", "harm")
+
+    @loaded.wrap(places.has_place)
+    def never_twice(has_place: Callable[[int], bool], slot: int) -> bool:
+        return has_place(slot) and slot != 2
+
+    receipts = loaded.apply()
+    assert [places.has_place(1), places.has_place(2)] == [True, False]
+    assert receipts.ran == {f"{PLACES}:has_place": 2}
+
+
+async def test_a_wrapped_coroutine_function_stays_one(part: Callable[..., ModuleType]) -> None:
+    places = part("async def claim(slot): return slot")
+    loaded = Mutant("SYS-03.1", "harm")
+
+    @loaded.wrap(places.claim)
+    async def twice(claim: Callable[..., Any], slot: int) -> int:
+        return int(await claim(slot)) * 2
+
+    receipts = loaded.apply()
+    assert inspect.iscoroutinefunction(places.claim)
+    assert await places.claim(slot=4) == 8
+    assert receipts.ran == {f"{PLACES}:claim": 1}
+
+
+@pytest.mark.parametrize("parameters", ["place", "slot, more", ""])
+def test_other_parameters_refuse_the_mutant(part: Callable[..., ModuleType], parameters: str) -> None:
+    places = part("def has_place(slot): return True")
+    by: dict[str, Any] = {}
+    exec(f"def by({parameters}): pass", by)
+    with pytest.raises(MutantStale, match=rf"takes \(slot\), its replacement \({parameters}\)"):
+        replace(places.has_place, by["by"])
+
+
+def test_what_the_service_does_not_hold_refuses_the_mutant(part: Callable[..., ModuleType]) -> None:
+    with pytest.raises(MutantStale, match="is held by no module and no class of the service"):
+        replace(no, no)
+    with pytest.raises(MutantStale, match="no module of the service holds the text"):
+        edit("SELECT 1 FROM nothing FOR UPDATE")
 
 
 def test_an_edited_statement_counts_when_it_is_executed_alone_or_in_another(
     part: Callable[..., ModuleType],
 ) -> None:
     places = part("LOCK = 'SELECT 1 FROM slots FOR UPDATE'")
-    receipts = load(Edit(f"{PLACES}:LOCK", " FOR UPDATE", ""))
+    receipts = edit(places.LOCK)
     assert str(db._statement(places.LOCK)) == "SELECT 1 FROM slots"
     db._statement(f"WITH x AS ({places.LOCK}) SELECT 1")
     db._statement("SELECT 2")
@@ -126,9 +180,9 @@ def test_an_edited_statement_counts_when_it_is_executed_alone_or_in_another(
 
 
 def test_a_text_that_a_caller_imported_is_edited_too(part: Callable[..., ModuleType]) -> None:
-    part("LOCK = 'SELECT 1 FROM slots FOR UPDATE'")
+    places = part("LOCK = 'SELECT 1 FROM slots FOR UPDATE'")
     caller = part(f"from {PLACES} import LOCK as MINE", f"{PLACES}_caller")
-    load(Edit(f"{PLACES}:LOCK", " FOR UPDATE", ""))
+    edit(places.LOCK)
     assert caller.MINE == "SELECT 1 FROM slots"
 
 
@@ -136,22 +190,21 @@ def test_a_text_that_was_put_together_before_the_edit_refuses_the_mutant(
     part: Callable[..., ModuleType],
 ) -> None:
     source = "LOCK = 'SELECT 1 FROM slots FOR UPDATE'\nBOTH = f'WITH x AS ({LOCK}) SELECT 1'"
-    part(source)
-    with pytest.raises(MutantStale, match=r"is part of .*:BOTH, put together before the edit: edit that too"):
-        load(Edit(f"{PLACES}:LOCK", " FOR UPDATE", ""))
     places = part(source)
-    edits = [Edit(f"{PLACES}:{name}", " FOR UPDATE", "") for name in ("LOCK", "BOTH")]
-    load(*edits)
+    with pytest.raises(MutantStale, match=r"is part of .*:BOTH, composed before the edit: edit that too"):
+        edit(places.LOCK)
+    places = part(source)
+    edit(places.LOCK, places.BOTH)
     assert "UPDATE" not in places.LOCK + places.BOTH
 
 
-@pytest.mark.parametrize("name", [one.id for one in mutants().values() if one.schema])
+@pytest.mark.parametrize("name", [one.id for one in listed_mutants().values() if one.changes_schema])
 async def test_a_schema_change_is_in_force_until_it_is_undone(servers: Servers, name: str) -> None:
-    mutant = mutants()[name]
+    statements = mutant(name).schema
     owner = await psycopg.AsyncConnection.connect(servers.dsns["owner"])
     async with owner:
         before = await _fingerprint(owner)
-        for statement in mutant.schema:
+        for statement in statements:
             await owner.execute(statement.encode())
         after = await _fingerprint(owner)
         assert after != before

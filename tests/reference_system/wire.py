@@ -1,4 +1,4 @@
-"""A connection in between that can be made to fail at a chosen message."""
+"""A relay that can fail at a chosen message."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Wire:
-    """Passes bytes between the service and a server, until told otherwise.
+    """Passes bytes between the service and a server unless a fault is set.
 
-    `lose_answer_to` (bytes of a request): that request still reaches the server, its answer does
-    not come back and the connection is cut, once. `garble`: these bytes
-    reach the server back to front, once. `silent`: nothing comes back any more.
+    `lose_answer_to` (bytes of a request): once, the request reaches the server, its answer is dropped and the
+    connection is cut. `garble`: once, these bytes reach the server in reverse order. `silent`: no answer is
+    passed on.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
@@ -54,7 +54,7 @@ class Wire:
             self._writers.discard(end)
 
     def cut(self) -> None:
-        """End every connection now open."""
+        """Close every open connection."""
         for writer in self._writers:
             writer.close()
 
@@ -69,7 +69,7 @@ async def _until_one_ends(*ways: Coroutine[Any, Any, None]) -> None:
 
 @asynccontextmanager
 async def strung(url: str) -> AsyncIterator[tuple[Wire, str]]:
-    """A wire to the server of a URL, and the URL that leads through it."""
+    """Yield a wire to the server of a URL, and the URL through it."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

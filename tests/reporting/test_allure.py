@@ -49,7 +49,7 @@ def labels(row: dict[str, Any], name: str) -> list[str]:
 
 
 def conforms(row: dict[str, Any], model: type) -> None:
-    """Every field is one of Allure's model, and so are those of what it holds."""
+    """Assert that every field, also of nested objects, is in Allure's model."""
     assert set(row) <= {field.name for field in attr.fields(model)}
     inner = {
         "labels": model2.Label,

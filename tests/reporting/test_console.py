@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from overbooked.reporting.console import gap_evidence, gap_line, print_scorecard
+from overbooked.reporting.console import gap_evidence, gap_line
+from overbooked.reporting.console_report import print_scorecard
 from overbooked.reporting.terminal import show
 from overbooked.verdicts.policy import Policy, decide
 from overbooked.verdicts.scorecard import Canary, LoadScore, Scorecard
@@ -81,7 +82,7 @@ def test_a_gap_is_one_line():
 
 def test_a_closed_gap_says_what_was_exercised():
     card = scorecard({"T-1.b": CLOSED, "T-1.c": CLOSED, "T-2.a": CLOSED})
-    assert "2 faults, all bit; 24 rounds" in plain(gap_line(card.gap("T-1")))
+    assert "2 faults, all took effect; 24 rounds" in plain(gap_line(card.gap("T-1")))
     assert "1 clause " in plain(gap_line(card.gap("T-2")))
     told = plain(gap_evidence(card.gap("T-1"), card))
     assert "b   closed (12 bursts of up to 50 requests)" in told

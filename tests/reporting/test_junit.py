@@ -12,7 +12,7 @@ from overbooked.reporting.junit import junit_xml
 from overbooked.verdicts.scorecard import Scorecard
 from tests.verdicts.samples import CLOSED, FINDING, INCONCLUSIVE, LOAD, OPEN, RUN, result, scenario, scorecard
 
-# Element -> (attributes that must be there, those that may, children that may, in order).
+# Element -> (required attributes, optional attributes, allowed children in order).
 SHAPE: dict[str, tuple[set[str], set[str], list[str]]] = {
     "testsuites": ({"name", "tests", "failures", "errors"}, {"time", "skipped"}, ["testsuite"]),
     "testsuite": (

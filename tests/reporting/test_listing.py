@@ -74,7 +74,7 @@ def test_one_gap_is_shown_with_its_last_verdicts():
     last = scorecard({"T-1.b": CLOSED, "T-1.c": OPEN})
     shown = text(gap_detail(states(last=last)[0]))
     assert "OPEN in run 3f9c; 2 of 3 clauses asked" in shown
-    assert "closed  1 fault, all bit; 12 rounds" in shown
+    assert "closed  1 fault, all took effect; 12 rounds" in shown
     assert "OPEN  never more bookings than capacity" in shown
 
 

@@ -28,7 +28,8 @@ def test_judged_gaps_are_rows_of_one_table():
     assert "| **inconclusive** | T-2 Price forgotten |" in text
     closed = scorecard_markdown(scorecard({"T-2.a": CLOSED}))
     assert (
-        "| closed | T-2 Price forgotten | P2 | revenue | 1 clause | 1 fault, all bit; 12 rounds |" in closed
+        "| closed | T-2 Price forgotten | P2 | revenue | 1 clause | 1 fault, all took effect; 12 rounds |"
+        in closed
     )
 
 

@@ -1,4 +1,4 @@
-"""The theatre in the harness's words: a show is a slot, a reservation a booking, a guest a customer."""
+"""The adapter of the theatre: a show is a slot, a reservation a booking, a guest a customer."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from overbooked.targets.adapter import (
+from overbooked.adapter import (
+    Account,
     Action,
+    AdapterContext,
     Answer,
-    Capability,
-    Customer,
     HttpRequest,
     HttpResponse,
     Money,
     Outcome,
     Slot,
-    Surroundings,
+    TargetError,
+    TransportError,
 )
-from overbooked.targets.errors import TargetFailed, TransportFailed
 
 
 class BoxOffice:
-    """Satisfies `overbooked.targets.adapter.Adapter`; offers booking and nothing else."""
+    """Satisfies `overbooked.adapter.Adapter`; offers booking and nothing else."""
 
-    capabilities = frozenset({Capability.BOOKING})
+    capabilities = frozenset({"booking"})
 
-    async def connect(self, surroundings: Surroundings) -> None:
-        self._send = surroundings.send
+    async def connect(self, context: AdapterContext) -> None:
+        self._send = context.send
 
     async def close(self) -> None:
         pass
@@ -37,18 +37,18 @@ class BoxOffice:
         show = (await self._ask("/shows", seats=str(capacity))).split()[1]
         return Slot(show, capacity, price)
 
-    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
+    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Account]:
         greetings = await asyncio.gather(*(self._ask("/guests", name=name) for name, _ in names))
         return [
-            Customer(name, email, session=greeting.split()[1])
+            Account(name, email, session=greeting.split()[1])
             for (name, email), greeting in zip(names, greetings, strict=True)
         ]
 
-    def book(self, who: Customer, slot: Slot, *, key: str | None = None) -> Action:
+    def book(self, who: Account, slot: Slot, *, key: str | None = None) -> Action:
         request = HttpRequest("POST", f"/shows/{slot.id}/reservations", {"X-Guest": who.session})
         return Action("book", who.lane, request, _reserved, {"slot": slot.id})
 
-    def cancel(self, who: Customer, booking: str) -> Action:
+    def cancel(self, who: Account, booking: str) -> Action:
         request = HttpRequest("DELETE", f"/reservations/{booking}", {"X-Guest": who.session})
         return Action("cancel", who.lane, request, _read, {"booking": booking})
 
@@ -63,10 +63,10 @@ class BoxOffice:
             request = HttpRequest("POST", path, headers, urlencode(form).encode())
         try:
             response = await self._send(request)
-        except TransportFailed as error:
-            raise TargetFailed(f"the theatre did not answer {path}: {error}") from error
+        except TransportError as error:
+            raise TargetError(f"the theatre did not answer {path}: {error}") from error
         if response.status != 200:
-            raise TargetFailed(f"the theatre answered {path} with {response.status}: {response.body!r}")
+            raise TargetError(f"the theatre answered {path} with {response.status}: {response.body!r}")
         return response.body.decode()
 
 
@@ -83,6 +83,6 @@ def _reserved(response: HttpResponse) -> Answer:
 
 
 class SharedBoxOffice(BoxOffice):
-    """The theatre's builds that refuse nobody: who comes later gets the reservation that there is."""
+    """For the theatre's builds that refuse no request: later requests get the existing reservation."""
 
     refuses = False

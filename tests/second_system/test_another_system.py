@@ -1,4 +1,4 @@
-"""The port is not shaped by one service: a theatre is adopted by a descriptor and an adapter."""
+"""The adapter contract suits another service: a theatre is attached by a descriptor and an adapter."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.odds import Played, Round
+from overbooked.bursts.bursts import Bursts
+from overbooked.capabilities.booking import BOOKING
+from overbooked.capabilities.checkout import CHECKOUT
+from overbooked.capabilities.webhooks import WEBHOOKS
 from overbooked.descriptor import External, load
 from overbooked.errors import NotSupported
+from overbooked.interleavings.scheduler.race import Races
 from overbooked.journeys.identities import People
-from overbooked.oracles.answers import losers_are_told
+from overbooked.oracles.answers import others_refused
 from overbooked.oracles.capacity import sold_at_most
 from overbooked.oracles.linearizability import linearizable
 from overbooked.stacks.base.protocol import Stack
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.stacks.external import ExternalStack
-from overbooked.targets.adapter import Capability
-from overbooked.targets.loading import bind
-from overbooked.targets.system import System
+from overbooked.system.loading import bind
+from overbooked.system.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 
@@ -41,7 +43,7 @@ async def embedded(build: str | None = None) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def at_home(stack: Stack) -> AsyncIterator[System]:
-    system = await bind(stack, DESCRIPTOR, seed=11, people=People(11))
+    system = await bind(stack, DESCRIPTOR, seed=11, identities=People(11))
     try:
         yield system
     finally:
@@ -49,24 +51,23 @@ async def at_home(stack: Stack) -> AsyncIterator[System]:
 
 
 async def last_seat(system: System, judge: Judge, *, rounds: int) -> None:
-    """A scenario as it would stand in `scenarios/`: the last seat of a show is sold once."""
-    races = Races(system, judge, warm_path=DESCRIPTOR.app.health)
+    """A scenario as in `scenarios/`: the last seat of a show is sold once."""
+    bursts = Bursts(system, judge, warm_path=DESCRIPTOR.app.health)
     people = await system.customers(8)
 
-    async def race(_number: int) -> Round:
-        slot = await system.open_slot(capacity=1)
-        return Round([one.books(slot) for one in people], slots=[slot])
-
-    def check(played: Played) -> None:
-        with judge(CLAUSE):
-            sold_at_most(1, played.answers)
-            losers_are_told(played.answers)
-            linearizable(played.history, played.slots)
+    async def race() -> Races:
+        while True:
+            slot = await system.open_slot(capacity=1)
+            ran = yield [one.books(slot) for one in people]
+            with judge(CLAUSE):
+                sold_at_most(1, ran.answers)
+                others_refused(ran.answers)
+                linearizable(ran.history, [slot])
 
     try:
-        await races.rounds(rounds, race, check, detects=0.5)
+        await bursts.play(race, rounds=rounds, detects=0.5)
     finally:
-        await races.close()
+        await bursts.close()
 
 
 async def verdict_on(build: str | None, *, rounds: int) -> Verdict:
@@ -80,15 +81,16 @@ async def test_a_seat_is_reserved_and_given_back() -> None:
     async with embedded() as stack, at_home(stack) as system:
         show = await system.open_slot(capacity=2)
         (guest,) = await system.customers(1)
-        booking = await system.booking(guest, show)
-        assert await system.places(show) == (2, 1)
+        booking = await system.make_booking(guest, show)
+        assert await system.booking.places(show) == (2, 1)
         assert (await system.do(guest.cancels(booking))).ok
         assert (await system.do(guest.cancels(booking))).status == 409
-        assert await system.places(show) == (2, 0)
+        assert await system.booking.places(show) == (2, 0)
 
 
 async def test_the_race_is_open_on_the_naive_build() -> None:
-    assert await verdict_on("naive", rounds=60) is Verdict.OPEN
+    # A burst finds it in half of the rounds on an idle machine, in a twelfth on a busy one (load 15).
+    assert await verdict_on("naive", rounds=600) is Verdict.OPEN
 
 
 async def test_the_race_is_closed_on_the_locked_build() -> None:
@@ -100,7 +102,7 @@ async def test_what_it_cannot_do_is_not_supported() -> None:
         with pytest.raises(NotSupported, match="durable state"):
             await system.state()
         with pytest.raises(NotSupported, match="'checkout', 'webhooks'"):
-            system.needs(Capability.BOOKING, Capability.CHECKOUT, Capability.WEBHOOKS)
+            system.needs(BOOKING, CHECKOUT, WEBHOOKS)
 
 
 async def test_a_theatre_that_runs_already_is_judged_by_its_url(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ RESERVED = "SELECT count(*) FROM reservations WHERE show = ? AND given_back = 0"
 
 
 def theatre(file: Path, *, locked: bool, shared: bool = False) -> Flask:
-    """The box office. `locked`: a seat is looked for and taken under one lock; else in two steps.
+    """Create the box office. `locked`: a seat is found and taken under one lock; otherwise in two steps.
 
-    `shared`: nobody is refused; who comes later gets the reservation that there is.
+    `shared`: no request is refused; later requests get the existing reservation.
     """
     app = Flask("theatre")
 

@@ -1,8 +1,8 @@
-"""Toy projects and sessions, as the tests of the command line and of the bookkeeping have them."""
+"""Fixtures of toy projects and sessions, from the tests of the command line and the plugin."""
 
 from __future__ import annotations
 
-from tests.bookkeeping.conftest import court, healthy
 from tests.cli.conftest import project
+from tests.plugin.conftest import healthy, runner
 
-__all__ = ["court", "healthy", "project"]
+__all__ = ["healthy", "project", "runner"]

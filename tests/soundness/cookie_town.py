@@ -1,4 +1,4 @@
-"""A town with cookie sessions and a booking of two pages; its adapter never writes a Cookie header."""
+"""A town with cookie sessions and a two-page booking; its adapter never writes a Cookie header."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from overbooked.capabilities.booking import BOOKING
 from overbooked.journeys.identities import People
+from overbooked.system.system import System
 from overbooked.targets.adapter import (
+    Account,
     Action,
+    AdapterContext,
     Answer,
-    Capability,
-    Customer,
     HttpRequest,
     HttpResponse,
     Money,
     Outcome,
     Slot,
-    Surroundings,
 )
-from overbooked.targets.client import Client, Patience
-from overbooked.targets.system import System
+from overbooked.targets.client import Client, ClientTimeouts
 from tests.targets.town import Call, Reply, Town, read
 
 
 def page(status: int, document: object, *headers: str) -> bytes:
-    """A whole response with headers as they are given, several of one name among them."""
+    """Return a whole response with the given headers, which may repeat a name."""
     body = json.dumps(document).encode()
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -43,7 +43,7 @@ class CookieTown(Town):
         self.reply = self.serve
 
     def session(self, call: Call) -> str:
-        """The session of a request; empty without one."""
+        """Return the session of a request; empty without one."""
         cookies = dict(part.split("=", 1) for part in call.headers.get("cookie", "=").split("; "))
         named = cookies.get("session", "")
         return named if named in self.sessions and cookies.get("theme") == "dark" else ""
@@ -86,11 +86,11 @@ class CookieTown(Town):
 
 
 class CookieHall:
-    """The adapter, as somebody writes it whose HTTP client has always kept cookies by itself."""
+    """The adapter; it relies on an HTTP client that handles cookies itself."""
 
-    capabilities = frozenset({Capability.BOOKING})
+    capabilities = frozenset({BOOKING})
 
-    async def connect(self, surroundings: Surroundings) -> None:
+    async def connect(self, surroundings: AdapterContext) -> None:
         self.send = surroundings.send
 
     async def close(self) -> None:
@@ -100,14 +100,14 @@ class CookieHall:
         self.slots = getattr(self, "slots", 0) + 1
         return Slot(f"s{self.slots}", capacity, price)
 
-    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
+    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Account]:
         made = []
         for name, email in names:
             assert (await self.send(HttpRequest("POST", "/login"))).status == 200
-            made.append(Customer(name, email))
+            made.append(Account(name, email))
         return made
 
-    def book(self, who: Customer, slot: Slot, *, key: str | None = None) -> Action:
+    def book(self, who: Account, slot: Slot, *, key: str | None = None) -> Action:
         def submit(form: HttpResponse) -> HttpRequest | Answer:
             if form.status != 200:
                 return read(form)
@@ -117,7 +117,7 @@ class CookieHall:
         ask = HttpRequest("GET", f"/form/{slot.id}")
         return Action("book", who.lane, ask, read, {"slot": slot.id}, then=[submit])
 
-    def cancel(self, who: Customer, booking: str) -> Action:
+    def cancel(self, who: Account, booking: str) -> Action:
         return Action("cancel", who.lane, HttpRequest("DELETE", f"/b/{booking}"), read, {"booking": booking})
 
     async def places(self, slot: Slot) -> tuple[int, int]:
@@ -126,10 +126,10 @@ class CookieHall:
 
 @asynccontextmanager
 async def in_town(*towns: Town) -> AsyncIterator[System]:
-    """The system whose replicas are these towns, connected."""
-    client = Client([town.url for town in towns], Patience(connect_s=2, answer_s=2))
+    """Yield a connected system whose replicas are these towns."""
+    client = Client([town.url for town in towns], ClientTimeouts(connect_s=2, answer_s=2))
     hall = CookieHall()
-    await hall.connect(Surroundings(client, {}, {}, {}, 1))
+    await hall.connect(AdapterContext(client, {}, {}, {}, 1))
     system = System(hall, client, People(3), random.Random(3))
     try:
         yield system

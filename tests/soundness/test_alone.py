@@ -1,4 +1,4 @@
-"""Each kind of request that never succeeded is tried alone; a service that fails in part stays open."""
+"""Each verb that never succeeded is tried alone; a service that fails partly stays open."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Any
 
 import pytest
 
-from overbooked.bursts.bursts import Races
+from overbooked.bursts.bursts import Bursts
+from overbooked.capabilities import known
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories.history import History, Recorder
 from overbooked.histories.operation import Operation
-from overbooked.interleavings.exploration import NothingConcluded
-from overbooked.interleavings.explorer import _was_enough
-from overbooked.interleavings.results import Explored
+from overbooked.interleavings.conclusive import require_conclusive
+from overbooked.interleavings.exploration import Inconclusive
+from overbooked.interleavings.results import ExplorationResult
+from overbooked.interleavings.scheduler.race import Races
 from overbooked.journeys.alone import Outcomes, outcomes, wrong_adapter
 from overbooked.oracles.linearizability import linearizable
-from overbooked.targets.adapter import Answer, Capability, HttpRequest, Money, Outcome, Slot
+from overbooked.targets.adapter import Action, Answer, HttpRequest, Money, Outcome, Slot
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
+from tests.targets.one_object import OneObject
 
 Says = Callable[[str], int]
 
 
-class Counter:
-    """As much of a system as is tried alone, answering each verb with a status."""
+class Counter(OneObject):
+    """A system that answers each verb with a status."""
 
     def __init__(self, says: Says) -> None:
-        self.adapter = SimpleNamespace(capabilities=frozenset(Capability))
+        self.adapter = SimpleNamespace(capabilities=frozenset(known().values()))
         self.recorder = Recorder(time.monotonic)
         self._says = says
 
@@ -66,7 +69,7 @@ class Counter:
 
 
 def happened(**verbs: Sequence[int]) -> dict[str, Outcomes]:
-    """What requests came to: the statuses of each verb."""
+    """Return outcomes of requests: the statuses of each verb."""
     operations = [
         Operation(
             "ana",
@@ -132,7 +135,7 @@ async def test_a_doubt_takes_back_what_was_open_and_what_was_closed() -> None:
     judge = Judge(["SYS-03.c", "SYS-03.e"], "test")
     judge.count("rounds")
     with judge("SYS-03.c"):
-        raise GapFound("a loser is not told clearly", observed="404")
+        raise GapFound("a rejected request is not refused clearly", observed="404")
     with judge("SYS-03.e"):
         pass
     judge.doubts("no book succeeded; check the adapter")
@@ -143,8 +146,8 @@ async def test_a_doubt_takes_back_what_was_open_and_what_was_closed() -> None:
 # -- races, bursts and histories in which nothing succeeds ---------------------------------------
 
 
-def explored(succeeded: int) -> Explored:
-    return Explored(
+def explored(succeeded: int) -> ExplorationResult:
+    return ExplorationResult(
         2,
         2,
         reduced=True,
@@ -158,9 +161,9 @@ def explored(succeeded: int) -> Explored:
 
 
 def test_an_exploration_in_which_no_request_succeeds_concludes_nothing() -> None:
-    _was_enough("book and book", explored(1))
-    with pytest.raises(NothingConcluded, match="no request succeeded in any of 30 schedules"):
-        _was_enough("book and book", explored(0))
+    require_conclusive("book and book", explored(1))
+    with pytest.raises(Inconclusive, match="no request succeeded in any of 30 schedules"):
+        require_conclusive("book and book", explored(0))
 
 
 async def test_rounds_in_which_no_request_succeeds_conclude_nothing_and_count_no_burst() -> None:
@@ -170,18 +173,22 @@ async def test_rounds_in_which_no_request_succeeds_conclude_nothing_and_count_no
         recorder=Recorder(time.monotonic),
         history_since=lambda _: History(()),
     )
-    races = Races(system, judge)
+    bursts = Bursts(system, judge)
 
     async def refused(actions: Sequence[object]) -> list[Answer]:
         return [Answer(Outcome.REFUSED, 409) for _ in actions]
 
-    races.burst = refused  # type: ignore[method-assign, assignment]
+    bursts.burst = refused  # type: ignore[method-assign, assignment]
 
-    async def made(_: int) -> Any:
-        return SimpleNamespace(actions=[HttpRequest("POST", "/")] * 5, slots=())
+    async def race() -> Races:
+        action = Action("book", "ana", HttpRequest("POST", "/"), lambda _: Answer(Outcome.OK, 201))
+        while True:
+            yield [action] * 5
+            with judge("SYS-03.c"):
+                pass
 
     with pytest.raises(HarnessError, match=r"no request succeeded in any of 3 rounds \(15 requests\)"):
-        await races.rounds(3, made, lambda _: None)
+        await bursts.play(race, rounds=3)
 
 
 def test_a_history_without_a_successful_write_shows_nothing() -> None:

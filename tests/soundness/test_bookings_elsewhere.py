@@ -1,4 +1,4 @@
-"""A service that keeps its bookings where no link leads is not closed by the order of other messages."""
+"""A service that stores its bookings outside all links is not closed by the order of other messages."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.exploration import Inconclusive
 from overbooked.verdicts.verdict import Verdict
-from tests.explore.test_exploring import Book, hall
+from tests.interleavings.test_explorer import Book, hall
 from tests.targets.town import Call, Reply
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ async def database() -> AsyncIterator[PostgresServer]:
 
 
 def in_memory(statement: str) -> Book:
-    """Two customers who come together both get the place; PostgreSQL only knows who they are."""
+    """Return a service that sells a place to two concurrent customers; PostgreSQL has only the customers."""
     taken: set[str] = set()
 
     async def book(connection: asyncpg.Connection[Any], slot: str) -> Reply:
@@ -47,8 +47,8 @@ def in_memory(statement: str) -> Book:
 )
 async def test_what_only_reads_over_its_links_is_not_closed(database: PostgresServer, statement: str) -> None:
     async with hall(database, in_memory(statement)) as there:
-        with pytest.raises(NothingConcluded) as stopped:
-            await there.explore.interleavings(there.race())
+        with pytest.raises(Inconclusive) as stopped:
+            await there.explore.explore(there.race())
         (result,) = there.judge.conclude(stopped.value)
     assert result.verdict is Verdict.INCONCLUSIVE
 
@@ -57,7 +57,7 @@ async def test_what_only_reads_over_its_links_is_not_closed(database: PostgresSe
 async def test_one_reading_statement_of_each_is_no_exploration(
     database: PostgresServer, statement: str
 ) -> None:
-    """A driver without transactions and resets: one boundary an actor, independent of the other's."""
+    """A driver without transactions and resets: one boundary per actor, independent of the other's."""
     taken: set[str] = set()
     free: list[asyncpg.Connection[Any]] = []
 
@@ -80,8 +80,8 @@ async def test_one_reading_statement_of_each_is_no_exploration(
             return 201, {"id": "b"}
 
         there.town.reply = reply
-        with pytest.raises(NothingConcluded, match="nobody wrote anything over a link"):
-            await there.explore.interleavings(there.race())
+        with pytest.raises(Inconclusive, match="no write crossed a link"):
+            await there.explore.explore(there.race())
         (result,) = there.judge.conclude(None)
         for connection in free:
             connection.terminate()

@@ -1,4 +1,4 @@
-"""What a burst finds is told with its circumstances, and is looked for in every order of two requests."""
+"""Findings of bursts have their circumstances, and are searched for in every order of two requests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any, cast
 
 import pytest
 
-from overbooked.bursts.burst_races import BurstRace, explored, pairs
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.odds import Played, Round
+from overbooked.bursts.burst_races import MakeExplore, explore_pairs, pairs
+from overbooked.bursts.bursts import Bursts
 from overbooked.errors import GapFound, HarnessError, NotSupported
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.histories.history import History
+from overbooked.interleavings.explorer import Explorer
+from overbooked.interleavings.race_source import RaceSource
+from overbooked.interleavings.scheduler.actors import as_actor
+from overbooked.interleavings.scheduler.race import RaceResult, Races
 from overbooked.targets.adapter import Action, Answer, HttpRequest, Outcome
-from overbooked.verdicts.judge import Judge
+from overbooked.verdicts.judge import Judge, overhearing
 
 
 def action(who: str, verb: str, **args: str) -> Action:
@@ -32,12 +34,24 @@ def crowd() -> list[Action]:
     ]
 
 
-async def make_round(_: int) -> Round:
-    return Round(crowd())
+async def one_wins(judge: Judge, outside: bool = False) -> Races:
+    """At most one of the requests succeeds; the finding is raised outside a judge block if asked."""
+    while True:
+        ran = yield crowd()
+        if outside:
+            require_one(ran)
+        with judge("SYS-03.c"):
+            require_one(ran)
 
 
-class Exploring:
-    """Stands for what explores: runs a race once, with answers as it is told to."""
+def require_one(ran: RaceResult) -> None:
+    won = [answer for answer in ran.answers if answer.status == 201]
+    if len(won) > 1:
+        raise GapFound("sold twice", observed=f"{len(won)} bookings")
+
+
+class FakeExplorer:
+    """Runs a race once, with given answers."""
 
     def __init__(self, judge: Judge, *, answers: int = 201, preemptions: int = 1) -> None:
         self.judge = judge
@@ -45,35 +59,31 @@ class Exploring:
         self.preemptions = preemptions
         self.closed = False
 
-    async def interleavings(self, make: Any, *, clause: str, name: str, schedules: int) -> Any:
-        race: Race = await make()
-        answers = [Answer(Outcome.OK, self.answers) for _ in race.actors]
-        ran = Ran(race, answers, cast("Any", None), cast("Any", None))
-        with self.judge(clause):
-            try:
-                for check in race.always:
-                    await cast("Any", check)(ran)
-            except GapFound as gap:
-                gap.details.update(preemptions=self.preemptions, race=name)
-                raise
+    async def explore(self, race: Any, *args: Any, name: str, schedules: int, places: Sequence[int]) -> Any:
+        source = RaceSource(race, args, lambda: 0.0, places=places)
+        taken = await source.take()
+        answers = [Answer(Outcome.OK, self.answers) for _ in taken.actors]
+        judgement = await source.judge(RaceResult(taken, answers, History(())))
+        for clause, gap in judgement.of(self.judge.clauses).items():
+            gap.details.update(preemptions=self.preemptions, race=name)
+            with self.judge(clause):
+                raise gap
+        await source.close()
         return type("Explored", (), {"schedules": 7})()
 
     async def close(self) -> None:
         self.closed = True
 
 
-def one_wins(played: Played) -> None:
-    won = [answer for answer in played.answers if answer.status == 201]
-    if len(won) > 1:
-        raise GapFound("sold twice", observed=f"{len(won)} bookings")
-
-
-def race(judge: Judge, clauses: Sequence[str] = ("SYS-03.c",)) -> BurstRace:
-    return BurstRace(judge, make_round, one_wins, 0, clauses)
+async def details_of(judge: Judge, make: MakeExplore) -> dict[str, Any]:
+    """Explore the crowd's pairs; return the details by clause."""
+    actors = [as_actor(one) for one in crowd()]
+    explanations = await explore_pairs(one_wins, (judge,), actors, ["SYS-03.c"], "a", make)
+    return {each.clause: each.details for each in explanations}
 
 
 def test_pairs_share_something_and_the_same_verb_goes_first() -> None:
-    found = pairs(crowd())
+    found = pairs([as_actor(one) for one in crowd()])
     assert [(pair.places, pair.title) for pair in found] == [
         ((0, 1), "cancel and cancel of a burst, 1 and 2"),
         ((4, 5), "book and book of a burst, 5 and 6"),
@@ -83,7 +93,7 @@ def test_pairs_share_something_and_the_same_verb_goes_first() -> None:
 
 async def test_a_schedule_that_breaks_is_told() -> None:
     judge = Judge(["SYS-03.c"], "a")
-    told = dict(await explored(race(judge), crowd(), lambda aside: cast("Explore", Exploring(aside))))
+    told = await details_of(judge, lambda aside: cast("Explorer", FakeExplorer(aside)))
     details = told["SYS-03.c"]
     assert details["preemptions"] == 1
     assert details["in the schedule"]["observed"] == "2 bookings"
@@ -100,37 +110,38 @@ async def test_a_schedule_that_breaks_is_told() -> None:
 )
 async def test_without_a_schedule_the_evidence_says_why(made: dict[str, int], why: str) -> None:
     judge = Judge(["SYS-03.c"], "a")
-    told = dict(await explored(race(judge), crowd(), lambda aside: cast("Explore", Exploring(aside, **made))))
+    told = await details_of(judge, lambda aside: cast("Explorer", FakeExplorer(aside, **made)))
     assert why in told["SYS-03.c"]["no schedule"]
     assert "schedule" not in told["SYS-03.c"]
 
 
 async def test_missing_means_are_named() -> None:
-    def cannot(_: Judge) -> Explore:
+    def cannot(_: Judge) -> Explorer:
         raise NotSupported("the order of messages cannot be chosen on app->postgres")
 
-    told = dict(await explored(race(Judge(["SYS-03.c"], "a")), crowd(), cannot))
+    told = await details_of(Judge(["SYS-03.c"], "a"), cannot)
     assert told["SYS-03.c"]["no schedule"].startswith("this race cannot be explored: the order of messages")
 
 
 async def test_an_exploration_that_breaks_costs_no_finding() -> None:
-    class Broken(Exploring):
-        async def interleavings(self, make: Any, **more: Any) -> Any:
+    class Broken(FakeExplorer):
+        async def explore(self, race: Any, *args: Any, **more: Any) -> Any:
             raise HarnessError("disturbed")
 
     judge = Judge(["SYS-03.c"], "a")
-    told = dict(await explored(race(judge), crowd(), lambda aside: cast("Explore", Broken(aside))))
+    told = await details_of(judge, lambda aside: cast("Explorer", Broken(aside)))
     assert "disturbed" in told["SYS-03.c"]["no schedule"]
 
 
 def test_what_is_overheard_neither_opens_nor_closes() -> None:
     judge = Judge(["SYS-03.c", "SYS-03.e"], "a")
-    with judge.overhearing() as heard:
+    with overhearing() as heard:
         with judge("SYS-03.c"):
             raise GapFound("sold twice")
         with judge("SYS-03.e"):
             pass
-    assert [clause for clause, _ in heard] == ["SYS-03.c"]
+    assert [clause for clause, _ in heard.found] == ["SYS-03.c"]
+    assert heard.judged == {"SYS-03.c", "SYS-03.e"}
     assert judge.unruled == ("SYS-03.c", "SYS-03.e")
 
 
@@ -138,29 +149,23 @@ def test_what_is_overheard_neither_opens_nor_closes() -> None:
 async def test_a_finding_of_a_burst_is_ruled_on_before_it_is_looked_into(raises: bool) -> None:
     judge = Judge(["SYS-03.c"], "a")
 
-    def check(played: Played) -> None:
-        if raises:
-            one_wins(played)
-        with judge("SYS-03.c"):
-            one_wins(played)
-
-    class Interrupted(Exploring):
-        async def interleavings(self, make: Any, **more: Any) -> Any:
+    class Interrupted(FakeExplorer):
+        async def explore(self, race: Any, *args: Any, **more: Any) -> Any:
             raise KeyboardInterrupt
 
-    races = Races.__new__(Races)
-    races._judge = judge
-    races._script = None
-    races._explore = lambda aside: cast("Explore", Interrupted(aside))
-    races._logs = lambda: {"app": [f"line {n}" for n in range(50)]}
-    races._system = cast("Any", _System())
+    bursts = Bursts.__new__(Bursts)
+    bursts._judge = judge
+    bursts._script = None
+    bursts._explore = lambda aside: cast("Explorer", Interrupted(aside))
+    bursts._logs = lambda: {"app": [f"line {n}" for n in range(50)]}
+    bursts._system = cast("Any", _System())
 
     async def burst(actions: Sequence[Action]) -> list[Answer]:
         return [Answer(Outcome.OK, 201) for _ in actions]
 
-    races.burst = burst  # type: ignore[method-assign]
+    bursts.burst = burst  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        await races.rounds(3, make_round, check)
+        await bursts.play(one_wins, judge, raises, rounds=3)
     (result,) = judge.conclude(HarnessError("interrupted"))
     assert result.verdict == "open"
     assert result.finding is not None
@@ -179,5 +184,5 @@ class _Clock:
 class _System:
     recorder = _Clock()
 
-    def history_since(self, _: float) -> Any:
-        return None
+    def history_since(self, _: float) -> History:
+        return History(())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from overbooked.bursts.bursts import Races
-from overbooked.bursts.last_byte_sync import door_of
-from overbooked.interleavings.scheduler.actors import Actor, Callers, Request
-from overbooked.oracles.answers import losers_are_told
+from overbooked.bursts.bursts import Bursts
+from overbooked.interleavings.scheduler.actors import Actor, ConnectionPool, RequestTask
+from overbooked.oracles.answers import others_refused
 from overbooked.oracles.capacity import sold_at_most
 from overbooked.targets.adapter import HttpRequest, HttpResponse
 from overbooked.targets.cookies import CookieJar
+from overbooked.targets.endpoint import endpoint_of
 from overbooked.verdicts.judge import Judge
 from tests.soundness.cookie_town import CookieTown, in_town, page
 from tests.targets.town import Call, Reply, Town
@@ -19,7 +19,7 @@ from tests.targets.town import Call, Reply, Town
 async def test_a_second_customer_does_not_act_in_the_first_ones_session() -> None:
     async with CookieTown() as town, in_town(town) as system:
         ana, ben = await system.customers(2)
-        booking = await system.booking(ana, await system.open_slot())
+        booking = await system.make_booking(ana, await system.open_slot())
         refused = await system.do(ben.cancels(booking))
         given_back = await system.do(ana.cancels(booking))
     assert (refused.status, refused.refused) == (403, True)
@@ -29,7 +29,7 @@ async def test_a_second_customer_does_not_act_in_the_first_ones_session() -> Non
 async def test_a_customer_keeps_its_session_on_every_replica() -> None:
     async with CookieTown() as town, in_town(town, town) as system:
         ana, ben = await system.customers(2)
-        booking = await system.booking(ana, await system.open_slot())
+        booking = await system.make_booking(ana, await system.open_slot())
         assert (await system.do(ben.cancels(booking), replica=1)).status == 403
         assert (await system.do(ana.cancels(booking), replica=1)).ok
 
@@ -39,12 +39,12 @@ async def test_a_burst_is_sent_with_the_cookies_of_each_of_its_customers() -> No
     async with CookieTown() as town, in_town(town) as system:
         crowd = await system.customers(6)
         slot = await system.open_slot()
-        races = Races(system, judge)
-        answers = await races.burst([one.books(slot) for one in crowd])
-        late = await races.burst([one.books(slot) for one in crowd])
-        await races.close()
+        bursts = Bursts(system, judge)
+        answers = await bursts.burst([one.books(slot) for one in crowd])
+        late = await bursts.burst([one.books(slot) for one in crowd])
+        await bursts.close()
         sold_at_most(1, answers)
-        losers_are_told(answers)
+        others_refused(answers)
         # The page before the form says no: nothing was left to release, and each was told.
         assert [answer.status for answer in late] == [409] * 6
     assert sorted(str(answer.status) for answer in answers) == ["201"] + ["409"] * 5
@@ -54,11 +54,11 @@ async def test_a_burst_is_sent_with_the_cookies_of_each_of_its_customers() -> No
 async def test_an_explored_request_is_sent_with_its_customers_cookies() -> None:
     async with CookieTown() as town, in_town(town) as system:
         crowd = await system.customers(2)
-        callers = Callers([door_of(town.url)])
+        callers = ConnectionPool([endpoint_of(town.url)])
         slot = await system.open_slot()
         for one in crowd:
             action = one.books(slot)
-            part, over = Request(Actor(one.nick, "book", action), action, 0, callers), asyncio.Event()
+            part, over = RequestTask(Actor(one.nick, "book", action), action, 0, callers), asyncio.Event()
             part.start(over.set)
             await asyncio.wait_for(over.wait(), 5)
             assert part.failed is None

@@ -1,4 +1,4 @@
-"""Systems that refuse nobody: one thing exists for all callers, and no loser has to be invented."""
+"""Systems that refuse no request: one booking exists for all callers, and no refusal is required."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.descriptor import load
 from overbooked.errors import GapFound
 from overbooked.oracles.once import exactly_one_exists
-from overbooked.targets.adapter import Answer, BookingRow, DurableState, Outcome
-from overbooked.targets.errors import TargetFailed
+from overbooked.targets.adapter import Answer, Outcome
+from overbooked.targets.errors import TargetError
 from tests.second_system.adapter import SharedBoxOffice
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +73,7 @@ def test_one_booking_that_everybody_was_told_of_is_what_must_be() -> None:
         (told("b1", "b2"), 2, None, "not exactly one booking exists"),
         (told("b1", "b1"), 2, None, "not exactly one booking exists"),  # a second that no answer names
         (told("b1", "b1"), 0, None, "not exactly one booking exists"),
-        (told("b1", "b2"), 1, None, "callers were told of different bookings"),
+        (told("b1", "b2"), 1, None, "clients got different bookings"),
         (told("b1", "b1"), 1, kept("b7"), "not exactly one booking exists"),
         (told("b1", "b1"), 1, kept("b1", "b2"), "not exactly one booking exists"),
     ],
@@ -84,7 +86,7 @@ def test_none_several_or_another_open_the_gap(
 
 
 def test_a_race_in_which_nobody_was_told_ok_shows_nothing() -> None:
-    with pytest.raises(TargetFailed, match=r"nobody was told OK.*check the adapter"):
+    with pytest.raises(TargetError, match=r"no request was answered OK.*check the adapter"):
         exactly_one_exists([Answer(Outcome.REFUSED, 409)] * 3, 1)
 
 
@@ -100,7 +102,7 @@ def test_a_race_in_which_nobody_was_told_ok_shows_nothing() -> None:
 def test_the_bundled_scenario_judges_such_a_system(
     tmp_path: Path, build: str, adapter: str, verdict: str
 ) -> None:
-    # A defect shows in some rounds only, and the first one that does ends them.
+    # A defect shows in some rounds only, and the first finding ends the rounds.
     rounds = 400 if verdict == "open" else 30
     (tmp_path / "overbooked.toml").write_text(SETTINGS.format(rounds=rounds))
     (tmp_path / "theatre.toml").write_text(DESCRIPTOR.format(root=ROOT, build=build, adapter=adapter))
@@ -117,11 +119,13 @@ def test_the_bundled_scenario_judges_such_a_system(
     clauses = {one["id"]: one for gap in json.loads(called.stdout)["gaps"] for one in gap["clauses"]}
     assert clauses["SYS-03.c"]["verdict"] == verdict, called.stderr
     if adapter == "SharedBoxOffice":
-        assert clauses["SYS-03.d"]["reason"] == "needs refusals, and this system tells every caller OK"
+        assert (
+            clauses["SYS-03.d"]["reason"] == "needs refusals, and this system answers every request with OK"
+        )
 
 
 def test_the_reference_system_refuses() -> None:
-    # It claims every capability there is; the way it answers is none of them.
+    # It claims every capability; the way of answering is not one of them.
     descriptor = load(ROOT / "reference_system" / "target" / "system.toml")
     assert getattr(descriptor.load_adapter(), "refuses", True)
     assert not SharedBoxOffice.refuses

@@ -1,4 +1,4 @@
-"""An exploration that does not come to its end is never called closed, and says how far it came."""
+"""An exploration that does not finish is never closed, and reports its progress."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 
 from overbooked.interleavings.allowance import Allowance
-from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.exploration import Inconclusive
 from overbooked.runs.deadlines import Limit
 from overbooked.verdicts.verdict import Verdict
-from tests.explore.test_exploring import hall
+from tests.interleavings.test_explorer import hall
 from tests.targets.town import Reply
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ async def database() -> AsyncIterator[PostgresServer]:
 
 
 async def talkative(connection: asyncpg.Connection[Any], slot: str) -> Reply:
-    """A correct service that looks at its slot again and again, and takes the seat by one statement."""
+    """A correct service that reads its slot many times and takes the seat by one statement."""
     taken = await connection.fetchval(
         "UPDATE seats SET taken = taken + 1 WHERE slot = $1 AND taken = 0 RETURNING taken", slot
     )
@@ -45,8 +45,8 @@ async def test_a_space_too_large_for_its_time_is_inconclusive_and_says_how_far_i
     async with hall(database, talkative) as there:
         until = time.monotonic() + 6
         there.explore._ask = lambda _: until - time.monotonic()
-        with pytest.raises(NothingConcluded) as stopped:
-            await there.explore.interleavings(there.race(), preemptions=4, reduce=False)
+        with pytest.raises(Inconclusive) as stopped:
+            await there.explore.explore(there.race(), preemptions=4, reduce=False)
         (result,) = there.judge.conclude(stopped.value)
     assert result.verdict is Verdict.INCONCLUSIVE
     said = str(stopped.value)
@@ -62,8 +62,8 @@ async def test_a_space_too_large_for_its_time_is_inconclusive_and_says_how_far_i
 
 async def test_a_number_of_schedules_that_is_too_small_is_inconclusive_too(database: PostgresServer) -> None:
     async with hall(database, talkative) as there:
-        with pytest.raises(NothingConcluded, match=r"5 of about \d+ schedules .*schedules is too small"):
-            await there.explore.interleavings(there.race(), preemptions=2, schedules=5)
+        with pytest.raises(Inconclusive, match=r"5 of about \d+ schedules .*schedules is too small"):
+            await there.explore.explore(there.race(), preemptions=2, schedules=5)
         (result,) = there.judge.conclude(None)
     assert result.verdict is not Verdict.CLOSED
 
@@ -72,7 +72,7 @@ async def test_the_time_grows_with_the_space_that_is_found(database: PostgresSer
     limit = Limit(0.5, most=120)
     async with hall(database, talkative) as there:
         there.explore._ask = limit.ask
-        explored = await there.explore.interleavings(there.race(), preemptions=1)
+        explored = await there.explore.explore(there.race(), preemptions=1)
         (result,) = there.judge.conclude(None)
     assert explored.exhausted
     assert result.verdict is Verdict.CLOSED

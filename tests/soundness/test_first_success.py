@@ -1,4 +1,4 @@
-"""A correct service that does more at a customer's first success is judged, and one that drifts is named."""
+"""A correct service that does more at a customer's first success is judged; one that drifts is reported."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from overbooked.interleavings.exploration import NothingConcluded
+from overbooked.interleavings.exploration import Inconclusive
 from overbooked.interleavings.paths import Paths
-from overbooked.interleavings.scheduler.race import Race
+from overbooked.interleavings.scheduler.race import RaceFunction, Races
 from overbooked.traces.trace import Trace, TraceActor, TraceStep
 from overbooked.verdicts.verdict import Verdict
-from tests.explore.test_exploring import Hall, hall
+from tests.interleavings.test_explorer import Hall, hall
 from tests.targets.town import Reply
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +55,23 @@ def regular(drifts: bool) -> Callable[[asyncpg.Connection[Any], str], Awaitable[
     return book
 
 
-async def same_customers(there: Hall, customers: int) -> Callable[[], Awaitable[Race]]:
-    """A race as scenarios state it: the customers are made once, every schedule has a slot of its own."""
+async def same_customers(there: Hall, customers: int) -> RaceFunction:
+    """A race as in scenarios: the customers are created once, every schedule has its own slot."""
     crowd = await there.system.customers(customers)
     names = {one: str(uuid4()) for one in crowd}
 
-    async def race() -> Race:
-        slot = replace(await there.system.open_slot(capacity=1), id=str(uuid4()))
-        await there.side.execute("INSERT INTO seats VALUES ($1, 0)", slot.id)
-        actions = []
-        for one in crowd:
-            action = one.books(slot)
-            path = f"/book/{slot.id}/{names[one]}"
-            actions.append(replace(action, request=replace(action.request, path=path)))
-        return Race(actions, always=[there.one_wins], slots=[slot])
+    async def race() -> Races:
+        while True:
+            slot = replace(await there.system.open_slot(capacity=1), id=str(uuid4()))
+            await there.side.execute("INSERT INTO seats VALUES ($1, 0)", slot.id)
+            actions = []
+            for one in crowd:
+                action = one.books(slot)
+                path = f"/book/{slot.id}/{names[one]}"
+                actions.append(replace(action, request=replace(action.request, path=path)))
+            ran = yield actions
+            with there.judge(*there.judge.clauses):
+                there.one_wins(ran)
 
     return race
 
@@ -77,7 +80,7 @@ async def test_more_at_a_customers_first_success_is_over_before_anything_is_judg
     database: PostgresServer,
 ) -> None:
     async with hall(database, regular(drifts=False)) as there:
-        explored = await there.explore.interleavings(await same_customers(there, 3), preemptions=1)
+        explored = await there.explore.explore(await same_customers(there, 3), preemptions=1)
         (result,) = there.judge.conclude(None)
     assert result.verdict is Verdict.CLOSED
     assert explored.exhausted
@@ -89,8 +92,8 @@ async def test_a_service_that_does_something_else_each_time_is_inconclusive_and_
     database: PostgresServer,
 ) -> None:
     async with hall(database, regular(drifts=True)) as there:
-        with pytest.raises(NothingConcluded) as stopped:
-            await there.explore.interleavings(await same_customers(there, 2))
+        with pytest.raises(Inconclusive) as stopped:
+            await there.explore.explore(await same_customers(there, 2))
         (result,) = there.judge.conclude(stopped.value)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "SELECT count(*) FROM profiles" in str(stopped.value)

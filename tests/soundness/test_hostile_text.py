@@ -1,4 +1,4 @@
-"""What a system says cannot make a finding disappear, flood a report or speak to a terminal."""
+"""Text from a system cannot hide a finding, flood a report or control a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RAISES = {
 
 
 def judged(project: Project, act: str, *options: str, said: str) -> tuple[int, str, str]:
-    """Exit code, console and verdict of a run whose scenario does `act` with the text `said`."""
+    """Return exit code, console output and verdict of a run whose scenario does `act` with `said`."""
     (project.root / "scenarios" / "test_races.py").unlink()
     source = SAYS.format(said=said, act=act.format("twice", said=said))
     project.scenario("said", "from overbooked import GapFound, gap\n" + source)
@@ -134,7 +134,7 @@ def _readable(path: Path) -> bool:
     library = ctypes.CDLL(name)
     library.xmlReadMemory.restype = ctypes.c_void_p
     library.xmlFreeDoc.argtypes = [ctypes.c_void_p]
-    document = library.xmlReadMemory(data, len(data), b"junit.xml", None, 32 | 64)  # say nothing
+    document = library.xmlReadMemory(data, len(data), b"junit.xml", None, 32 | 64)  # no output
     if document:
         library.xmlFreeDoc(document)
     return bool(document)

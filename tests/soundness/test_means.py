@@ -16,7 +16,7 @@ from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.means import RULES, blind_to, said_of
 from overbooked.verdicts.scorecard import ClauseScore
 from overbooked.verdicts.verdict import Verdict
-from tests.bookkeeping.conftest import PLUGINS, Court
+from tests.plugin.conftest import PLUGINS, ScenarioRunner
 from tests.verdicts.samples import RUN
 
 Make = Callable[..., Variant]
@@ -25,7 +25,7 @@ EXPLORED = Exercise(Means.INTERLEAVINGS, 30, subject="book and book", actors=2, 
 
 
 def clause_of(*by: Means, ran: list[tuple[Exercise, ...]]) -> ClauseScore:
-    """A clause by these means, after scenarios that found nothing and did this."""
+    """Return a clause with these means after scenarios with these exercises and no finding."""
     clause = Clause("T-1", "a", by, "it holds")
     gap = Gap("T-1", "T", Priority.P0, "x", (clause,), (Mutant("T-1", 1, ("T-1.a",), "broken"),))
     scenarios = []
@@ -48,8 +48,8 @@ async def test_a_journey(stack, judge):
 """
 
 
-def plainly(court: Court, pytester: pytest.Pytester, source: str) -> str:
-    """What a session says of a scenario that has the harness's own fixtures and no other."""
+def plainly(runner: ScenarioRunner, pytester: pytest.Pytester, source: str) -> str:
+    """Return the output of a session with a scenario that uses only the harness's fixtures."""
     pytester.makepyfile(test_means="from overbooked import *\nimport pytest\n" + source)
     result = pytester.runpytest_inprocess(*PLUGINS, "--collect-only", "-o", "asyncio_mode=auto")
     assert result.ret != 0
@@ -59,40 +59,42 @@ def plainly(court: Court, pytester: pytest.Pytester, source: str) -> str:
 @pytest.mark.parametrize(
     ("clause", "fixtures", "wanted"),
     [
-        ("SYS-03.a", "system, judge", "interleavings (fixture `explore`)"),
-        ("SYS-03.c", "system, judge, faults", "bursts (fixture `races`)"),
-        ("SYS-01.a", "judge", "fault-points (fixture `stack`)"),
+        ("SYS-03.a", "system, judge", "interleavings (fixture `explorer`)"),
+        ("SYS-03.c", "system, judge, faults", "bursts (fixture `bursts`)"),
+        ("SYS-01.a", "judge", "fault-points (fixture `sweeps` or `stack`)"),
         ("SYS-28.e", "system, judge", "toxics (fixture `faults`)"),
         ("SYS-01.f", "stack, judge", "journey (fixture `system`)"),
         ("LIV-6.3.a", "system, judge", "browser (fixture `browser`)"),
     ],
 )
 def test_a_scenario_whose_fixtures_supply_no_means_of_its_clause_is_refused(
-    court: Court, pytester: pytest.Pytester, clause: str, fixtures: str, wanted: str
+    runner: ScenarioRunner, pytester: pytest.Pytester, clause: str, fixtures: str, wanted: str
 ) -> None:
-    said = plainly(court, pytester, f'@gap("{clause}")\nasync def test_it({fixtures}):\n    pass\n')
+    said = plainly(runner, pytester, f'@gap("{clause}")\nasync def test_it({fixtures}):\n    pass\n')
     assert f"{clause} is to be shown by" in said
     assert wanted in said
 
 
 def test_a_scenario_bound_to_a_whole_gap_supplies_a_means_of_each_clause_or_is_refused(
-    court: Court, pytester: pytest.Pytester
+    runner: ScenarioRunner, pytester: pytest.Pytester
 ) -> None:
     assert "SYS-03.a is to be shown by interleavings" in plainly(
-        court, pytester, '@gap("SYS-03")\nasync def test_it(races, judge):\n    pass\n'
+        runner, pytester, '@gap("SYS-03")\nasync def test_it(bursts, judge):\n    pass\n'
     )
 
 
-def test_a_fixture_that_is_asked_for_and_not_used_closes_nothing(court: Court, healthy: Make) -> None:
-    session = court.hold(
+def test_a_fixture_that_is_asked_for_and_not_used_closes_nothing(
+    runner: ScenarioRunner, healthy: Make
+) -> None:
+    session = runner.hold(
         """
 @pytest.fixture
 def judge(request):
-    from overbooked.plugin import clerk_of
-    return clerk_of(request.config).judge(request.node)
+    from overbooked.plugin import manager_of
+    return manager_of(request.config).judge(request.node)
 
 @gap("SYS-03.c")
-async def test_it(races, judge):
+async def test_it(bursts, judge):
     judge.count("bursts", 600)
     judge.count("requests", 30000)
 """,
@@ -214,6 +216,7 @@ def test_the_bound_is_the_one_that_was_exhausted_for_each_number_of_actors() -> 
 
 
 def test_a_strategy_that_draws_says_sampled_and_never_exhausted() -> None:
+    # What a real exploration by random walk hands over is tested in test_sampling.
     drawn = Exercise(Means.INTERLEAVINGS, 860, 964, actors=3, preemptions=2, sampled="PCT")
     score = clause_of(Means.INTERLEAVINGS, ran=[(EXPLORED, drawn)])
     assert score.verdict is Verdict.CLOSED

@@ -1,4 +1,4 @@
-"""A clause is not closed while a scenario of it is taken away, wherever that is done."""
+"""A clause is not closed if one of its scenarios is missing, for whatever reason."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bookkeeping.conftest import CONFTEST, PLUGINS, Court
 from tests.cli.conftest import Project
+from tests.plugin.conftest import CONFTEST, PLUGINS, ScenarioRunner
 
 # Two scenarios judge SYS-03.e; only the second would find it open.
 BESIDE = """
@@ -223,10 +223,10 @@ async def test_another(stack, judge):
     ids=lambda value: " ".join(value) or "all" if isinstance(value, list) else value,
 )
 def test_plain_pytest_closes_nothing_that_its_options_left_out(
-    court: Court, pytester: pytest.Pytester, options: list[str], says: str
+    runner: ScenarioRunner, pytester: pytest.Pytester, options: list[str], says: str
 ) -> None:
-    court.diary.write_text("")
-    pytester.makeconftest(CONFTEST.format(diary=str(court.diary)))
+    runner.diary.write_text("")
+    pytester.makeconftest(CONFTEST.format(diary=str(runner.diary)))
     scenarios = Path(pytester.path) / "scenarios"
     scenarios.mkdir()
     pytester.makepyfile(test_plain=PLAIN, test_more=PLAIN.replace("way", "road").replace("another", "more"))

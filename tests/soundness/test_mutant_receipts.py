@@ -1,4 +1,4 @@
-"""A mutant that was never at work proves nothing, and one that survives is said to survive."""
+"""A mutant whose code never ran proves nothing; a surviving mutant is reported."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from overbooked.plugin import lending
-from overbooked.runs.mutant_receipts import Counts, between
+from overbooked.plugin import stack_manager
+from overbooked.runs.mutant_receipts import ReceiptCounts, between
 from tests.cli.conftest import Project, project
 
 __all__ = ["project"]
@@ -28,18 +28,18 @@ Says = Callable[[Mapping[str, int], "bool | None"], None]
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> Says:
-    """What the replicas say they ran during each scenario."""
+    """The receipts of the replicas during each scenario."""
 
     def set_up(ran: Mapping[str, int], schema: bool | None = None) -> None:
-        looks: list[Counts] = []
+        looks: list[ReceiptCounts] = []
 
-        async def read(_stack: object, _path: str) -> Counts:
-            looks.append(Counts())
+        async def read(_stack: object, _path: str) -> ReceiptCounts:
+            looks.append(ReceiptCounts())
             n = len(looks) - 1
             counts = {what: 5 + (each if n % 2 else 0) for what, each in ran.items()}
-            return Counts({"app": counts}, {"app": 1}, schema)
+            return ReceiptCounts({"app": counts}, {"app": 1}, schema)
 
-        monkeypatch.setattr(lending, "read", read)
+        monkeypatch.setattr(stack_manager, "read", read)
 
     return set_up
 
@@ -100,7 +100,7 @@ def test_what_opens_without_the_mutant_is_not_credited_to_it(project: Project, s
 def test_a_target_without_receipts_is_told_that_nobody_knows(project: Project) -> None:
     code, console, verdicts, _ = run(project, BLIND)
     assert code == 1
-    assert "whether its code ran is not known: the target's descriptor names no [mutants] receipt" in console
+    assert "whether its code ran is not known: the target's descriptor has no [mutants] receipt" in console
     assert verdicts["SYS-03.d"] == "closed"
 
 
@@ -138,11 +138,11 @@ def test_a_proof_does_not_credit_what_opened_without_the_mutant(project: Project
 
 
 def test_a_replica_that_was_killed_takes_its_counts_along() -> None:
-    before = Counts({"app": {"f": 9}, "app-2": {"f": 2}}, {"app": 1, "app-2": 2})
-    quiet = between(before, Counts({"app": {"f": 9}, "app-2": {"f": 2}}, {"app": 1, "app-2": 2}))
+    before = ReceiptCounts({"app": {"f": 9}, "app-2": {"f": 2}}, {"app": 1, "app-2": 2})
+    quiet = between(before, ReceiptCounts({"app": {"f": 9}, "app-2": {"f": 2}}, {"app": 1, "app-2": 2}))
     assert (quiet.ran, bool(quiet.idle)) == ({"f": 0}, True)
-    killed = between(before, Counts({"app": {"f": 0}, "app-2": {"f": 2}}, {"app": 7, "app-2": 2}))
-    assert "started anew" in killed.unknown
+    killed = between(before, ReceiptCounts({"app": {"f": 0}, "app-2": {"f": 2}}, {"app": 7, "app-2": 2}))
+    assert "restarted" in killed.unknown
     assert not killed.idle, "it may have run before the kill"
-    again = between(before, Counts({"app": {"f": 3}, "app-2": {"f": 2}}, {"app": 7, "app-2": 2}))
+    again = between(before, ReceiptCounts({"app": {"f": 3}, "app-2": {"f": 2}}, {"app": 7, "app-2": 2}))
     assert again.ran == {"f": 3}

@@ -1,4 +1,4 @@
-"""No socket or file of ours is left unclosed: a warning of it is an error in somebody's session."""
+"""No socket or file is left unclosed, because a ResourceWarning may be an error in a user's session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.descriptor import load
-from overbooked.targets.loading import bind
+from overbooked.system.loading import bind
 from overbooked.journeys.identities import People
 
 left = []
@@ -27,7 +27,7 @@ async def main():
     stack = EmbeddedStack(descriptor, StackSettings.model_validate({"replicas": 1}))
     try:
         await stack.start()
-        system = await bind(stack, descriptor, seed=1, people=People(1))
+        system = await bind(stack, descriptor, seed=1, identities=People(1))
         (ana,) = await system.customers(1)
         assert (await system.do(ana.books(await system.open_slot()))).ok
         await system.close()

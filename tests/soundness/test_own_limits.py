@@ -1,4 +1,4 @@
-"""What this machine does wrong is held neither against the system nor for it."""
+"""Failures of this machine count neither against the system nor for it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from pathlib import Path
 
 import pytest
 
-from overbooked.bursts.last_byte_sync import Volleys, door_of
+from overbooked.bursts.last_byte_sync import LastByteSync
 from overbooked.errors import HarnessError, UsageError
 from overbooked.machine import descriptors, troubles
 from overbooked.runs.plan import Variant
 from overbooked.targets.adapter import HttpRequest
-from overbooked.targets.client import Client, Patience, unanswered
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.client import Client, ClientTimeouts, unknown_answer
+from overbooked.targets.endpoint import endpoint_of
+from overbooked.targets.errors import TransportError
 from overbooked.wire.relay import Relays
-from tests.bookkeeping.conftest import Court, court, healthy
+from tests.plugin.conftest import ScenarioRunner, healthy, runner
 
-__all__ = ["court", "healthy"]
+__all__ = ["healthy", "runner"]
 REPOSITORY = Path(__file__).parents[2]
 Make = Callable[..., Variant]
-PATIENCE = Patience(connect_s=2.0, answer_s=2.0)
+PATIENCE = ClientTimeouts(connect_s=2.0, answer_s=2.0)
 
 LIMITED = """
 from overbooked.machine import troubles
@@ -48,7 +49,7 @@ async def test_it(stack, judge):
 
 @contextlib.contextmanager
 def no_descriptor_left(spare: int = 0) -> Iterator[None]:
-    """This process may open `spare` more files and no other."""
+    """Limit this process to `spare` more open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
@@ -113,7 +114,7 @@ def test_a_limit_that_cannot_be_raised_is_named(monkeypatch: pytest.MonkeyPatch)
         descriptors.ensure(descriptors.needed(50))
 
 
-# -- told apart from the server's refusal -----------------------------------------------------------
+# -- distinguished from a refusal -------------------------------------------------------------------
 
 
 async def test_a_relay_without_descriptors_is_no_refusal_of_the_server(server: tuple[str, int]) -> None:
@@ -145,7 +146,7 @@ async def test_a_server_that_refuses_is_the_servers_doing() -> None:
     relays, begun = Relays(), time.monotonic()
     try:
         link = relays.open("app->postgres", upstream=nobody)
-        # The reset may be there before the client has seen that it is connected.
+        # The reset may arrive before the client has noticed that it is connected.
         with contextlib.suppress(ConnectionError):
             reader, writer = await asyncio.open_connection(*link.address)
             try:
@@ -161,15 +162,15 @@ async def test_a_server_that_refuses_is_the_servers_doing() -> None:
 async def test_a_client_without_descriptors_is_told_apart(server: tuple[str, int]) -> None:
     client = Client([f"http://{server[0]}:{server[1]}"], PATIENCE)
     begun = time.monotonic()
-    with no_descriptor_left(), pytest.raises(TransportFailed) as failed:
+    with no_descriptor_left(), pytest.raises(TransportError) as failed:
         await client(HttpRequest("GET", "/"))
-    assert unanswered(failed.value).unknown
+    assert unknown_answer(failed.value).unknown
     assert any("no file descriptor left" in sentence for sentence in troubles.since(begun))
     await client.close()
 
 
 async def test_a_burst_that_cannot_be_sent_names_the_limit(server: tuple[str, int]) -> None:
-    volleys = Volleys([door_of(f"http://{server[0]}:{server[1]}")], "/", PATIENCE)
+    volleys = LastByteSync([endpoint_of(f"http://{server[0]}:{server[1]}")], "/", PATIENCE)
     with no_descriptor_left(spare=2), pytest.raises(HarnessError, match="no file descriptor left"):
         await volleys.hold([HttpRequest("GET", "/")] * 5, range(5))
     await volleys.close()
@@ -177,7 +178,7 @@ async def test_a_burst_that_cannot_be_sent_names_the_limit(server: tuple[str, in
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOMEM])
 def test_a_limit_is_found_however_it_is_wrapped(code: int) -> None:
-    wrapped = TransportFailed("ConnectError", stage="connect")
+    wrapped = TransportError("ConnectError", stage="connect")
     wrapped.__cause__ = ExceptionGroup("all attempts failed", [ValueError(), OSError(code, "x")])
     assert troubles.limit_of(wrapped) == troubles.LIMITS[code]
 
@@ -212,7 +213,7 @@ async def test_a_proxy_server_that_reaches_a_limit_ends_and_says_why(
     try:
         body = f'{{"name": "a", "listen": "127.0.0.1:0", "upstream": "{server[0]}:{server[1]}"}}'.encode()
         for _ in range(200):
-            with contextlib.suppress(TransportFailed):
+            with contextlib.suppress(TransportError):
                 made = await client(HttpRequest("POST", "/proxies", {}, body))
                 break
             await asyncio.sleep(0.05)
@@ -233,12 +234,12 @@ async def test_a_proxy_server_that_reaches_a_limit_ends_and_says_why(
     log.close()
 
 
-# -- what becomes of the verdict --------------------------------------------------------------------
+# -- the verdict -----------------------------------------------------------------------------------
 
 
-def test_neither_closed_nor_open_stands_upon_an_own_failure(court: Court, healthy: Make) -> None:
+def test_neither_closed_nor_open_stands_upon_an_own_failure(runner: ScenarioRunner, healthy: Make) -> None:
     act = 'troubles.note_limit(OSError(24, "Too many open files"))'
-    session = court.hold(LIMITED.format(act=act), healthy("SYS-03.c", "SYS-03.d"))
+    session = runner.hold(LIMITED.format(act=act), healthy("SYS-03.c", "SYS-03.d"))
     (result,) = session.results
     assert set(session.verdicts().values()) == {"inconclusive"}
     closed, opened = result.results
@@ -248,9 +249,9 @@ def test_neither_closed_nor_open_stands_upon_an_own_failure(court: Court, health
     assert opened.notes["found meanwhile"]["what"] == "sold twice"
 
 
-def test_what_is_open_says_what_the_machine_was_doing(court: Court, healthy: Make) -> None:
+def test_what_is_open_says_what_the_machine_was_doing(runner: ScenarioRunner, healthy: Make) -> None:
     act = "import asyncio, time; await asyncio.sleep(0.1); time.sleep(0.3); await asyncio.sleep(0.1)"
-    session = court.hold(LIMITED.format(act=act), healthy("SYS-03.c", "SYS-03.d"))
+    session = runner.hold(LIMITED.format(act=act), healthy("SYS-03.c", "SYS-03.d"))
     closed, opened = session.results[0].results
     assert (closed.verdict, opened.verdict) == ("closed", "open")
     machine = opened.notes["machine"]
@@ -262,13 +263,13 @@ def test_what_is_open_says_what_the_machine_was_doing(court: Court, healthy: Mak
 
 WAITS = """
     import time
-    from overbooked.targets.client import unanswered
-    from overbooked.targets.errors import TransportFailed
+    from overbooked.targets.client import unknown_answer
+    from overbooked.targets.errors import TransportError
     begun = time.monotonic()
     {wait}
-    late = TransportFailed("no answer within 2 s", stage="receive")
+    late = TransportError("no answer within 2 s", stage="receive")
     late.__cause__ = {cause}
-    unanswered(late, since=begun)
+    unknown_answer(late, since=begun)
 """
 
 
@@ -282,10 +283,10 @@ WAITS = """
     ids=["we were late", "the service was late", "the service hung up"],
 )
 def test_a_time_out_that_our_own_delay_explains_opens_nothing(
-    court: Court, healthy: Make, wait: str, cause: str, verdict: str
+    runner: ScenarioRunner, healthy: Make, wait: str, cause: str, verdict: str
 ) -> None:
     source = LIMITED.format(act=WAITS.format(wait=wait, cause=cause).strip())
-    session = court.hold(source, healthy("SYS-03.d"))
+    session = runner.hold(source, healthy("SYS-03.d"))
     assert session.verdicts() == {"healthy SYS-03.d": verdict}
     if verdict == "inconclusive":
         assert "this process was late by 1." in session.results[0].results[0].reason

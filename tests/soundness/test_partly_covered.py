@@ -9,7 +9,7 @@ from tests.cli.racing import prepare
 
 CANCELS = """
 @gap("SYS-03.b")
-async def test_cancelling(explore, system):
+async def test_cancelling(explorer, system):
     raise NotSupported("the toy cannot cancel")
 """
 

@@ -1,4 +1,4 @@
-"""The gate judges what its policy asks for: nothing passes because it was not asked."""
+"""The gate judges everything that its policy demands, also what the profile did not ask."""
 
 from __future__ import annotations
 

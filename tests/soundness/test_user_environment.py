@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from overbooked.runs.mutants import repertoire
+from overbooked.runs.mutants import available_mutants
 from overbooked.stacks.base.health import http_probe
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.embedded.stack import EmbeddedStack
@@ -25,7 +25,7 @@ from tests.stacks.conftest import SYSTEM, preloading, system
 
 __all__ = ["project"]
 
-# Addresses of TEST-NET-1: whatever is sent there gets no answer.
+# Addresses of TEST-NET-1, which never answer.
 HOSTILE = {
     "PostgreSQL's": {
         "PGSSLMODE": "require",
@@ -121,7 +121,7 @@ def test_the_command_that_lists_mutants_gets_none_of(
     export(monkeypatch, variables)
     listing = "import json, os; print(json.dumps(['='.join(both) for both in os.environ.items()]))"
     mutants = {**SYSTEM["mutants"], "list": ["{python}", "-c", listing]}  # type: ignore[dict-item]
-    got = set(repertoire(system(mutants=mutants)))
+    got = set(available_mutants(system(mutants=mutants)))
     assert not got & {f"{name}={value}" for name, value in variables.items()}
 
 
@@ -134,20 +134,22 @@ async def test_a_stack_starts_and_serves_whatever_the_shell_exports(
     for services in (SYSTEM["service"], preloading()):
         with set_aside():
             async with EmbeddedStack(system(service=services), settings) as stack:
-                for page in ("/database", "/redis", "/provider"):
+                for page in ("/database", "/redis", "/payments"):
                     told = await http_probe(*stack.links["client->app"].address, page)()
                     assert told == "", page
-                # As an adapter connects, with nothing but the URL that it is given.
+                # As an adapter connects: with the given URL only.
                 connection = await asyncpg.connect(stack.dsns["owner"], timeout=5)
                 assert await connection.fetchval("SHOW default_transaction_read_only") == "off"
                 await connection.close()
-    assert os.environ["PGHOST"] == "192.0.2.1"  # put back for whatever else runs in this process
+    assert os.environ["PGHOST"] == "192.0.2.1"  # restored for later code in this process
 
 
 def test_a_descriptor_passes_on_what_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/opt/java")
     mutants = {**SYSTEM["mutants"], "list": ["sh", "-c", 'echo "[\\"$JAVA_HOME\\"]"']}  # type: ignore[dict-item]
-    assert list(repertoire(system(mutants=mutants, pass_environment=["JAVA_HOME", "UNSET"]))) == ["/opt/java"]
+    assert list(available_mutants(system(mutants=mutants, pass_environment=["JAVA_HOME", "UNSET"]))) == [
+        "/opt/java"
+    ]
 
 
 SCENARIO = """
@@ -213,7 +215,7 @@ def test_minus_o_is_refused() -> None:
 def test_a_home_that_cannot_be_entered_is_not_passed_on(
     home: str | None, passed_on: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clients look for certificates in it and fail: every booking would be answered with an error."""
+    """Clients would look for certificates in it and fail, so that every booking would get an error."""
     if home is None:
         monkeypatch.delenv("HOME", raising=False)
     else:

@@ -1,4 +1,4 @@
-"""A stand-in system and folders that PostgreSQL's user can read, whoever runs the tests."""
+"""A stand-in system, and folders that PostgreSQL's user can read, whichever user runs the tests."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SYSTEM = {
             "env": {
                 "DATABASE_URL": "{database_url}",
                 "REDIS_URL": "{redis_url}",
-                "PROVIDER_URL": "{provider_url}",
+                "PROVIDER_URL": "{payments_url}",
             },
         },
         {
-            "name": "provider",
+            "name": "payments",
             "command": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}"],
             "env": {"APP_URL": "{app_url}"},
         },
@@ -52,13 +52,13 @@ SYSTEM = {
 
 
 def system(**changes: object) -> Descriptor:
-    """The stand-in's descriptor; a change of None leaves the table out."""
+    """Return the stand-in's descriptor; a change of None omits the table."""
     merged = {key: value for key, value in {**SYSTEM, **changes}.items() if value is not None}
     return Descriptor.model_validate(merged)
 
 
 def service(*, app: dict[str, object] | None = None) -> list[dict[str, object]]:
-    """Just the service, without a provider, changed as said."""
+    """Return only the service, without a provider, with changes."""
     first = {
         "name": "app",
         "command": ["{python}", "-m", "tests.stacks.standin", "{host}", "{port}"],
@@ -88,14 +88,14 @@ def preloading() -> list[dict[str, object]]:
 
 @pytest.fixture(scope="session", params=["executed", "forked"])
 async def stack(settings: StackSettings, request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedStack]:
-    """One running stand-in system for the tests that leave it as they found it, in both ways to start."""
+    """A running stand-in system for tests that do not change it, with both ways to start."""
     descriptor = system(service=preloading()) if request.param == "forked" else system()
     async with EmbeddedStack(descriptor, settings) as running:
         yield running
 
 
 def folders(settings: StackSettings) -> set[Path]:
-    """The folders of stacks that are there now."""
+    """Return the existing folders of stacks."""
     assert settings.state_dir is not None
     stacks = settings.state_dir / "stacks"
     return set(stacks.iterdir()) if stacks.is_dir() else set()

@@ -1,8 +1,8 @@
-"""A booking service of some lines, on the standard library: what stacks are tested with.
+"""A minimal booking service on the standard library, for tests of stacks.
 
 `python -m tests.stacks.standin HOST PORT [MUTANT]`; a GET of
 /health answers 200, /database counts rows through the link, /redis sets a key, /provider asks the
-provider, /app asks the service (as the provider), /mutant says which mutant is served, /pid who.
+provider, /app asks the service (as the provider), /mutant returns the mutant, /pid the process id.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PAGES = {
     "/health": lambda: "well",
     "/database": rows,
     "/redis": keys,
-    "/provider": lambda: fetch(os.environ["PROVIDER_URL"] + "/pid"),
+    "/payments": lambda: fetch(os.environ["PROVIDER_URL"] + "/pid"),
     "/app": lambda: fetch(os.environ["APP_URL"] + "/pid"),
     "/mutant": lambda: sys.argv[3] if len(sys.argv) > 3 else "healthy",
     "/pid": lambda: str(os.getpid()),

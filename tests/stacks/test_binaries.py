@@ -108,5 +108,5 @@ def test_toxiproxy_is_the_real_one_when_it_is_there(tmp_path: Path, monkeypatch:
     assert binaries.find_toxiproxy(StackSettings()) == server
     assert binaries.find_toxiproxy(StackSettings(toxiproxy="ours")) is None
     assert binaries.find_toxiproxy(StackSettings(toxiproxy=str(server))) == server
-    with pytest.raises(ConfigError, match="say auto, ours, or the path"):
+    with pytest.raises(ConfigError, match="use auto, ours, or the path"):
         binaries.find_toxiproxy(StackSettings(toxiproxy=str(tmp_path)))

@@ -1,4 +1,4 @@
-"""Which kind of stack is taken; the engine asked is a small one of the tests' own."""
+"""The choice of the kind of stack; the container engine is a fake."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from overbooked.errors import StackError
 from overbooked.stacks import kinds as choice
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.containers.docker import find_engine
-from overbooked.stacks.doctor import Check, State, examine
+from overbooked.stacks.doctor import Check, CheckState, examine
 from overbooked.stacks.embedded.stack import EmbeddedStack
 from overbooked.stacks.external import ExternalStack
-from overbooked.stacks.kinds import choose, images_of, make
+from overbooked.stacks.kinds import images_of, make_stack, resolve_kind
 from overbooked.stacks.processes.ownership import Ownership
 from tests.stacks.conftest import system
 
@@ -27,7 +27,7 @@ EXTERNAL = {"urls": {"app": "http://127.0.0.1:1"}}
 
 
 class Engine(BaseHTTPRequestHandler):
-    """Knows every image but those named `absent`."""
+    """Has every image except those named `absent`."""
 
     version: ClassVar[dict[str, str] | None] = {"Version": "27.1"}
 
@@ -76,36 +76,36 @@ def with_images(**images: str) -> StackSettings:
 
 
 def test_auto_takes_containers_when_every_image_is_local(engine) -> None:
-    found = choose("auto", StackSettings())
+    found = resolve_kind("auto", StackSettings())
     assert found.kind == "containers"
     assert found.why == "containers: Docker 27.1, every image is local; --stack embedded runs without Docker"
 
 
 def test_auto_never_waits_for_a_download(engine) -> None:
-    found = choose("auto", with_images(postgres="absent:18"))
+    found = resolve_kind("auto", with_images(postgres="absent:18"))
     assert found.kind == "embedded"
     assert "images missing: absent:18" in found.why
     assert "--stack containers" in found.why
 
 
 def test_auto_without_an_engine_is_embedded(no_engine) -> None:
-    found = choose("auto", StackSettings())
+    found = resolve_kind("auto", StackSettings())
     assert found.kind == "embedded"
     assert "no Docker engine" in found.why
 
 
 @pytest.mark.parametrize("kind", ["embedded", "external"])
 def test_what_is_asked_for_is_taken_without_asking_docker(no_engine, kind: Any) -> None:
-    assert choose(kind, StackSettings()).kind == kind
+    assert resolve_kind(kind, StackSettings()).kind == kind
 
 
 def test_containers_that_can_be_had_are_taken(engine) -> None:
-    assert choose("containers", StackSettings()).why == "containers: Docker 27.1, as asked"
+    assert resolve_kind("containers", StackSettings()).why == "containers: Docker 27.1, as requested"
 
 
 def test_containers_without_an_engine_are_one_clear_line(no_engine) -> None:
-    with pytest.raises(StackError, match="--stack containers cannot be had: no Docker engine") as caught:
-        choose("containers", StackSettings())
+    with pytest.raises(StackError, match="--stack containers is not available: no Docker engine") as caught:
+        resolve_kind("containers", StackSettings())
     assert "\n" not in str(caught.value)
     assert caught.value.part == "docker"
 
@@ -113,20 +113,20 @@ def test_containers_without_an_engine_are_one_clear_line(no_engine) -> None:
 def test_the_images_of_the_systems_own_services_are_asked_for_too(engine) -> None:
     services = [
         {"name": "app", "command": ["x"], "image": "mine"},
-        {"name": "provider", "command": ["x"], "image": "absent/provider:1"},
+        {"name": "payments", "command": ["x"], "image": "absent/provider:1"},
     ]
     settings = with_images(mine="absent/app:2")
     described = system(service=services)
     assert images_of(settings, described)[-2:] == ["absent/app:2", "absent/provider:1"]
     with pytest.raises(StackError, match="images missing: absent/app:2, absent/provider:1"):
-        choose("containers", settings, described)
+        resolve_kind("containers", settings, described)
 
 
 def test_each_kind_makes_its_stack(no_engine, monkeypatch: pytest.MonkeyPatch) -> None:
     described = system(external=EXTERNAL)
-    assert isinstance(make("embedded", described, StackSettings()), EmbeddedStack)
-    assert isinstance(make("external", described, StackSettings()), ExternalStack)
-    assert isinstance(make("auto", described, StackSettings()), EmbeddedStack)
+    assert isinstance(make_stack("embedded", described, StackSettings()), EmbeddedStack)
+    assert isinstance(make_stack("external", described, StackSettings()), ExternalStack)
+    assert isinstance(make_stack("auto", described, StackSettings()), EmbeddedStack)
 
     class Containers:
         def __init__(self, *_: object, mutant: str | None) -> None:
@@ -136,7 +136,7 @@ def test_each_kind_makes_its_stack(no_engine, monkeypatch: pytest.MonkeyPatch) -
         ContainersStack = Containers
 
     monkeypatch.setattr(choice.importlib, "import_module", lambda _: Module)
-    assert make("containers", described, StackSettings(), mutant="SYS-03.1").mutant == "SYS-03.1"
+    assert make_stack("containers", described, StackSettings(), mutant="SYS-03.1").mutant == "SYS-03.1"
 
 
 # -- the engine ---------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
 def test_a_machine_that_has_everything_is_well(engine, settings: StackSettings) -> None:
     found = by_name(examine(settings.model_copy(update={"toxiproxy": "ours"}), system()))
     for name in ("Python", "PostgreSQL", "Redis", "Toxiproxy", "Docker engine", "images", "stack"):
-        assert found[name].state is State.OK, found[name]
-    assert found["disk for stacks"].state is State.OK
+        assert found[name].state is CheckState.OK, found[name]
+    assert found["disk for stacks"].state is CheckState.OK
     assert found["leftovers"].found == "none"
 
 
@@ -213,16 +213,16 @@ def test_what_is_missing_comes_with_how_to_get_it(no_engine, settings: StackSett
     )
     found = by_name(examine(broken))
     for name in ("PostgreSQL", "Redis", "Toxiproxy", "disk for cache", "stack"):
-        assert found[name].state is State.MISSING, found[name]
+        assert found[name].state is CheckState.MISSING, found[name]
     assert "has no initdb and no postgres" in found["PostgreSQL"].found
     assert "start the Docker daemon" in found["Docker engine"].advice
-    assert found["Docker engine"].state is State.OPTIONAL
+    assert found["Docker engine"].state is CheckState.OPTIONAL
 
 
 def test_missing_images_are_optional(engine, settings: StackSettings) -> None:
     images = with_images(redis="absent:8").images
     found = by_name(examine(settings.model_copy(update={"images": images})))
-    assert found["images"].state is State.OPTIONAL
+    assert found["images"].state is CheckState.OPTIONAL
     assert "absent:8" in found["images"].found
 
 
@@ -252,7 +252,7 @@ def test_another_platform_is_told_what_it_needs(
     monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 0))
     monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
     found = by_name(examine(settings))
-    assert found["platform"].state is State.OPTIONAL
+    assert found["platform"].state is CheckState.OPTIONAL
     assert "postgres_bin" in found["platform"].advice
-    assert found["Python"].state is State.MISSING
-    assert found["Docker client"].state is State.OPTIONAL
+    assert found["Python"].state is CheckState.MISSING
+    assert found["Docker client"].state is CheckState.OPTIONAL

@@ -1,4 +1,4 @@
-"""Data directories are made once, kept under what went into them, and copied."""
+"""Data directories are created once, cached by a key of their inputs, and copied."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_a_copy_that_fails_says_why(cache: ClusterCache, tmp_path: Path) -
 def test_a_copy_for_want_of_space_says_so(tmp_path: Path) -> None:
     said = "cp: error writing 'x': No space left on device"
     assert clusters._copy_failed(said, tmp_path).startswith("no disk space")
-    assert "cp said nothing" in clusters._copy_failed("", tmp_path)
+    assert "cp gave no reason" in clusters._copy_failed("", tmp_path)
 
 
 # -- the key ------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ async def test_an_initdb_that_fails_is_shown(ground: Path, script: str | None, s
     assert said in str(caught.value)
 
 
-# -- what PostgreSQL leaves in the kernel -------------------------------------------------------
+# -- System V shared memory ---------------------------------------------------------------------
 
 
 def test_no_segment_is_touched_without_proof_that_it_is_ours(tmp_path: Path) -> None:

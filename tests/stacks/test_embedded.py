@@ -1,4 +1,4 @@
-"""The embedded stack as its users have it: started, linked, hurt, healed, renewed, gone."""
+"""The embedded stack: start, links, faults, healing, renewal, end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import httpx
 import psutil
 import pytest
 
+from overbooked.cli.commands.up import addresses
 from overbooked.errors import PartDied, StackError, SystemDied
 from overbooked.stacks.base.health import http_probe
 from overbooked.stacks.base.settings import StackSettings
-from overbooked.stacks.card import card
 from overbooked.stacks.embedded.stack import EmbeddedStack
 from tests.stacks.conftest import folders, preloading, service, system
 
@@ -34,7 +34,7 @@ def listening(address: tuple[str, int]) -> bool:
 
 
 async def test_every_part_is_up_and_named(stack: EmbeddedStack) -> None:
-    assert list(stack.processes) == ["app", "app-2", "provider", "postgres", "redis"]
+    assert list(stack.processes) == ["app", "app-2", "payments", "postgres", "redis"]
     assert all(process.alive() for process in stack.processes.values())
     assert list(stack.replicas) == ["app", "app-2"]
     assert {"PostgreSQL", "Redis", "Python", "Toxiproxy"} <= set(stack.versions)
@@ -46,8 +46,8 @@ async def test_every_link_carries_its_traffic_and_counts_it(stack: EmbeddedStack
         "client->app-2": "http://{}:{}/health".format(*stack.links["client->app-2"].address),
         "app->postgres": stack.urls["app"] + "/database",
         "app->redis": stack.urls["app-2"] + "/redis",
-        "app->provider": stack.urls["app"] + "/provider",
-        "provider->app": stack.urls["provider"] + "/app",
+        "app->payments": stack.urls["app"] + "/payments",
+        "payments->app": stack.urls["payments"] + "/app",
     }
     assert set(stack.links) == set(roads)
     for name, url in roads.items():
@@ -119,7 +119,7 @@ async def test_a_service_that_answers_badly_is_quoted(stack: EmbeddedStack) -> N
 
 
 async def test_the_card_names_ways_in(stack: EmbeddedStack) -> None:
-    rows = dict(card(stack))
+    rows = dict(addresses(stack))
     assert rows["client->app"] == stack.client_url
     assert rows["database as observer"] == stack.dsns["observer"]
     assert rows["Toxiproxy"] == stack.toxiproxy_url
@@ -129,7 +129,7 @@ async def test_the_card_names_ways_in(stack: EmbeddedStack) -> None:
 # -- faults on processes ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["app", "app-2", "provider", "postgres", "redis"])
+@pytest.mark.parametrize("name", ["app", "app-2", "payments", "postgres", "redis"])
 async def test_a_killed_part_comes_back_at_the_same_address(stack: EmbeddedStack, name: str) -> None:
     process = stack.processes[name]
     address = stack._servers[name]
@@ -138,7 +138,7 @@ async def test_a_killed_part_comes_back_at_the_same_address(stack: EmbeddedStack
     assert not process.alive()
     assert process.pid is None
     assert not listening(address)
-    await stack.check()  # it was us
+    await stack.check()  # killed by the harness
     await process.start()
     assert process.pid != before
     assert listening(address)
@@ -201,8 +201,8 @@ async def test_a_service_that_ends_on_its_own_is_an_open_gap(stack: EmbeddedStac
 
 async def test_a_provider_that_ends_on_its_own_is_our_failure(stack: EmbeddedStack) -> None:
     with pytest.raises(httpx.HTTPError):
-        await get(stack.urls["provider"] + "/die")
-    with pytest.raises(StackError, match="provider ended with exit code 3"):
+        await get(stack.urls["payments"] + "/die")
+    with pytest.raises(StackError, match="payments ended with exit code 3"):
         await stack.check()
     await stack.heal()
 
@@ -248,13 +248,13 @@ async def test_memory_and_logs_of_parts_are_at_hand(stack: EmbeddedStack) -> Non
 
 async def test_renewal_leaves_nothing_of_before_and_keeps_the_links(stack: EmbeddedStack) -> None:
     addresses = {name: link.address for name, link in stack.links.items()}
-    provider = stack.processes["provider"].pid
+    provider = stack.processes["payments"].pid
     for page in ("/database", "/redis", "/database", "/redis"):
         await get(stack.client_url + page)
     await stack.renew(mutant=None)
     assert await get(stack.client_url + "/database") == "1"
     assert await get(stack.client_url + "/redis") == "1"
-    assert stack.processes["provider"].pid != provider
+    assert stack.processes["payments"].pid != provider
     assert {name: link.address for name, link in stack.links.items()} == addresses
     await stack.check()
 
@@ -279,7 +279,7 @@ async def test_renewal_mends_what_was_broken(stack: EmbeddedStack) -> None:
     assert await get(stack.client_url + "/redis") == "1"
 
 
-# -- an end without a trace ---------------------------------------------------------------------
+# -- an end without leftovers -------------------------------------------------------------------
 
 
 async def test_closing_leaves_nothing_and_may_be_repeated(settings: StackSettings) -> None:

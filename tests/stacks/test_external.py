@@ -1,4 +1,4 @@
-"""A running system becomes a stack by its URLs; links only where its owner has set our address."""
+"""A running system becomes a stack by its URLs, with links only where its owner has set our address."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ async def test_a_link_listens_where_the_owner_expects_it(running, settings: Stac
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{free.getsockname()[1]}"
-    links = {"app->provider": {"listen": listen, "upstream": url.removeprefix("http://")}}
+    links = {"app->payments": {"listen": listen, "upstream": url.removeprefix("http://")}}
     async with ExternalStack(outside(url, links=links), settings) as stack:
         assert await get(f"http://{listen}/health") == "well"
-        assert stack.links["app->provider"].traffic().messages == 1
+        assert stack.links["app->payments"].traffic().messages == 1
         assert stack.links["client->app"].traffic().messages == 0
 
 
@@ -104,7 +104,7 @@ async def test_a_system_that_does_not_answer_is_refused(settings: StackSettings)
 
 
 class PortLeasesFor:
-    """A leased port on which nobody listens."""
+    """A leased port without a listener."""
 
     def __enter__(self) -> int:
         self._leases = PortLeases()
@@ -141,7 +141,7 @@ async def test_hosts_that_are_not_allowed_are_refused_before_anything_is_sent(
 
 async def test_a_running_system_serves_no_mutants(running, settings: StackSettings) -> None:
     url, _ = running
-    with pytest.raises(ConfigError, match="serves no mutants"):
+    with pytest.raises(ConfigError, match="cannot serve the mutant"):
         ExternalStack(outside(url), settings, mutant="SYS-03.1")
     async with ExternalStack(outside(url), settings) as stack:
         await stack.renew(mutant=None)
@@ -164,7 +164,7 @@ def test_settings_go_before_the_descriptor(settings: StackSettings) -> None:
 
 
 async def test_an_address_that_is_no_url_is_refused(settings: StackSettings) -> None:
-    with pytest.raises(ConfigError, match=r"'127\.0\.0\.1:80' is no http or https URL"):
+    with pytest.raises(ConfigError, match=r"'127\.0\.0\.1:80' is not an http or https URL"):
         await ExternalStack(outside("127.0.0.1:80"), settings).start()
 
 

@@ -1,4 +1,4 @@
-"""A running system whose owner leads its database through us is explored like a started one."""
+"""A running system whose database connections pass the harness is explored like a started one."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from overbooked.bursts.bursts import Races
+from overbooked.bursts.bursts import Bursts
 from overbooked.config import Settings
 from overbooked.descriptor import External
 from overbooked.errors import ConfigError, NotSupported
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.race import Races
 from overbooked.journeys.identities import People
 from overbooked.oracles.capacity import sold_at_most
-from overbooked.plugin.explorer_factory import explorer
+from overbooked.plugin.explorer_factory import make_explorer
 from overbooked.profiles import load_profile
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.external import ExternalStack
-from overbooked.targets.loading import bind
-from overbooked.targets.system import System
+from overbooked.system.loading import bind
+from overbooked.system.system import System
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 from overbooked.wire.gate.boundary import WireProtocol
-from tests.explore.test_exploring import lock_then_look, look_then_leap
+from tests.interleavings.test_explorer import lock_then_look, look_then_leap
 from tests.stacks.conftest import system as described
 from tests.targets.town import Call, Reply, Town, TownHall
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 CLAUSE = "SYS-03.a"
 Book = Callable[["asyncpg.Connection[Any]", str], Awaitable[Reply]]
@@ -85,7 +85,7 @@ async def running(
         )
         descriptor = described(external=outside.model_dump())
         async with ExternalStack(descriptor, settings) as stack:
-            bound = await bind(stack, descriptor, seed=1, people=People(1), adapter=TownHall())
+            bound = await bind(stack, descriptor, seed=1, identities=People(1), adapter=TownHall())
             try:
                 yield stack, bound
             finally:
@@ -97,23 +97,23 @@ async def running(
 async def explored(stack: ExternalStack, system: System, database: PostgresServer) -> Judge:
     judge = Judge([CLAUSE], "external")
     side = await asyncpg.connect(database.dsn(), ssl=False)
-    explore = explorer(stack, system, judge, load_profile("quick").budget, settings=Settings())
+    explore = make_explorer(stack, system, judge, load_profile("quick").budget, settings=Settings())
 
-    async def race() -> Race:
-        slot = replace(await system.open_slot(capacity=1), id=str(uuid4()))
-        await side.execute("INSERT INTO seats VALUES ($1, 0)", slot.id)
-        return Race([who.books(slot) for who in await system.customers(2)], always=[once], slots=[slot])
-
-    def once(ran: Ran) -> None:
-        sold_at_most(1, ran.told)
+    async def race() -> Races:
+        while True:
+            slot = replace(await system.open_slot(capacity=1), id=str(uuid4()))
+            await side.execute("INSERT INTO seats VALUES ($1, 0)", slot.id)
+            ran = yield [who.books(slot) for who in await system.customers(2)]
+            with judge(CLAUSE):
+                sold_at_most(1, ran.answers)
 
     try:
-        await explore.interleavings(race)
-        races = Races(system, judge)
+        await explore.explore(race)
+        bursts = Bursts(system, judge)
         slot = replace(await system.open_slot(capacity=1), id=str(uuid4()))
         await side.execute("INSERT INTO seats VALUES ($1, 0)", slot.id)
-        answers = await races.burst([who.books(slot) for who in await system.customers(3)])
-        await races.close()
+        answers = await bursts.burst([who.books(slot) for who in await system.customers(3)])
+        await bursts.close()
         assert any(answer.ok for answer in answers)
     finally:
         await explore.close()
@@ -151,7 +151,7 @@ async def test_an_external_system_that_locks_is_closed(
         ("app->cache", {"upstream": "127.0.0.1:6379"}, WireProtocol.REDIS),
         ("app->redis", {"upstream": "127.0.0.1:1"}, WireProtocol.REDIS),
         ("app->store", {"upstream": "127.0.0.1:7777"}, WireProtocol.POSTGRES),  # as a DSN has it
-        ("app->provider", {"upstream": "127.0.0.1:5432"}, WireProtocol.HTTP),
+        ("app->payments", {"upstream": "127.0.0.1:5432"}, WireProtocol.HTTP),
         ("app->postgres", {"upstream": "127.0.0.1:5432", "protocol": "raw"}, WireProtocol.RAW),
     ],
 )
@@ -170,7 +170,7 @@ def test_what_is_spoken_on_a_link_is_declared_or_derived(
 def test_a_link_of_which_nothing_says_what_is_spoken_is_refused(settings: StackSettings) -> None:
     outside = {"urls": {"app": "http://127.0.0.1:1"}, "links": {"app->mars": {"upstream": "127.0.0.1:9"}}}
     stack = ExternalStack(described(external=outside), settings)
-    with pytest.raises(ConfigError, match=r"'app->mars': nothing says what is spoken on it; add protocol"):
+    with pytest.raises(ConfigError, match=r"'app->mars': its protocol is unknown; add protocol"):
         stack._plan("app->mars", ("127.0.0.1", 9))
 
 
@@ -178,9 +178,9 @@ async def test_an_external_system_without_a_database_link_is_not_explored(settin
     async with Town() as town:
         descriptor = described(external={"urls": {"app": town.url}})
         async with ExternalStack(descriptor, settings) as stack:
-            system = await bind(stack, descriptor, seed=1, people=People(1), adapter=TownHall())
+            system = await bind(stack, descriptor, seed=1, identities=People(1), adapter=TownHall())
             with pytest.raises(NotSupported, match=r"\[external.links\] 'app->postgres'"):
-                explorer(
+                make_explorer(
                     stack, system, Judge([CLAUSE], "x"), load_profile("quick").budget, settings=Settings()
                 )
             await system.close()

@@ -1,4 +1,4 @@
-"""Starts by fork: what becomes of a command is what executing it makes of it, only sooner."""
+"""Starts by fork: a command behaves as if it were executed, but starts faster."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def make(server: ForkServer, ownership: Ownership, tmp_path: Path) -> Iterator[M
 
 
 async def up(process: LocalProcess) -> str:
-    """Its word that it is up; what it said with it."""
+    """Wait until the process is up; returns its output."""
 
     async def probe() -> str:
         return "" if any(line.startswith("up") for line in process.log_tail()) else "it is not up"

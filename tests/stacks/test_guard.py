@@ -1,4 +1,4 @@
-"""The last line of defence, without a real end of this process."""
+"""The guard that ends processes with the harness, tested without ending this process."""
 
 from __future__ import annotations
 

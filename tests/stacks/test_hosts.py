@@ -1,4 +1,4 @@
-"""Only loopback and what the configuration allows may be hurt."""
+"""Faults are allowed only on loopback and on configured hosts."""
 
 import socket
 

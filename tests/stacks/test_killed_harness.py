@@ -1,4 +1,4 @@
-"""However a harness ends, what it started ends too and what it left is found."""
+"""When a harness ends in any way, its processes end and its leftovers are found."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def started_by(stacks: Path, owner: int) -> dict[int, str]:
 
 
 def segments() -> set[str]:
-    """System V shared memory that nobody is attached to: what a killed postmaster leaves behind."""
+    """Return unattached System V shared memory segments, which a killed postmaster leaves behind."""
     table = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
     return {shmid for _, shmid, _, _, _, _, attached, *_ in map(str.split, table) if attached == "0"}
 

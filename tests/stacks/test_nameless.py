@@ -16,7 +16,7 @@ import pytest
 from overbooked.errors import StackError
 from overbooked.stacks.base import paths
 from overbooked.stacks.base.settings import StackSettings
-from overbooked.stacks.doctor import State, examine
+from overbooked.stacks.doctor import CheckState, examine
 from overbooked.stacks.embedded.clusters import ClusterCache
 from overbooked.stacks.processes import nameless
 from overbooked.stacks.processes.nameless import has_name, run_with_name
@@ -100,7 +100,7 @@ def test_doctor_says_it_too(without_a_name: None, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(paths, "_ours_alone", lambda _: None)
     settings = StackSettings(state_dir=tmp_path / "state", cache_dir=tmp_path / "cache")
     found = {check.name: check for check in examine(settings)}["PostgreSQL"]
-    assert found.state is State.MISSING
+    assert found.state is CheckState.MISSING
     assert "no passwd entry" in found.found
     assert "/etc/passwd" in found.advice
 
@@ -122,4 +122,4 @@ def test_without_a_home_the_stacks_files_go_to_the_temporary_folder(
     monkeypatch.setattr(paths, "_ours_alone", lambda _: None)
     monkeypatch.setattr(paths.tempfile, "gettempdir", lambda: str(tmp_path))
     place = tmp_path / f"overbooked-{os.getuid()}"
-    assert paths.places(StackSettings()) == paths.Places(place / "stacks", place)
+    assert paths.places(StackSettings()) == paths.StackPaths(place / "stacks", place)

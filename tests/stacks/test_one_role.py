@@ -19,7 +19,7 @@ ONE_ROLE = {
     "migrate": ["{python}", "-c", "print('nothing to migrate')"],
 }
 
-# As a migration grants that has its database's name from its settings, and one that asks for it.
+# Grants of a migration that has its database's name from settings, and of one that queries it.
 GRANTS = """
 import os, psycopg
 with psycopg.connect(os.environ["OWNER_URL"]) as db:

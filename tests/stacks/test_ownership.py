@@ -1,4 +1,4 @@
-"""What a dead owner left is removed; what is anybody else's stays."""
+"""Leftovers of a dead owner are removed; everything else stays."""
 
 from __future__ import annotations
 

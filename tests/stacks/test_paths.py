@@ -9,7 +9,7 @@ import pytest
 
 from overbooked.errors import ConfigError, StackError
 from overbooked.stacks.base import paths
-from overbooked.stacks.base.paths import explained, places, require_space
+from overbooked.stacks.base.paths import explain_full_disk, places, require_space
 from overbooked.stacks.base.settings import StackSettings
 
 
@@ -64,29 +64,32 @@ def test_a_folder_of_somebody_else_is_refused(ground: Path, monkeypatch: pytest.
 
 def test_too_little_space_is_said_with_numbers(ground: Path) -> None:
     require_space(ground, 0)
-    with pytest.raises(StackError, match=r"no disk space: \d+ MB free at .*, 1000000000 MB wanted"):
+    with pytest.raises(StackError, match=r"no disk space: \d+ MB free at .*, 1000000000 MB needed"):
         require_space(ground, 10**9)
 
 
 def test_a_full_disk_is_told_in_one_line_whoever_notices() -> None:
     said = r"no disk space: writing at /x failed \(No space left on device\)"
-    with pytest.raises(StackError, match=said), explained():
+    with pytest.raises(StackError, match=said), explain_full_disk():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x")
 
 
 def test_a_part_that_ran_out_of_space_is_told_by_its_log() -> None:
     log = ["starting", "FATAL:  could not write to file: No space left on device"]
-    with pytest.raises(StackError, match=r"no disk space: postgres says 'FATAL:") as caught, explained():
+    with (
+        pytest.raises(StackError, match=r"no disk space: postgres says 'FATAL:") as caught,
+        explain_full_disk(),
+    ):
         raise StackError("postgres ended with exit code 1", part="postgres", log=log)
     assert "\n" not in str(caught.value)
     assert caught.value.part == "disk"
 
 
 def test_any_other_failure_of_a_part_stays_what_it_is() -> None:
-    with pytest.raises(StackError, match=r"^postgres ended$"), explained():
+    with pytest.raises(StackError, match=r"^postgres ended$"), explain_full_disk():
         raise StackError("postgres ended", part="postgres", log=["FATAL: something else"])
 
 
 def test_any_other_failure_stays_what_it_is() -> None:
-    with pytest.raises(FileNotFoundError), explained():
+    with pytest.raises(FileNotFoundError), explain_full_disk():
         raise FileNotFoundError(errno.ENOENT, "no such file")

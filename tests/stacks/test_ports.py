@@ -1,4 +1,4 @@
-"""A leased port is nobody else's, and our child's as often as it likes."""
+"""A leased port is exclusive, and our child may bind it repeatedly."""
 
 import socket
 

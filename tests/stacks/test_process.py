@@ -1,4 +1,4 @@
-"""A local process: started, watched, killed and paused with all it started, ended with its harness."""
+"""A local process: start, monitoring, kill and pause with its children, end with the harness."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from overbooked.stacks.processes import process as module
 from overbooked.stacks.processes import trampoline
 from overbooked.stacks.processes.identity import identity, wait_until_gone
 from overbooked.stacks.processes.ownership import MARKER, Ownership
-from overbooked.stacks.processes.process import Account, LocalProcess, ready_at_once
+from overbooked.stacks.processes.process import LocalProcess, UnixUser, ready_at_once
 
 FAMILY = """
 import subprocess, sys, time
@@ -140,7 +140,7 @@ async def test_an_end_of_its_own_is_told(make: Maker, code: str, end: str) -> No
     process._child.wait(5)
     assert process.how_it_ended() == end
     process.kill()
-    assert process.how_it_ended() == end  # killing the dead does not excuse it
+    assert process.how_it_ended() == end  # a later kill does not hide the death
 
 
 async def test_memory_counts_the_whole_tree(make: Maker) -> None:
@@ -209,7 +209,7 @@ async def test_root_is_given_up_for_good(ground: Path) -> None:
         log=ownership.directory / "part.log",
         probe=ready_at_once,
         timeout_s=30,
-        account=Account(65534, 65534),
+        account=UnixUser(65534, 65534),
     )
     await process.run()
     assert process.log_tail() == ["65534", "65534", "65534"]
@@ -290,7 +290,7 @@ class Became(Exception):
 
 @pytest.fixture
 def deeds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
-    """What the trampoline did, in order, without doing it."""
+    """Record the trampoline's calls in order, without executing them."""
     done: list[tuple[str, object]] = []
     for name in ("setgroups", "setgid", "setuid"):
         monkeypatch.setattr(trampoline.os, name, lambda value, name=name: done.append((name, value)))

@@ -1,4 +1,4 @@
-"""Redis as a stack uses it: asked, emptied, and told apart when it is not well."""
+"""Redis in a stack: queries, flush, and distinct failures."""
 
 from __future__ import annotations
 

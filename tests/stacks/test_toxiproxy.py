@@ -1,94 +1,70 @@
-"""The few calls a stack makes at its Toxiproxy, and how they fail."""
+"""A stack's Toxiproxy: its process, its command, and how a failed call is reported."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from overbooked.errors import StackError
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.processes.ownership import Ownership
 from overbooked.stacks.processes.ports import PortLeases
-from overbooked.stacks.servers.toxiproxy_server import ToxiproxyApi, server_command, toxiproxy_process
+from overbooked.stacks.servers.toxiproxy_server import at_toxiproxy, server_command, toxiproxy_process
+from overbooked.toxiproxy.client import ToxiproxyClient
+from overbooked.toxiproxy.toxics import Latency
 
 
 @pytest.fixture(scope="module")
-async def api(ground: Path) -> AsyncIterator[ToxiproxyApi]:
+async def client(ground: Path) -> AsyncIterator[ToxiproxyClient]:
     leases = PortLeases()
     (ground / "toxiproxy").mkdir()
     ownership = Ownership.found(ground / "toxiproxy")
     port = leases.take("toxiproxy")
     process = toxiproxy_process(StackSettings(toxiproxy="ours"), ownership, ("127.0.0.1", port))
     await process.start()
-    yield ToxiproxyApi(f"http://127.0.0.1:{port}")
+    yield ToxiproxyClient(f"http://127.0.0.1:{port}")
     process.kill()
     leases.release()
 
 
-async def proxies(api: ToxiproxyApi) -> dict[str, dict[str, object]]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return dict((await client.get(api.url + "/proxies")).json())
+async def test_the_process_answers_with_its_version(client: ToxiproxyClient) -> None:
+    assert (await at_toxiproxy(client.version)).startswith("2.")
 
 
-async def test_it_tells_its_version(api: ToxiproxyApi) -> None:
-    assert (await api.version()).startswith("2.")
+async def test_a_proxy_listens_where_it_says_until_it_is_deleted(client: ToxiproxyClient) -> None:
+    made = await at_toxiproxy(partial(client.create, "one", "127.0.0.1:9"))
+    assert client.proxies()["one"].listen == made.listen
+    await at_toxiproxy(partial(client.delete, "one"))
+    assert "one" not in client.proxies()
 
 
-async def test_a_proxy_is_made_where_it_says_and_removed(api: ToxiproxyApi) -> None:
-    host, port = await api.create("one", ("127.0.0.1", 9), "127.0.0.1:0")
-    assert (await proxies(api))["one"]["listen"] == f"{host}:{port}"
-    await api.delete("one")
-    assert "one" not in await proxies(api)
+async def test_a_reset_enables_and_clears_every_proxy(client: ToxiproxyClient) -> None:
+    client.create("two", "127.0.0.1:9")
+    client.add("two", Latency(1))
+    client.update("two", enabled=False)
+    await at_toxiproxy(client.reset)
+    assert (client.proxy("two").enabled, client.proxy("two").toxics) == (True, ())
+    client.delete("two")
 
 
-async def test_a_reset_enables_and_clears_every_proxy(api: ToxiproxyApi) -> None:
-    await api.create("two", ("127.0.0.1", 9), "127.0.0.1:0")
-    async with httpx.AsyncClient(trust_env=False) as client:
-        await client.post(api.url + "/proxies/two", json={"enabled": False})
-        await client.post(
-            api.url + "/proxies/two/toxics", json={"type": "latency", "attributes": {"latency": 1}}
-        )
-    await api.reset()
-    found = (await proxies(api))["two"]
-    assert found["enabled"]
-    assert found["toxics"] == []
-    await api.delete("two")
+async def test_a_refusal_is_an_error_of_the_stacks_toxiproxy(client: ToxiproxyClient) -> None:
+    client.create("three", "127.0.0.1:9")
+    with pytest.raises(StackError, match=r"refused POST /proxies.*exist") as caught:
+        await at_toxiproxy(partial(client.create, "three", "127.0.0.1:9"))
+    assert caught.value.part == "toxiproxy"
+    client.delete("three")
 
 
-async def test_a_refusal_is_told_with_its_reason(api: ToxiproxyApi) -> None:
-    await api.create("three", ("127.0.0.1", 9), "127.0.0.1:0")
-    with pytest.raises(StackError, match=r"Toxiproxy refused POST /proxies \(409\)"):
-        await api.create("three", ("127.0.0.1", 9), "127.0.0.1:0")
-    await api.delete("three")
-
-
-async def test_nobody_at_the_address_is_told(api: ToxiproxyApi) -> None:
+async def test_an_address_without_a_server_is_an_error_of_the_stacks_toxiproxy() -> None:
     leases = PortLeases()
-    with pytest.raises(StackError, match="did not answer POST /reset: ConnectError"):
-        await ToxiproxyApi(f"http://127.0.0.1:{leases.take('nobody')}").reset()
+    nobody = ToxiproxyClient(f"http://127.0.0.1:{leases.take('nobody')}")
+    with pytest.raises(StackError, match="cannot be reached for POST /reset"):
+        await at_toxiproxy(nobody.reset)
     leases.release()
-
-
-@pytest.mark.parametrize("text", ["2.12.0", '{"version": "2.12.0"}'])
-async def test_a_version_may_come_plain_or_as_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    async def answer(*_: object, **__: object) -> httpx.Response:
-        return httpx.Response(200, text=text)
-
-    monkeypatch.setattr(ToxiproxyApi, "_ask", answer)
-    assert await ToxiproxyApi("http://x").version() == "2.12.0"
-
-
-async def test_a_proxy_other_than_was_asked_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def answer(*_: object, **__: object) -> httpx.Response:
-        return httpx.Response(201, json={"name": "one", "upstream": "elsewhere:1", "enabled": True})
-
-    monkeypatch.setattr(ToxiproxyApi, "_ask", answer)
-    with pytest.raises(StackError, match="made another proxy than was asked"):
-        await ToxiproxyApi("http://x").create("one", ("127.0.0.1", 9), "127.0.0.1:0")
 
 
 def test_the_real_server_and_ours_are_told_where_to_listen() -> None:

@@ -1,4 +1,4 @@
-"""Adapters are found beside their system, loaded before anything starts, and never taken for another's."""
+"""Adapters are found beside their system, loaded before anything starts, and never confused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from overbooked.config import Settings
 from overbooked.errors import ConfigError
-from overbooked.runs.stack_factory import descriptor_of, factory, settled
+from overbooked.runs.stack_factory import load_descriptor, resolve_kind, stack_factory
 
 ADAPTER = """
 class Hall:
@@ -49,7 +49,7 @@ def test_an_adapter_is_found_beside_the_settings_the_descriptor_and_in_root(
     (tmp_path / "service").mkdir(exist_ok=True)
     (tmp_path / place / "hall_of_this_test.py").write_text(ADAPTER)
     settings = project(tmp_path, "hall_of_this_test:Hall", root="../service")
-    adapter = descriptor_of(settings).load_adapter()
+    adapter = load_descriptor(settings).load_adapter()
     assert Path(sys.modules[type(adapter).__module__].__file__ or "").parent == (tmp_path / place).resolve()
 
 
@@ -60,7 +60,7 @@ def test_an_adapter_is_found_beside_the_settings_the_descriptor_and_in_root(
         ("Hall = 1", "broken_hall:Hall", "TypeError"),
         ("raise RuntimeError('no settings')", "broken_hall:Hall", r"RuntimeError\('no settings'\)"),
         ("def Hall(:", "broken_hall:Hall", "SyntaxError"),
-        ("class Hall: ...", "broken_hall:Hall", "is no adapter; it needs capabilities"),
+        ("class Hall: ...", "broken_hall:Hall", "is not an adapter: it needs capabilities"),
         (
             ADAPTER.replace("frozenset()", "frozenset({'booking'})"),
             "broken_hall:Hall",
@@ -79,17 +79,17 @@ def test_an_adapter_that_cannot_be_used_is_refused_before_anything_starts(
     (tmp_path / "broken_hall.py").write_text(source)
     settings = project(tmp_path, named)
     with pytest.raises(ConfigError, match=said):
-        settled(settings, descriptor_of(settings))
+        resolve_kind(settings, load_descriptor(settings))
     with pytest.raises(ConfigError, match=said):
-        factory(settings)
+        stack_factory(settings)
 
 
 def test_an_adapter_is_not_mistaken_for_a_module_of_the_environment(tmp_path: Path) -> None:
-    # `colorsys` is in the standard library and not imported yet: the system's own goes first.
+    # `colorsys` is in the standard library and not imported yet: the system's module has precedence.
     sys.modules.pop("colorsys", None)
     (tmp_path / "colorsys.py").write_text(ADAPTER)
     settings = project(tmp_path, "colorsys:Hall")
-    assert descriptor_of(settings).load_adapter().capabilities == frozenset()
+    assert load_descriptor(settings).load_adapter().capabilities == frozenset()
 
 
 def test_an_adapter_whose_name_is_taken_says_by_what(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_an_adapter_whose_name_is_taken_says_by_what(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"the name 'json' is taken by .*/json/__init__.py, so .*json.py cannot"
     ):
-        descriptor_of(settings).load_adapter()
+        load_descriptor(settings).load_adapter()

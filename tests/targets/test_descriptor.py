@@ -1,4 +1,4 @@
-"""A descriptor names a system; what is wrong with one is said with its key."""
+"""Descriptors; errors name the key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ command = ["serve", "--port", "{port}"]
 env = { DATABASE = "{database_url}", FORMAT = '{"braces": true}' }
 
 [[service]]
-name = "provider"
+name = "payments"
 command = ["pay", "{data_dir}"]
 
 [mutants]
@@ -71,7 +71,7 @@ def test_a_whole_descriptor_is_read(tmp_path: Path) -> None:
 
 def test_the_bundled_system_is_described() -> None:
     found = load(Path(__file__).parents[2] / "reference_system" / "target" / "system.toml")
-    assert found.service("provider") is not None
+    assert found.service("payments") is not None
     assert found.app.replicas >= 2
 
 
@@ -85,13 +85,13 @@ def test_root_is_the_descriptors_own_folder_unless_it_says(tmp_path: Path) -> No
         ("name = ", "cannot be read"),
         (WHOLE.replace('"small"', '"Big One"'), "name: "),
         (WHOLE.replace("replicas = 2", "replicas = 0"), "service.0.replicas"),
-        (WHOLE.replace('name = "provider"', 'name = "app"'), "each service is described once"),
-        (WHOLE.replace('name = "provider"', 'name = "bank"'), "service.1.name"),
+        (WHOLE.replace('name = "payments"', 'name = "app"'), "each service is described once"),
+        (WHOLE.replace('name = "payments"', 'name = "bank"'), "service.1.name"),
         (
             WHOLE.replace("{port}", "{prot}"),
             "service app.command has the unknown placeholder {prot}; known are {host}",
         ),
-        (WHOLE.replace("{data_dir}", "{mutant}"), "which only the mutant commands know"),
+        (WHOLE.replace("{data_dir}", "{mutant}"), "which is available in the mutant commands only"),
         (WHOLE.replace("migrate.py", "{nothing}"), "database.migrate has the unknown placeholder"),
         (WHOLE.replace('["mutants"]', '["{nothing}"]'), "mutants.list has the unknown placeholder"),
         (WHOLE.replace("[redis]", "[radish]"), "radish: Extra inputs"),
@@ -151,7 +151,7 @@ def test_an_adapter_is_loaded_from_beside_its_descriptor(
     made = Descriptor.model_validate({**MINIMAL, "adapter": "adapter_of_this_test:Good", "root": tmp_path})
     assert type(made.load_adapter()).__name__ == "Good"
     bad = Descriptor.model_validate({**MINIMAL, "adapter": "adapter_of_this_test:Bad", "root": tmp_path})
-    with pytest.raises(ConfigError, match="is no adapter"):
+    with pytest.raises(ConfigError, match="is not an adapter"):
         bad.load_adapter()
     absent = Descriptor.model_validate({**MINIMAL, "adapter": "adapter_of_this_test:None_", "root": tmp_path})
     with pytest.raises(ConfigError, match="cannot be loaded"):

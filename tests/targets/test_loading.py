@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from overbooked.capabilities import known
 from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError
 from overbooked.journeys.identities import People
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.adapter import Capability, HttpRequest, Surroundings
-from overbooked.targets.errors import TargetFailed
-from overbooked.targets.loading import bind, doors
+from overbooked.system.loading import bind, doors
+from overbooked.targets.adapter import AdapterContext, HttpRequest
+from overbooked.targets.errors import TargetError
 from tests.targets.town import Town, TownHall
 
 DESCRIPTOR = Descriptor.model_validate(
@@ -33,8 +34,8 @@ def stack(url: str, *others: tuple[str, int], replicas: int = 1) -> Any:
 
 async def test_the_adapter_a_descriptor_names_is_connected_to_the_stack() -> None:
     async with Town() as town:
-        system = await bind(stack(town.url), DESCRIPTOR, seed=4, people=People(4))
-        given: Surroundings = system.adapter.surroundings  # type: ignore[attr-defined]
+        system = await bind(stack(town.url), DESCRIPTOR, seed=4, identities=People(4))
+        given: AdapterContext = system.adapter.surroundings  # type: ignore[attr-defined]
         assert (given.urls, given.dsns) == ({"app": town.url}, {"observer": "postgresql://o"})
         assert (given.settings, given.seed) == ({"mayor": "ana"}, 4)
         (ana,) = await system.customers(1)
@@ -46,7 +47,7 @@ async def test_the_same_seed_gives_the_same_keys() -> None:
     async with Town() as town:
         keys = []
         for seed in (4, 4, 5):
-            system = await bind(stack(town.url), DESCRIPTOR, seed=seed, people=People(1))
+            system = await bind(stack(town.url), DESCRIPTOR, seed=seed, identities=People(1))
             (ana,) = await system.customers(1)
             keys.append([ana.new_key(), ana.new_key()])
             await system.close()
@@ -56,23 +57,23 @@ async def test_the_same_seed_gives_the_same_keys() -> None:
 
 async def test_an_adapter_that_cannot_connect_leaves_nothing_open() -> None:
     class Deaf(TownHall):
-        async def connect(self, surroundings: Surroundings) -> None:
+        async def connect(self, surroundings: AdapterContext) -> None:
             self.surroundings = surroundings
-            raise TargetFailed("nobody is in")
+            raise TargetError("nobody is in")
 
     deaf = Deaf()
-    with pytest.raises(TargetFailed, match="nobody is in"):
-        await bind(stack("http://127.0.0.1:1"), DESCRIPTOR, seed=1, people=People(1), adapter=deaf)
+    with pytest.raises(TargetError, match="nobody is in"):
+        await bind(stack("http://127.0.0.1:1"), DESCRIPTOR, seed=1, identities=People(1), adapter=deaf)
     with pytest.raises(RuntimeError, match="closed"):
         await deaf.surroundings.send(HttpRequest("GET", "/"))
 
 
 async def test_an_adapter_that_lies_is_not_connected() -> None:
     class Liar(TownHall):
-        capabilities = frozenset(Capability)
+        capabilities = frozenset(known().values())
 
     with pytest.raises(ConfigError, match="claims what it does not have"):
-        await bind(stack("http://127.0.0.1:1"), DESCRIPTOR, seed=1, people=People(1), adapter=Liar())
+        await bind(stack("http://127.0.0.1:1"), DESCRIPTOR, seed=1, identities=People(1), adapter=Liar())
 
 
 @pytest.mark.parametrize(

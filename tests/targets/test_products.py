@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from overbooked.targets.adapter import (
-    Action,
-    Answer,
-    BookingRow,
-    DurableState,
-    HttpRequest,
-    HttpResponse,
-    Money,
-    Outcome,
-    Slot,
-)
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse, Money, Outcome, Slot
 from tests.soundness.cookie_town import CookieTown, in_town, page
 from tests.targets.town import Call, Reply, Town, at, read
 
@@ -68,7 +60,7 @@ async def test_customers_take_turns_at_the_products_of_one_place() -> None:
             await system.do(one.books(slot))
         found = await system.state(slots=[slot])
     assert [call.path for call in town.calls] == ["/book/double", "/book/single-use", "/book/double"]
-    # Histories and durable state speak of the place itself, so that an oracle sees one of them.
+    # Histories and durable state use the id of the place itself, so that oracles see one slot.
     assert {op.args["slot"] for op in system.history} == {"room-1"}
     assert found.bookings[0].slot == "room-1"
 

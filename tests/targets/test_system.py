@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
+from overbooked.capabilities.booking import BOOKING
+from overbooked.capabilities.clock import CLOCK
+from overbooked.capabilities.sessions import SESSIONS
 from overbooked.errors import NotSupported
-from overbooked.targets.adapter import Capability, HttpRequest, Outcome
-from overbooked.targets.client import Client, Patience
-from overbooked.targets.errors import TargetFailed, TransportFailed
+from overbooked.targets.adapter import HttpRequest, Outcome
+from overbooked.targets.client import Client, ClientTimeouts
+from overbooked.targets.errors import TargetError, TransportError
 from tests.targets.town import Call, Reply, Town, at
 
 
@@ -46,7 +49,7 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown() -> None:
         await asyncio.sleep(30)
         return None
 
-    async with Town() as town, at(town, patience=Patience(answer_s=0.05)) as system:
+    async with Town() as town, at(town, patience=ClientTimeouts(answer_s=0.05)) as system:
         town.reply = sleep
         (ana,) = await system.customers(1)
         answer = await system.do(ana.books(await system.open_slot()))
@@ -68,8 +71,8 @@ async def test_a_5xx_is_unknown_and_keeps_its_status() -> None:
 
 async def test_nobody_there_fails_at_connecting() -> None:
     async with Town() as town:
-        client = Client([town.url], Patience())
-    with pytest.raises(TransportFailed) as failed:
+        client = Client([town.url], ClientTimeouts())
+    with pytest.raises(TransportError) as failed:
         await client(HttpRequest("GET", "/"))
     assert failed.value.stage == "connect"
     await client.close()
@@ -82,7 +85,7 @@ async def test_an_answer_the_adapter_cannot_read_is_its_own_fault() -> None:
     async with Town() as town, at(town) as system:
         town.reply = babble
         (ana,) = await system.customers(1)
-        with pytest.raises(TargetFailed, match=r"cannot read the answer to book .* b'wat'"):
+        with pytest.raises(TargetError, match=r"cannot read the answer to book .* b'wat'"):
             await system.do(ana.books(await system.open_slot()))
 
 
@@ -98,9 +101,9 @@ async def test_what_must_succeed_and_does_not_makes_no_verdict() -> None:
     async with Town() as town, at(town) as system:
         slot = await system.open_slot()
         ana, ben = await system.customers(2)
-        assert await system.booking(ana, slot) == "b1"
-        with pytest.raises(TargetFailed, match=r"had to succeed .* refused: 409 full"):
-            await system.booking(ben, slot)
+        assert await system.make_booking(ana, slot) == "b1"
+        with pytest.raises(TargetError, match=r"had to succeed .* refused: 409 full"):
+            await system.make_booking(ben, slot)
 
 
 async def test_a_walk_hands_each_step_what_the_ones_before_brought() -> None:
@@ -118,7 +121,7 @@ async def test_a_walk_ends_with_the_first_refusal() -> None:
     async with Town() as town, at(town) as system:
         ana, ben = await system.customers(2)
         slot = await system.open_slot()
-        await system.booking(ben, slot)
+        await system.make_booking(ben, slot)
         walk = await system.walk(ana.checks_out(slot))
     assert list(walk) == ["begin"]
     assert walk.last.refused
@@ -143,9 +146,9 @@ async def test_a_walk_can_be_cut_and_taken_up_again() -> None:
 async def test_the_history_since_a_moment_leaves_out_what_was_before() -> None:
     async with Town() as town, at(town) as system:
         ana, ben = await system.customers(2)
-        await system.booking(ana, await system.open_slot())
+        await system.make_booking(ana, await system.open_slot())
         moment = system.recorder.now()
-        await system.booking(ben, await system.open_slot())
+        await system.make_booking(ben, await system.open_slot())
     assert [op.actor for op in system.history_since(moment)] == [ben.nick]
 
 
@@ -155,17 +158,20 @@ async def test_verbs_beyond_the_adapters_claims_are_not_supported() -> None:
         (ana,) = await system.customers(1)
         for wanted in (
             lambda: ana.reschedules("b1", slot),
-            lambda: system.resize(slot, 2),
-            lambda: system.repricings,
-            lambda: system.deliver(None),  # type: ignore[arg-type]
+            lambda: system.resizing.resize(slot, 2),
+            lambda: system.pricing.repricings,
+            lambda: system.webhooks.deliver(None),  # type: ignore[arg-type]
+            lambda: system.jobs,
+            lambda: system.clock,
+            lambda: system.reconciliation,
+            lambda: system[SESSIONS],
         ):
             with pytest.raises(NotSupported):
                 wanted()
-        for awaited in (system.settle(), system.advance(1), system.state(), system.reconcile()):
-            with pytest.raises(NotSupported):
-                await awaited
+        with pytest.raises(NotSupported):
+            await system.state()
         with pytest.raises(NotSupported, match="needs 'clock', 'sessions', which TownHall does not offer"):
-            system.needs(Capability.SESSIONS, Capability.CLOCK, Capability.BOOKING)
+            system.needs(SESSIONS, CLOCK, BOOKING)
 
 
 async def test_an_adapter_that_makes_too_few_customers_is_noticed() -> None:
@@ -175,7 +181,7 @@ async def test_an_adapter_that_makes_too_few_customers_is_noticed() -> None:
             return []
 
         system.adapter.customers = none  # type: ignore[method-assign,assignment]
-        with pytest.raises(TargetFailed, match="asked the adapter for 1 customers, got 0"):
+        with pytest.raises(TargetError, match="asked the adapter for 1 customers, got 0"):
             await system.customers(3)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of answers, and how the reference system's are read."""
+"""The kept part of answers, and reading those of the reference system."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from overbooked.targets.adapter import Answer, Customer, HttpResponse, Money, Outcome
-from overbooked.targets.answer_summary import json_facts, result_of, why
-from overbooked.targets.client import Client, Patience
-from overbooked.targets.person import booking_in
-from reference_system.target.messages import action, reader, request
+from overbooked.system.customer import booking_in
+from overbooked.targets.adapter import Account, Answer, HttpResponse, Money, Outcome
+from overbooked.targets.answer_summary import json_facts, result, why
+from overbooked.targets.client import Client, ClientTimeouts
+from reference_system.target.requests import action, reader, request
 
 
 def test_a_history_keeps_the_booking_or_else_the_facts() -> None:
-    assert result_of(Answer(Outcome.OK, 201, {"booking": "b1", "price": Money(1)})) == "b1"
-    assert result_of(Answer(Outcome.OK, 200, {"price": Money(5, "JPY"), "hold": True})) == {
+    assert result(Answer(Outcome.OK, 201, {"booking": "b1", "price": Money(1)})) == "b1"
+    assert result(Answer(Outcome.OK, 200, {"price": Money(5, "JPY"), "hold": True})) == {
         "price": {"minor": 5, "currency": "JPY"},
         "hold": True,
     }
-    assert result_of(Answer(Outcome.OK, 200)) is None
+    assert result(Answer(Outcome.OK, 200)) is None
 
 
 def test_facts_that_are_no_json_are_kept_as_text() -> None:
@@ -44,7 +44,7 @@ def test_a_booking_is_named_by_its_id_or_by_the_answer_that_made_it() -> None:
 
 def test_a_client_without_a_url_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one URL"):
-        Client([], Patience())
+        Client([], ClientTimeouts())
 
 
 # -- the reference system's messages ------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_a_request_says_who_asks_and_with_which_key() -> None:
 
 
 def test_an_action_is_in_its_persons_lane() -> None:
-    ana = Customer("Ana Pérez", "a@b", nick="ana")
+    ana = Account("Ana Pérez", "a@b", nick="ana")
     assert action("book", ana, request("GET", "/")).who == "ana"
-    assert action("book", Customer("Ana Pérez", "a@b"), request("GET", "/")).who == "Ana Pérez"
+    assert action("book", Account("Ana Pérez", "a@b"), request("GET", "/")).who == "Ana Pérez"
     assert action("resize", "operator", request("GET", "/")).who == "operator"

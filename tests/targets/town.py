@@ -1,4 +1,4 @@
-"""A town with a hall to book: a server that answers as told, and its adapter."""
+"""A fake booking system ("town") with predefined answers, and its adapter."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from overbooked.capabilities.booking import BOOKING
+from overbooked.capabilities.checkout import CHECKOUT
 from overbooked.journeys.identities import People
+from overbooked.system.system import System
 from overbooked.targets.adapter import (
+    Account,
     Action,
+    AdapterContext,
     Answer,
-    Capability,
     CheckoutStep,
-    Customer,
     HttpRequest,
     HttpResponse,
     Money,
     Outcome,
     Slot,
-    Surroundings,
 )
-from overbooked.targets.client import Client, Patience
-from overbooked.targets.system import System
+from overbooked.targets.client import Client, ClientTimeouts
 
 
 @dataclass
@@ -44,13 +45,13 @@ class Call:
         return json.loads(self.body)
 
 
-# What to answer: (status, JSON), bytes to write as they are, or None to hang up.
+# An answer: (status, JSON), raw bytes, or None to close the connection.
 Reply = tuple[int, Any] | bytes | None
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
 class Town:
-    """Keeps the calls it got; books a slot once."""
+    """Records its calls; books a slot once."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -115,13 +116,13 @@ class Town:
 class TownHall:
     """The town's adapter: books, and walks a two-step checkout."""
 
-    capabilities = frozenset({Capability.BOOKING, Capability.CHECKOUT})
+    capabilities = frozenset({BOOKING, CHECKOUT})
 
     def __init__(self) -> None:
         self.slots = 0
         self.closed = False
 
-    async def connect(self, surroundings: Surroundings) -> None:
+    async def connect(self, surroundings: AdapterContext) -> None:
         self.surroundings = surroundings
 
     async def close(self) -> None:
@@ -131,23 +132,21 @@ class TownHall:
         self.slots += 1
         return Slot(f"s{self.slots}", capacity, price)
 
-    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Customer]:
-        return [Customer(name, email) for name, email in names]
+    async def customers(self, names: Sequence[tuple[str, str]]) -> list[Account]:
+        return [Account(name, email) for name, email in names]
 
-    def book(self, who: Customer, slot: Slot, *, key: str | None = None) -> Action:
+    def book(self, who: Account, slot: Slot, *, key: str | None = None) -> Action:
         headers = {"X-Key": key} if key else {}
         sent = HttpRequest("POST", f"/book/{slot.id}", headers, b"{}")
         return Action("book", who.lane, sent, read, {"slot": slot.id} | ({"key": key} if key else {}))
 
-    def cancel(self, who: Customer, booking: str) -> Action:
+    def cancel(self, who: Account, booking: str) -> Action:
         return Action("cancel", who.lane, HttpRequest("DELETE", f"/b/{booking}"), read, {"booking": booking})
 
     async def places(self, slot: Slot) -> tuple[int, int]:
         return slot.capacity, 0
 
-    def checkout(
-        self, who: Customer, slot: Slot, *, key: str, method: str = "card"
-    ) -> Sequence[CheckoutStep]:
+    def checkout(self, who: Account, slot: Slot, *, key: str, method: str = "card") -> Sequence[CheckoutStep]:
         def begin(_: Any) -> Action:
             return Action("begin", who.lane, HttpRequest("POST", f"/book/{slot.id}", {}, b"{}"), read)
 
@@ -157,13 +156,13 @@ class TownHall:
 
         return [CheckoutStep("begin", begin), CheckoutStep("pay", pay)]
 
-    def read_checkout(self, who: Customer, checkout: str) -> Action:
+    def read_checkout(self, who: Account, checkout: str) -> Action:
         return Action("read checkout", who.lane, HttpRequest("GET", f"/c/{checkout}"), read)
 
-    def resume(self, who: Customer, checkout: str, *, key: str, method: str = "card") -> Action:
+    def resume(self, who: Account, checkout: str, *, key: str, method: str = "card") -> Action:
         return Action("pay", who.lane, HttpRequest("POST", f"/c/{checkout}", {"X-Key": key}, b""), read)
 
-    def use_lock(self, who: Customer, lock: str, slot: Slot) -> Action:
+    def use_lock(self, who: Account, lock: str, slot: Slot) -> Action:
         return Action("begin", who.lane, HttpRequest("POST", f"/l/{lock}/{slot.id}"), read)
 
 
@@ -175,9 +174,9 @@ def read(response: HttpResponse) -> Answer:
 
 
 @asynccontextmanager
-async def at(*towns: Town, patience: Patience | None = None) -> AsyncIterator[System]:
+async def at(*towns: Town, patience: ClientTimeouts | None = None) -> AsyncIterator[System]:
     """A system whose replicas are these towns."""
-    client = Client([town.url for town in towns], patience or Patience(connect_s=2, answer_s=2))
+    client = Client([town.url for town in towns], patience or ClientTimeouts(connect_s=2, answer_s=2))
     system = System(TownHall(), client, People(3), random.Random(3))
     try:
         yield system

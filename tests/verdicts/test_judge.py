@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from overbooked.catalog.model import Means
 from overbooked.errors import GapFound, HarnessError, NotSupported, PartDied
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
@@ -93,6 +96,14 @@ def test_any_other_error_is_inconclusive_and_named():
     assert result.reason == "ValueError: oops"
 
 
+def test_an_error_nobody_foresaw_is_shown_with_its_line():
+    try:
+        {}["a fact"]
+    except KeyError as slip:
+        (result,) = judge().conclude(slip)
+    assert re.fullmatch(r"KeyError: 'a fact' \(test_judge\.py, line \d+\)", result.reason)
+
+
 def test_a_clause_that_others_were_judged_instead_of_is_inconclusive():
     made = judge(B, C)
     with made(B):
@@ -122,3 +133,12 @@ def test_a_clause_the_scenario_is_not_bound_to_cannot_be_judged():
     made = judge()
     with pytest.raises(LookupError, match=r"judges T-1\.b, not T-1\.c"), made(C):
         pass
+
+
+def test_a_sample_of_a_matrix_says_of_how_many() -> None:
+    judge = Judge(["SYS-R5.a"], "test_x", {"SYS-R5.a": [Means.MATRIX]})
+    judge.count("differences", 40, of=100)
+    judge.count("near misses", 10)
+    (result,) = judge.conclude(None)
+    (matrix,) = [each for each in result.exercises if each.means is Means.MATRIX]
+    assert (matrix.done, matrix.of) == (50, 110)

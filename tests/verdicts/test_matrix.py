@@ -18,7 +18,7 @@ def seen(mutant: str | None, clause: str, *verdicts: Verdict) -> list[Observatio
 
 
 def good(repeat: int = 1) -> list[Observation]:
-    """Every verdict as it should be."""
+    """Return observations with every expected verdict."""
     observations = []
     for mutant, broken in {
         None: (),
@@ -38,7 +38,7 @@ def matrix(observations: list[Observation], **more) -> KillMatrix:
 
 
 def changed(mutant: str | None, clause: str, *verdicts: Verdict) -> KillMatrix:
-    """The good matrix with one cell otherwise."""
+    """Return the good matrix with one cell changed."""
     kept = [o for o in good() if (o.mutant, o.clause) != (mutant, clause)]
     return matrix(kept + seen(mutant, clause, *verdicts))
 

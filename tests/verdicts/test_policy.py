@@ -87,7 +87,7 @@ def test_a_canary_that_does_not_sing_blocks():
     decision = decide(card, policy())
     assert decision.exit_code is ExitCode.INCONCLUSIVE
     assert "the canary T-1.1 is closed, not open: the run proves nothing" in decision.sentence
-    # Switched off as a demand, it still must not lie.
+    # Not required by the policy, it still must not be wrong.
     assert code(card, "canary = false") == 3
 
 

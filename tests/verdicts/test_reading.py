@@ -37,7 +37,7 @@ def full() -> Scorecard:
     return scorecard(
         ran=ran,
         gaps=("T-1", "T-2"),
-        run=replace(RUN, mutant="T-1.2", shard=Shard(3, (1, 3))),
+        run=replace(RUN, mutant="T-1.2", shard=Shard(3, (1, 3), {"T-1.b": ("one.py::test_it",)})),
         complete=False,
         aborted="interrupted",
         errors=["the disk was slow"],
@@ -85,7 +85,16 @@ def test_the_document_lists_gaps_with_clauses_and_evidence():
     ]
     assert gap["clauses"][2]["evidence"][0]["finding"]["observed"] == "2 bookings"
     assert data["receipts"][1]["bit"] is False
-    assert data["shard"] == {"of": 3, "present": [1, 3], "missing": [2]}
+    scenarios = {"T-1.b": ["one.py::test_it"]}
+    assert data["shard"] == {"of": 3, "present": [1, 3], "missing": [2], "scenarios": scenarios}
+
+
+def test_a_shard_of_an_older_release_is_read():
+    data = full().as_dict()
+    del data["shard"]["scenarios"]
+    shard = scorecard_of(data).run.shard
+    assert shard is not None
+    assert shard.missing == (2,)
 
 
 def test_the_document_is_explained():

@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests of the gate, started when the first of them asks."""
+"""A PostgreSQL for the tests of the gate, started on first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 from tests.wire.sansio import Keeper
 
 
@@ -21,7 +21,7 @@ async def postgres() -> AsyncIterator[PostgresServer]:
 
 @pytest.fixture
 def keeper() -> Keeper:
-    """It decides nothing by itself."""
+    """Return a keeper that decides nothing by itself."""
     return Keeper()
 
 

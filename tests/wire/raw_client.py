@@ -7,7 +7,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-from tests.wire.postgres_talk import m
+from tests.wire.postgres.client import m
 
 USER = PASSWORD = "hashed"
 _DEADLINE_S = 60.0

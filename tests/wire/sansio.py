@@ -1,4 +1,4 @@
-"""A connection without sockets, and a keeper that does what a test says."""
+"""A connection without sockets, and a keeper controlled by a test."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Wires:
     def break_off(self, why: str) -> None:
         self.broken = why
         if self.keeper is not None:
-            self.keeper.broken(self.link, self.connection, why)
+            self.keeper.on_error(self.link, self.connection, why)
         self.reset()
 
     def hold_back(self, waits: bool) -> None:
@@ -89,13 +89,13 @@ class Wires:
         self.alarms.pop(0).ring()
 
     def taken_up(self) -> bytes:
-        """What the server was sent since the last look."""
+        """Return the bytes sent to the server since the last call."""
         taken = bytes(self.up)
         self.up.clear()
         return taken
 
     def taken_down(self) -> bytes:
-        """What the client was sent since the last look."""
+        """Return the bytes sent to the client since the last call."""
         taken = bytes(self.down)
         self.down.clear()
         return taken
@@ -103,7 +103,7 @@ class Wires:
 
 @dataclass
 class Keeper:
-    """Keeps what it is asked and told; `lets_go` and `delivers` decide at once."""
+    """Records its calls; with `lets_go` and `delivers` it decides at once."""
 
     lets_go: bool = False
     delivers: bool = False
@@ -112,20 +112,20 @@ class Keeper:
     losses: list[tuple[str, int, Held | None]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    def asks(self, held: Held) -> None:
+    def on_request(self, held: Held) -> None:
         self.asked.append(held)
         if self.lets_go:
             held.go()
 
-    def answers(self, held: Held) -> None:
+    def on_reply(self, held: Held) -> None:
         self.answered.append(held)
         if self.delivers:
             held.deliver()
 
-    def closed(self, link: str, connection: int, held: Held | None) -> None:
+    def on_close(self, link: str, connection: int, held: Held | None) -> None:
         self.losses.append((link, connection, held))
 
-    def broken(self, link: str, connection: int, why: str) -> None:
+    def on_error(self, link: str, connection: int, why: str) -> None:
         self.troubles.append(why)
 
     @property
@@ -155,14 +155,14 @@ class Failing(Keeper):
     code: str = ""
     message: str = ""
 
-    def asks(self, held: Held) -> None:
+    def on_request(self, held: Held) -> None:
         self.asked.append(held)
         if held.boundary.verb == self.verb and self.kind is not FaultKind.ANSWER_LOST:
             held.fail(self.kind, code=self.code, message=self.message)
         else:
             held.go()
 
-    def answers(self, held: Held) -> None:
+    def on_reply(self, held: Held) -> None:
         self.answered.append(held)
         if held.boundary.verb == self.verb and self.kind is FaultKind.ANSWER_LOST:
             held.lose()

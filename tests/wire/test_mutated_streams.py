@@ -1,6 +1,6 @@
-"""Streams that chance has spoiled, either side: the relay neither raises nor hangs, and leaks nothing.
+"""Randomly mutated streams of either side: the relay neither raises nor hangs, and leaks nothing.
 
-Whatever is read, a connection ends in one of two ways: its bytes pass, or it is reset and one line says why.
+A connection ends in one of two ways: its bytes are passed on, or it is reset and one line gives the reason.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import pytest
 
 from overbooked.errors import NotSupported
 from overbooked.wire.gate.boundary import FaultKind, WireProtocol
-from overbooked.wire.gate.held import HeldBoundary, Turn
+from overbooked.wire.gate.held import HeldBoundary, HoldState
 from overbooked.wire.gate.session import Session
 from overbooked.wire.link import RelayLink
 from overbooked.wire.postgres.session import PostgresSession
-from overbooked.wire.protocols import speak
+from overbooked.wire.protocols import session_for
 from overbooked.wire.relay import Relays
-from tests.wire.ordering import OrderingKeeper
-from tests.wire.postgres_talk import SSL_REQUEST, Exchange
+from tests.wire.ordering_keeper import OrderingKeeper
+from tests.wire.postgres.client import SSL_REQUEST, Exchange
+from tests.wire.recorded_talks import pieces, spoiled
 from tests.wire.sansio import Keeper, Wires
-from tests.wire.talks import pieces, spoiled
-from tests.wire.watching import DEADLINE_S, Watching, late
+from tests.wire.watching_keeper import DEADLINE_S, Watching, late
 
 STREAMS = 200
 WORKERS = 9
@@ -37,7 +37,7 @@ PROBE = b"\x7fprobe"
 
 
 class Play:
-    """One spoiled talk through a session without sockets."""
+    """One mutated conversation through a session without sockets."""
 
     def __init__(self, protocol: WireProtocol, seed: int) -> None:
         self.chance = Random(f"{protocol} {seed}")
@@ -46,7 +46,7 @@ class Play:
         self.talk = spoiled(self.chance, protocol)
         self.keeper = self._keeper()
         self.wires = Wires(link="app->it", keeper=None if self.mode == "observed" else self.keeper)
-        session = speak(protocol, self.wires)
+        session = session_for(protocol, self.wires)
         assert session is not None
         self.session: Session = session
         self.up = pieces(self.chance, b"".join(one.asks for one in self.talk))
@@ -65,7 +65,7 @@ class Play:
         return bool({"reset", "close"} & set(self.wires.happened))
 
     def run(self) -> None:
-        """Feed everything, decide everything; then nobody keeps, and both sides go."""
+        """Feed and decide everything; then remove the keeper and close both sides."""
         idle = 0
         while (self.up or self.down) and not self.over:
             before = len(self.said), len(self.answered)
@@ -127,14 +127,14 @@ class Play:
 
     def _decide(self) -> None:
         for held in self._held():
-            if held.turn is Turn.ASKED:
+            if held.turn is HoldState.ASKED:
                 if self.mode == "failing" and self.chance.random() < 0.3:
                     with contextlib.suppress(NotSupported):
                         held.fail(self.chance.choice([FaultKind.ERROR, FaultKind.STALL]))
                         return
                 held.go()
                 return
-            if held.turn is Turn.ANSWERED and held.reply is not None:
+            if held.turn is HoldState.ANSWERED and held.reply is not None:
                 held.deliver()
                 return
 

@@ -1,4 +1,4 @@
-"""The relay passes on what it gets, counts it, and fails as the wire fails."""
+"""The relay passes on and counts bytes, and fails as a network connection does."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_large_transfer_survives_a_slow_reader(relays: Relays) -> None:
     async with serving(pour) as upstream:
         link = relays.open("client->app", upstream=upstream)
         reader, writer = await asyncio.open_connection(*link.address, limit=1024)
-        # Nobody reads yet: the relay must hold the server back instead of taking it all in.
+        # There is no reader yet: the relay must apply back pressure instead of buffering everything.
         await until(lambda: link.traffic().bytes_down > 0)
         held = link.traffic().bytes_down
         async with asyncio.timeout(DEADLINE_S):
@@ -210,7 +210,7 @@ async def test_a_connection_closed_in_order_is_no_longer_there_to_cut(relays: Re
         writer.write(b"x")
         await reader.readexactly(1)
         writer.close()
-        await until(lambda: not relays._doors["app->postgres"].pairs)
+        await until(lambda: not relays._listeners["app->postgres"].connections)
         assert link.cut() == 0
         assert link.traffic().resets == 0
 

@@ -1,4 +1,4 @@
-"""Bundles as files: each written whole or not at all, drawn beside, and the oldest pruned."""
+"""Bundle files: writes them atomically with drawings of their lanes, and prunes the oldest."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _PEEKED = 64
 
 
 class BundleNotWritten(HarnessError):
-    """A bundle could not be written: no space, no permission, or something in the way."""
+    """A bundle could not be written, e.g. for lack of space or permission."""
 
 
 def write_bundle(
     bundle: Bundle, folder: Path, name: str, *, size_bytes: int, shown: Path, config: Path | None = None
 ) -> Path:
-    """Write a bundle with its lanes beside it, under a name of its own.
+    """Write a bundle under an unused name, with drawings of its lanes beside it.
 
     Args:
-        folder: of the run.
-        name: of the file, without its end; where it is taken, with a number.
-        size_bytes: how large the file may be; see `Bundle.within`.
-        shown: paths in the command that replays it are relative to this folder, where they can be.
-        config: the settings file that the run was given.
+        folder: the folder of the run.
+        name: the name of the file without suffix; a number is appended if it is in use.
+        size_bytes: the maximum size of the file; see `Bundle.within`.
+        shown: paths in the replay command are relative to this folder if they are inside it.
+        config: the settings file of the run.
 
     Returns:
-        Where it is.
+        The path of the bundle.
 
     Raises:
-        BundleNotWritten: naming the file and why; nothing is left half written.
+        BundleNotWritten: writing failed; names the folder and the reason. No incomplete file is left.
     """
     scratch = folder / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
@@ -47,7 +47,7 @@ def write_bundle(
             named = bundle.model_copy(update={"command": replay_command(path, shown, config)})
             _write_through(scratch, named.within(size_bytes).dumped())
             with suppress(FileExistsError):
-                os.link(scratch, path)  # unlike a rename it never takes a name that is taken
+                os.link(scratch, path)  # unlike a rename, a link fails if the name is in use
                 _draw(named, path)
                 return path
         raise AssertionError("names never end")
@@ -61,10 +61,10 @@ def write_bundle(
 
 
 def prune(reports: Path, keep: int) -> int:
-    """Remove the oldest bundles under a folder of runs, and their lanes, until so many are left.
+    """Remove the oldest bundles under a folder of runs, with their drawings, until `keep` are left.
 
     Returns:
-        How many were removed. What cannot be removed stays, and is no error.
+        The number of removed bundles. A file that cannot be removed is kept without an error.
     """
     found = []
     for path in reports.glob("*/*.json"):
@@ -84,7 +84,7 @@ def prune(reports: Path, keep: int) -> int:
 
 
 def headline_of(bundle: Bundle, *, verdict: str = "open") -> Headline:
-    """What stands above the lanes of a bundle."""
+    """Return the head of the page of a bundle."""
     made, expected, recording = bundle.made, bundle.expected, bundle.recording
     facts = [
         ("expected", expected.expected),
@@ -105,26 +105,26 @@ def headline_of(bundle: Bundle, *, verdict: str = "open") -> Headline:
 
 
 def replay_command(path: Path, shown: Path, config: Path | None = None) -> str:
-    """What replays a bundle, as it is typed in the folder `shown`.
+    """Return the command that replays a bundle when run in the folder `shown`.
 
     Args:
-        config: the settings file that the run was given: without it another system is asked.
+        config: the settings file of the run; without it a different system would be started.
     """
     return shlex.join(["overbooked", "replay", shorter(path, shown), *with_config(config, shown)])
 
 
 def with_config(config: Path | None, shown: Path) -> list[str]:
-    """The option by which a command is given the settings file of a run."""
+    """Return the command-line option for the settings file of a run; empty without one."""
     return ["--config", shorter(config, shown)] if config else []
 
 
 def shorter(path: Path, shown: Path) -> str:
-    """A path as it is typed in the folder `shown`."""
+    """Return a path relative to the folder `shown` if it is inside it."""
     return str(path.relative_to(shown) if path.is_relative_to(shown) else path)
 
 
 def _draw(bundle: Bundle, path: Path) -> None:
-    """The lanes beside a bundle; it is whole without them, so that no room for them is no error."""
+    """Draw the lanes beside a bundle. A failed write is not an error: the bundle is complete without them."""
     trace = bundle.trace
     if not trace.steps:
         return
@@ -149,7 +149,7 @@ def _names(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _write_through(path: Path, text: str) -> None:
-    """A full disk may show only when the data is flushed to it."""
+    """Write a file and fsync it, because a full disk may be reported only then."""
     with path.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

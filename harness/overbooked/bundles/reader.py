@@ -1,4 +1,4 @@
-"""Reads a bundle and refuses what is none, saying why."""
+"""Reads a bundle file, and rejects any other file with the reason."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from overbooked.bundles.old_names import with_current_names
 from overbooked.bundles.schema import READABLE, SCHEMA_VERSION, VERSION_KEY, Bundle
 from overbooked.errors import UsageError
+from overbooked.fault_points.points import fingerprint_of
 
-# Far above any limit that is set on writing: a larger file is no bundle of ours.
+# Far above the maximum size of a written bundle; a larger file is not a bundle.
 _LARGEST = 64 * 2**20
 
 
 class BadBundle(UsageError):
-    """A file is no bundle, is damaged, or is of a version that this Overbooked does not read."""
+    """A file is not a bundle, is damaged, or has a schema version that this version does not read."""
 
 
 def read_bundle(path: Path) -> Bundle:
-    """The bundle of a file.
+    """Return the bundle of a file.
 
     Raises:
-        BadBundle: it cannot be read, or holds no bundle that can be read here.
+        BadBundle: the file cannot be read, or is not a readable bundle.
     """
     try:
         size = path.stat().st_size
@@ -38,10 +40,10 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def parse_bundle(text: str, where: str) -> Bundle:
-    """The bundle of a JSON text.
+    """Return the bundle of a JSON text.
 
     Args:
-        where: what to call its origin in messages.
+        where: names the origin of the text in messages.
 
     Raises:
         BadBundle: invalid JSON, truncated, not a bundle, another version, or damaged.
@@ -65,7 +67,7 @@ def parse_bundle(text: str, where: str) -> Bundle:
         raise BadBundle(f"{where} is a damaged bundle: {_first(error)}") from error
     if wrong := _contradiction(bundle):
         raise BadBundle(f"{where} is a damaged bundle: {wrong}")
-    return bundle
+    return with_current_names(bundle, where)
 
 
 def _no_json(text: str, where: str, error: ValueError) -> str:
@@ -84,10 +86,11 @@ def _other_version(data: Mapping[str, Any], where: str, version: object) -> str:
         if clause and isinstance(clause, str)
         else "make a new one"
     )
+    *older, newest = map(str, READABLE)
     age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "another"
     return (
         f"{where} is a bundle of schema version {version!r}, and this Overbooked reads "
-        f"{' and '.join(map(str, READABLE))}: "
+        f"{', '.join(older)} and {newest}: "
         f"{'update Overbooked, or ' if age == 'a newer' else ''}{again}"
     )
 
@@ -99,17 +102,17 @@ def _first(error: ValidationError) -> str:
 
 
 def _contradiction(bundle: Bundle) -> str:
-    """What a schema cannot say: parts of a bundle that do not go together."""
+    """Return a contradiction between parts of a bundle, which the schema cannot express; "" if none."""
     recording = bundle.recording
     if recording.kind == "fault plan":
         if recording.faults is None:
-            return "recording.faults: a fault plan has none"
+            return "recording.faults: missing in a fault plan"
         for point in (recording.faults.point, recording.faults.second):
-            if point is not None and point.fingerprint != point.as_point().fingerprint:
+            if point is not None and point.fingerprint != fingerprint_of(point.link, point.shape):
                 return "recording.faults: a point's fingerprint is not that of its link and shape"
         return ""
     if not bundle.clause:
-        return "clause: a schedule opens one"
+        return "clause: missing in a bundle of a schedule"
     actors = len(recording.actors)
     if any(actor >= actors or actor < 0 for actor in recording.schedule):
         return f"recording.schedule: it names an actor that is not among the {actors}"

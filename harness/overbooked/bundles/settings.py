@@ -13,17 +13,17 @@ def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
     return patterns
 
 
 class BundleSettings(BaseModel):
-    """How large bundles may be, how many are kept, and what is taken out of them.
+    """The size and number of bundles, and what is redacted in them.
 
     Args:
-        keep: how many bundles stay under `reports`; with each new one the oldest beyond that go.
-        size_kib: the largest file, in KiB; what does not fit of a trace is left out.
-        redact: regular expressions of what is taken out beside secrets and personal data.
+        keep: number of bundles kept under `reports`; older ones are removed.
+        size_kib: maximum size of a file, in KiB; a part of the trace that does not fit is removed.
+        redact: regular expressions whose matches are redacted, in addition to secrets and personal data.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""What an action does before the request that a burst releases: its earlier requests, one by one."""
+"""Sends the requests of an action before the one that a burst releases."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 from overbooked.targets.actions import Exchanges
 from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse, Send
-from overbooked.targets.client import unanswered
+from overbooked.targets.client import unknown_answer
 from overbooked.targets.cookies import CookieJar, carrying
-from overbooked.targets.errors import TargetFailed, TransportFailed
+from overbooked.targets.errors import TargetError, TransportError
 
 
 @dataclass(slots=True)
 class Approach:
-    """An action up to its last request, or to its end where it had one earlier.
+    """An action up to its last request, or to its end if it ended earlier.
 
     Args:
-        request: the one to be released; that of the last step where `answer` is there.
-        answer: how the action ended before its last request; None: it has not ended.
+        action: the action.
+        exchanges: its generator of requests.
+        request: the request to release; if there is an `answer`, the last request that was sent.
+        begun_at, ended_at: monotonic times in seconds.
+        answer: the answer if the action ended before its last request; None: it has not ended.
     """
 
     action: Action
@@ -29,24 +32,25 @@ class Approach:
     answer: Answer | None = None
 
     def concluded(self, response: HttpResponse) -> Answer:
-        """The answer that the response to the released request gives.
+        """Return the answer for the response to the released request.
 
         Raises:
-            TargetFailed: the adapter cannot read it, or wants yet another request.
+            TargetError: the adapter cannot read the response, or sends another request.
         """
         try:
             self.exchanges.send(response)
         except StopIteration as end:
             answer: Answer = end.value
             return answer
-        raise TargetFailed(f"{self.action.verb} by {self.action.who} goes on after its last request")
+        raise TargetError(f"{self.action.verb} by {self.action.who} goes on after its last request")
 
 
 async def approach(action: Action, send: Send, replica: int) -> Approach:
-    """Do all requests of an action but the last.
+    """Send all requests of an action except the last.
+
 
     Raises:
-        TargetFailed: the adapter cannot read a response.
+        TargetError: the adapter cannot read a response.
     """
     exchanges = action.exchanges()
     approached = Approach(action, exchanges, next(exchanges), time.monotonic())
@@ -57,8 +61,8 @@ async def approach(action: Action, send: Send, replica: int) -> Approach:
                 approached.request = exchanges.send(response)
             except StopIteration as end:
                 approached.answer = end.value
-            except TransportFailed as error:
-                approached.answer = unanswered(error, since=approached.begun_at)
+            except TransportError as error:
+                approached.answer = unknown_answer(error, since=approached.begun_at)
             if approached.answer is not None:
                 approached.ended_at = time.monotonic()
                 break

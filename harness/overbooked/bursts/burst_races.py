@@ -1,49 +1,65 @@
-"""What a burst has found, looked for once more statement by statement: two of its requests, in every order.
+"""Explores pairs of requests of a burst with a finding, to get a replayable schedule.
 
-A burst shows that something breaks, not how. Two of its requests that share something (a slot, a booking) are
-explored on rounds that the scenario prepares, with the scenario's own check, so that the finding gets a
-schedule to replay; or the evidence says why there is none.
+A burst shows that an invariant is violated, but not by which schedule. The same race is explored with two of
+its requests that share an object (a slot, a booking). If no pair violates the invariant, the evidence states
+why there is no schedule.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from inspect import isawaitable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from overbooked.bundles.schema import OF_A_BURST
-from overbooked.bursts.odds import Played, Round
-from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.errors import HarnessError
+from overbooked.interleavings.explorer import Explorer
+from overbooked.interleavings.race_source import RaceSource
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.interleavings.scheduler.race import RaceFunction
+from overbooked.recording import Recording
 from overbooked.targets.adapter import Action
 from overbooked.verdicts.judge import Judge
 
-MakeRound = Callable[[int], Awaitable[Round]]
-Check = Callable[[Played], Awaitable[None] | None]
-# Makes what explores for a judge; raises NotSupported where the means are missing.
-MakeExplore = Callable[[Judge], Explore]
+# Makes an explorer that rules on the clauses of a judge; raises NotSupported if links have no gate.
+MakeExplore = Callable[[Judge], Explorer]
 
-# Key of a finding's details: what the schedule shows, which is less than what the burst did.
+# Key in a finding's details for the finding of the schedule, which is smaller than that of the burst.
 IN_SCHEDULE = "in the schedule"
-# Of one pair, and of all pairs together.
+# Maximum number of schedules per pair, and maximum number of seconds for all pairs.
 SCHEDULES = 200
 LIMIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """The explanation of a burst's finding by an exploration.
+
+    Args:
+        clause: the clause of the finding.
+        details: lanes, schedule and anomaly of the violating schedule; or, under `no schedule`, the reason
+            why there is none.
+        recording: the recording of that schedule.
+    """
+
+    clause: str
+    details: Mapping[str, Any]
+    recording: Recording | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Two requests of a burst, by their places in it."""
+    """Two requests of a burst, by their indexes."""
 
     title: str
     places: tuple[int, int]
 
 
-def pairs(actions: Sequence[Action]) -> list[Pair]:
-    """The pairs worth exploring: one for each two verbs, sharing an argument; the same verb twice first."""
+def pairs(actors: Sequence[Actor]) -> list[Pair]:
+    """Return one pair of requests with a common argument per pair of verbs; pairs of equal verbs first."""
+    actions = [actor.does for actor in actors if isinstance(actor.does, Action)]
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for i, one in enumerate(actions):
         for j in range(i + 1, len(actions)):
@@ -61,75 +77,39 @@ def _shares(one: Action, other: Action) -> bool:
     return any(str(value) in values for value in other.args.values())
 
 
-@dataclass(frozen=True, slots=True)
-class BurstRace:
-    """A burst as a race of two of its requests.
+async def explore_pairs(
+    race: RaceFunction,
+    args: Sequence[object],
+    actors: Sequence[Actor],
+    clauses: Sequence[str],
+    scenario: str,
+    make: MakeExplore,
+) -> list[Explanation]:
+    """Explore the pairs of a burst until one violates an invariant.
 
     Args:
-        judge: the scenario's; what its check rules meanwhile is overheard, and rules on nothing.
-        make_round: prepares a round.
-        check: of the scenario.
-        number: of the round that showed it.
-        clauses: what is looked for.
-    """
-
-    judge: Judge
-    make_round: MakeRound
-    check: Check
-    number: int
-    clauses: Sequence[str]
-    heard: set[str] = field(default_factory=set)
-
-    def of(self, pair: Pair) -> Callable[[], Awaitable[Race]]:
-        """Makes the race of a pair, on a round of its own."""
-
-        async def make() -> Race:
-            made = await self.make_round(self.number)
-            actions = [made.actions[place] for place in pair.places]
-            return Race(actions, always=[self._check], slots=made.slots, facts=made.facts)
-
-        return make
-
-    async def _check(self, ran: Ran) -> None:
-        actions = [one for one in ran.race.actors if isinstance(one, Action)]
-        told = [answer for answer in ran.answers if answer is not None]
-        played = Played(self.number, Round(actions, ran.slots, ran.facts), told, ran.history)
-        with self.judge.overhearing() as overheard:
-            try:
-                checked = self.check(played)
-                if isawaitable(checked):
-                    await checked
-            except GapFound as gap:
-                overheard.extend((clause, gap) for clause in self.clauses)
-        found = [(clause, gap) for clause, gap in overheard if clause in self.clauses]
-        if found:
-            self.heard.clear()
-            self.heard.update(clause for clause, _ in found)
-            raise found[0][1]
-
-
-async def explored(
-    race: BurstRace, actions: Sequence[Action], make: MakeExplore
-) -> Iterator[tuple[str, Any]]:
-    """Explore the pairs of a burst until one breaks.
+        race: the race function that the burst played, with its `args`.
+        actors: the actors of the round with the finding.
+        clauses: the clauses that the round opened; this function rules on none.
+        scenario: the node id of the scenario.
+        make: makes the explorer.
 
     Returns:
-        What to tell of each clause, `(clause, details)`: lanes, schedule and recording of the schedule that
-        breaks, or under `no schedule` why there is none.
+        The explanation of each clause: lanes, schedule and recording of the violating schedule, or the
+        reason under `no schedule`.
     """
-    chosen = pairs(actions)
     tried: list[str] = []
     until = time.monotonic() + LIMIT_S
-    for pair in chosen:
-        aside = Judge(race.clauses, race.judge.scenario)
+    for pair in pairs(actors):
+        aside = Judge(clauses, scenario)
         try:
-            explore = make(aside)
+            explorer = make(aside)
         except HarnessError as error:
-            return _nothing(race, f"this race cannot be explored: {error}")
+            return _no_schedule(clauses, f"this race cannot be explored: {error}")
         try:
             async with asyncio.timeout(max(1.0, until - time.monotonic())):
-                result = await explore.interleavings(
-                    race.of(pair), clause=race.clauses[0], name=pair.title, schedules=SCHEDULES
+                result = await explorer.explore(
+                    race, *args, name=pair.title, schedules=SCHEDULES, places=pair.places
                 )
         except TimeoutError:
             tried.append(f"{pair.title}: given up after {LIMIT_S:g} s")
@@ -138,63 +118,67 @@ async def explored(
             tried.append(f"{pair.title}: {str(error).splitlines()[0][:200]}")
             continue
         finally:
-            await explore.close()
-        finding = aside.finding(race.clauses[0])
-        if finding is None:
+            await explorer.close()
+        if not aside.open_clauses:
             tried.append(f"{pair.title}: closed, {result.schedules} schedules")
-        elif not finding.details.get("preemptions"):
+            continue
+        first = aside.finding(aside.open_clauses[0])
+        if first is None or not first.details.get("preemptions"):
             tried.append(f"{pair.title}: broken one after the other, so that no race is needed")
-        else:
-            in_schedule = {
-                "what": finding.what,
-                "expected": finding.expected,
-                "observed": finding.observed,
-                "operations": list(finding.operations),
-            }
-            told = {
-                **finding.details,
-                "schedule found by": f"exploring {pair.title}",
-                IN_SCHEDULE: in_schedule,
-            }
-            heard = set(race.heard)
-            rest = f"found by exploring {pair.title} for {', '.join(sorted(heard))} only"
-            return iter(
-                (clause, told if clause in heard else {"no schedule": rest}) for clause in race.clauses
-            )
-    return _nothing(race, "; ".join(tried) or "no two of its requests share anything that is known")
+            continue
+        return [_explanation(aside, clause, pair) for clause in clauses]
+    return _no_schedule(clauses, "; ".join(tried) or "no two of its requests share anything that is known")
 
 
-def _nothing(race: BurstRace, why: str) -> Iterator[tuple[str, Any]]:
-    return iter([(clause, {"no schedule": why}) for clause in race.clauses])
+def _explanation(aside: Judge, clause: str, pair: Pair) -> Explanation:
+    finding = aside.finding(clause)
+    if finding is None:
+        others = ", ".join(sorted(aside.open_clauses))
+        return Explanation(clause, {"no schedule": f"found by exploring {pair.title} for {others} only"})
+    details = {
+        **finding.details,
+        "schedule found by": f"exploring {pair.title}",
+        IN_SCHEDULE: {
+            "what": finding.what,
+            "expected": finding.expected,
+            "observed": finding.observed,
+            "operations": list(finding.operations),
+        },
+    }
+    return Explanation(clause, details, finding.recording)
+
+
+def _no_schedule(clauses: Sequence[str], why: str) -> list[Explanation]:
+    return [Explanation(clause, {"no schedule": why}) for clause in clauses]
 
 
 @dataclass(slots=True)
 class Replayed:
-    """Runs one schedule of a burst's race again.
+    """Replays one recorded schedule of a burst's race.
 
     Args:
-        judge: of the scenario, which rules.
-        clause: what the schedule opened.
+        clause: the clause that the schedule opened.
         race: the title of the pair; see `pairs`.
-        explore: runs the schedule and nothing else.
+        explore: an explorer that runs only this schedule.
+        done: whether it was replayed.
     """
 
-    judge: Judge
     clause: str
     race: str
-    explore: Explore
+    explore: Explorer
     done: bool = False
 
-    async def run(self, make_round: MakeRound, check: Check) -> None:
-        """Run it where these rounds have that pair; the first that do are the ones.
+    async def run(self, race: RaceFunction, args: Sequence[object], source: RaceSource) -> None:
+        """Run the schedule if this race has the pair and no earlier race had it.
 
         Raises:
-            NothingConcluded: it could not be run undisturbed.
+            Inconclusive: the schedule could not be run undisturbed.
         """
         if self.done:
             return
-        for pair in pairs((await make_round(0)).actions):
+        for pair in pairs((await source.peek()).actors):
             if pair.title == self.race:
                 self.done = True
-                race = BurstRace(self.judge, make_round, check, 0, [self.clause])
-                await self.explore.interleavings(race.of(pair), clause=self.clause, name=pair.title)
+                await self.explore.explore(
+                    race, *args, clause=self.clause, name=pair.title, places=pair.places
+                )

@@ -1,4 +1,4 @@
-"""What is judged, as data: every known gap with its clauses and its seeded defects."""
+"""The catalog as data: every known gap with its clauses and its seeded defects."""
 
 from overbooked.catalog.catalog import Catalog
 from overbooked.catalog.model import Clause, Gap, Means, Mutant, Priority

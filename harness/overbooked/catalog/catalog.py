@@ -1,4 +1,4 @@
-"""The catalog: all gaps, looked up by name and chosen by theme and priority."""
+"""The catalog: all gaps, with look-up by name and selection by theme and priority."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from overbooked.errors import ConfigError, UnknownGap
 
 
 class Catalog:
-    """Every known gap. Names are found in any case; an unknown one is answered with the nearest.
+    """Every known gap. Names are case-insensitive; the error for an unknown name lists the nearest ones.
 
     Args:
-        gaps: in the order they are shown.
-        where: what to call their origin in messages.
+        gaps: in display order.
+        where: the name of their source in messages.
 
     Raises:
         ConfigError: the gaps contradict themselves or each other.
@@ -33,14 +33,14 @@ class Catalog:
 
     @classmethod
     def load(cls, extra: Sequence[Path] = ()) -> Catalog:
-        """The bundled catalog, with the gaps of the user's own directories or files after it.
+        """The bundled catalog, followed by the gaps of the user's own directories or files.
 
         Raises:
-            ConfigError: a directory holds no TOML file, or a file is wrong.
+            ConfigError: a directory has no TOML file, or a file is invalid.
         """
         bundled = resources.files("overbooked.catalog")
         names = sorted(entry.name for entry in bundled.iterdir() if entry.name.endswith(".toml"))
-        # SYS is the first catalog: it is the one whose gaps the others name as theirs.
+        # SYS comes first: the other catalogs refer to its gaps.
         names.sort(key=lambda name: name != "sys.toml")
         gaps = [gap for name in names for gap in read_gaps(bundled.joinpath(name).read_text("utf-8"), name)]
         files = [file for path in extra for file in _files(path)]
@@ -84,19 +84,20 @@ class Catalog:
         return self._mutants[self._name(name, self._mutants, "mutant")]
 
     def gap_of(self, name: str) -> Gap:
-        """The gap that a gap, clause or mutant name belongs to; raises UnknownGap."""
+        """The gap of a gap, clause or mutant name. Raises UnknownGap."""
         every: dict[str, Gap | Clause | Mutant] = {**self._gaps, **self._clauses, **self._mutants}
         found = every[self._name(name, every, "gap, clause or mutant")]
         return found if isinstance(found, Gap) else self._gaps[found.gap]
 
     def clauses_of(self, names: Iterable[str]) -> tuple[Clause, ...]:
-        """The clauses that some gap and clause names mean, each once, in the order named.
+        """The clauses of some gap and clause names, each once, in the given order.
 
         Raises:
             UnknownGap: a name is neither a gap nor a clause.
         """
         found: dict[str, Clause] = {}
         for name in names:
+            self._refuse_mutant(name)
             real = self._name(name, {**self._gaps, **self._clauses}, "gap or clause")
             clauses = self._gaps[real].clauses if real in self._gaps else (self._clauses[real],)
             found.update({clause.name: clause for clause in clauses})
@@ -107,16 +108,16 @@ class Catalog:
         wanted = set(clauses)
         return tuple(mutant for mutant in self._mutants.values() if wanted.intersection(mutant.breaks))
 
-    # -- by choice -----------------------------------------------------------------------------
+    # -- selection -----------------------------------------------------------------------------
 
     def select(
         self, ids: Sequence[str] = (), *, theme: str | None = None, priority: str | None = None
     ) -> tuple[Gap, ...]:
-        """The gaps that satisfy everything said, in the catalog's order.
+        """The gaps that match all criteria, in the catalog's order.
 
         Args:
-            ids: names of gaps or clauses; none means all gaps.
-            theme: one theme or several, divided by commas.
+            ids: names of gaps or clauses; empty: all gaps.
+            theme: one theme or several, separated by commas.
             priority: `P0`, `P0,P2` or `P0-P2`.
 
         Raises:
@@ -130,6 +131,19 @@ class Catalog:
             for gap in self.gaps
             if gap.id in wanted and gap.theme in themes and gap.priority in priorities
         )
+
+    def _refuse_mutant(self, name: str) -> None:
+        """Where a gap or a clause is wanted, answer the name of a mutant with the way to name one."""
+        folded = {each.casefold(): each for each in self._mutants}
+        if mutant := folded.get(name.strip().casefold()):
+            gap = self._mutants[mutant].gap
+            raise UnknownGap(
+                f"{mutant} is a mutant, not a gap or clause; "
+                f"`run` and `prove` take it as {gap} --mutant {mutant}"
+            )
+        gap, _, number = name.strip().upper().rpartition(".")
+        if gap in self._gaps and number.isdecimal():
+            raise UnknownGap(f"no mutant is called {name!r}; {_nearest(name, folded)}")
 
     def _themes(self, said: str) -> Iterator[str]:
         for name in filter(None, (part.strip() for part in said.split(","))):
@@ -145,10 +159,10 @@ class Catalog:
 
 
 def priorities_of(said: str) -> tuple[Priority, ...]:
-    """The priorities that `P0`, `P0,P2` or `P0-P2` means.
+    """Parse priorities: `P0`, `P0,P2` or `P0-P2`.
 
     Raises:
-        UnknownGap: one of them is none of P0 to P3, or the range is empty.
+        UnknownGap: a priority is not one of P0 to P3, or the range is empty.
     """
     found: list[Priority] = []
     for part in filter(None, (piece.strip().upper() for piece in said.split(","))):
@@ -173,14 +187,14 @@ def _nearest(name: str, folded: Mapping[str, str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without punctuation and leading zeros: `SYS-03`, `sys 3` and `SYS03` are one."""
+    """A name without punctuation and leading zeros, equal for `SYS-03`, `sys 3` and `SYS03`."""
     return "".join(part.lstrip("0") for part in re.findall(r"[a-z]+|[0-9]+", name))
 
 
 def _files(path: Path) -> list[Path]:
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
-        raise ConfigError(f"{path}: wanted catalog files (*.toml), found none")
+        raise ConfigError(f"{path}: expected catalog files (*.toml), found none")
     return files
 
 

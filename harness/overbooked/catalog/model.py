@@ -1,4 +1,4 @@
-"""A gap, its clauses and its seeded defects, as the catalog states them."""
+"""The records of the catalog: a gap, its clauses and its seeded defects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Means(StrEnum):
-    """By which means a clause is to be shown."""
+    """The means by which a clause is shown to hold."""
 
     INTERLEAVINGS = "interleavings"
     FAULT_POINTS = "fault-points"
@@ -23,7 +23,7 @@ class Means(StrEnum):
 
 
 class Priority(StrEnum):
-    """How much a gap matters; P0 first."""
+    """The priority of a gap; P0 is the highest."""
 
     P0 = "P0"
     P1 = "P1"
@@ -33,9 +33,9 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One sentence of a gap that is judged by itself.
+    """One sentence of a gap that is judged on its own.
 
-    `by` are the means that a convincing proof needs, all of them.
+    `by` lists the means that a proof needs, all of them.
     """
 
     gap: str
@@ -51,12 +51,16 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One seeded defect; alone it must open every clause it breaks (full names)."""
+    """One seeded defect; on its own it must open every clause in `breaks` (full names).
+
+    `origin` is `blind` if its author had read only the clauses, else empty.
+    """
 
     gap: str
     number: int
     breaks: tuple[str, ...]
     text: str
+    origin: str = ""
 
     @property
     def name(self) -> str:

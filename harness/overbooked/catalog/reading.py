@@ -1,11 +1,11 @@
-"""Reads gaps from TOML and refuses a catalog that contradicts itself, naming everything wrong."""
+"""Reads gaps from TOML and rejects an inconsistent catalog with a list of all errors."""
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -30,6 +30,7 @@ class _MutantRow(_Row):
     id: Annotated[int, Field(ge=1)]
     breaks: Annotated[tuple[str, ...], Field(min_length=1)]
     text: _Text
+    origin: Literal["", "blind"] = ""
 
 
 class _GapRow(_Row):
@@ -54,10 +55,10 @@ def read_gaps(text: str, where: str) -> tuple[Gap, ...]:
 
     Args:
         text: the file's TOML.
-        where: what to call the file in messages.
+        where: the name of the file in messages.
 
     Raises:
-        ConfigError: it is no TOML, or a row lacks something, has too much or a value not allowed.
+        ConfigError: the text is not TOML, or a row has a missing or unknown key or an invalid value.
     """
     try:
         rows = _CatalogFile.model_validate(tomllib.loads(text))
@@ -79,7 +80,13 @@ def _gap(row: _GapRow, source: str) -> Gap:
         theme=row.theme,
         clauses=tuple(Clause(row.id, clause.id, clause.by, clause.text) for clause in row.closed_when),
         mutants=tuple(
-            Mutant(row.id, mutant.id, tuple(f"{row.id}.{letter}" for letter in mutant.breaks), mutant.text)
+            Mutant(
+                row.id,
+                mutant.id,
+                tuple(f"{row.id}.{letter}" for letter in mutant.breaks),
+                mutant.text,
+                mutant.origin,
+            )
             for mutant in row.open_when
         ),
         source=source,
@@ -89,14 +96,14 @@ def _gap(row: _GapRow, source: str) -> Gap:
 
 
 def check_gaps(gaps: Sequence[Gap], where: str) -> None:
-    """Refuse gaps that contradict themselves or each other.
+    """Check that gaps are consistent.
 
-    Every `breaks` names a clause of its gap, every clause is broken by at least one mutant (a
-    clause that nothing can break proves nothing), every `same_as` names a gap, and no name is
-    used twice: an id may hold a dot, so gaps, clauses and mutants share one space of names.
+    Every `breaks` names a clause of its gap. Every clause is broken by at least one mutant, because a
+    scenario that no mutant can fail proves nothing. Every `same_as` names a gap. No name is used twice:
+    an id may contain a dot, so gaps, clauses and mutants share one namespace.
 
     Raises:
-        ConfigError: naming everything that is wrong.
+        ConfigError: the message lists all errors.
     """
     known = {gap.id for gap in gaps}
     wrong: list[str] = []
@@ -126,7 +133,7 @@ def _names(gaps: Sequence[Gap]) -> Iterable[str]:
 
 
 def _causes(error: ValidationError) -> list[ErrorDetails]:
-    """The errors without those that only follow: a row that is wrong does not count as a row."""
+    """The errors without consequential ones: an invalid row also makes its list too short."""
     every = error.errors()
     return [
         item
@@ -140,7 +147,7 @@ def _causes(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _sentence(text: str, error: ErrorDetails) -> str:
-    """One pydantic error as `gap SYS-03 closed_when 2 by: ...`; places are counted from 1."""
+    """One pydantic error as `gap SYS-03 closed_when 2 by: ...`; positions are counted from 1."""
     loc = [str(part + 1 if isinstance(part, int) else part) for part in error["loc"]]
     match error["loc"]:
         case ("gap", int(place), *_):

@@ -1,4 +1,4 @@
-"""What one run is asked: some gaps, the clauses of them, and why the other clauses are not."""
+"""The selection of a run: its gaps, the clauses asked, and why other clauses are not asked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Selection:
     """The gaps of a run and the full names of the clauses asked of them.
 
     Args:
-        gaps: in the order they are shown.
+        gaps: in display order.
         clauses: full names of the clauses asked, in order.
         not_asked: the reason for each clause of these gaps that is not asked, by full name.
-        narrowed: somebody named gaps, clauses, a theme or a priority; not the whole catalog.
+        narrowed: the user chose gaps, clauses, a theme or a priority; not the whole catalog.
     """
 
     gaps: tuple[Gap, ...]

@@ -1,4 +1,4 @@
-"""What people see while something runs: lines, and on a terminal a status that moves."""
+"""Displays of a running command: lines and, on a terminal, a live status line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from overbooked.cli.lasting import lasting
+from overbooked.cli.terminal import pipe_safe
 from overbooked.reporting.terminal import laid_out
 
 PLAIN_WIDTH = 120
@@ -23,7 +23,7 @@ QUIET_S = 60.0
 
 
 def _print(console: Console, what: RenderableType) -> None:
-    # A sentence is left to whoever shows it; a table is laid out here.
+    # A sentence is laid out by the display that shows it; a table is laid out here.
     for line in [what] if isinstance(what, Text) else laid_out(console, what):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -33,22 +33,22 @@ def _elapsed(seconds: float) -> str:
 
 
 class Display(Protocol):
-    """Where progress is shown."""
+    """Shows lines and a status."""
 
     def line(self, what: RenderableType) -> None:
-        """A line that stays."""
+        """Print a permanent line."""
 
     def status(self, text: str) -> None:
-        """What is going on now; replaces what was said before."""
+        """Show the current status; it replaces the previous one."""
 
 
-class Plain:
+class PlainDisplay:
     """Lines only; for files, pipes and CI.
 
     Args:
-        quiet_s: after so many seconds without a line the status is one: what says nothing for long is
-            taken for dead, by people and by CI.
-        clock: the time in seconds.
+        quiet_s: seconds without output after which the status is printed as a line, because users and CI
+            assume that a silent process hangs.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Plain:
         _print(self._console, what)
 
     def status(self, text: str) -> None:
-        """A line now and then: what moves is for terminals."""
+        """Print the status as a line if nothing was printed for `quiet_s` seconds."""
         if self._clock() - self._said >= self._quiet_s:
             self.line(Text(f"{_elapsed(self._clock() - self._since)}  {text}", style="dim"))
 
 
-class Moving:
-    """Lines that scroll over one status line, which a thread redraws."""
+class LiveDisplay:
+    """Lines that scroll above one status line, which a thread redraws."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -99,34 +99,34 @@ class Moving:
 @contextmanager
 def _own_stderr() -> Iterator[TextIO]:
     with os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as stream:
-        yield lasting(stream)
+        yield pipe_safe(stream)
 
 
 @contextmanager
-def displayed() -> Iterator[Display]:
-    """A display on stderr, which stays open while pytest captures the process's own.
+def open_display() -> Iterator[Display]:
+    """Open a display on a duplicate of stderr, which works while pytest captures stderr.
 
-    On a terminal it moves, elsewhere it is plain; `NO_COLOR` and `TERM=dumb` are heeded.
+    It is live on a terminal and plain elsewhere; `NO_COLOR` and `TERM=dumb` are respected.
     """
     with _own_stderr() as stream:
         console = console_on(stream)
         if not console.is_terminal or console.is_dumb_terminal:
-            yield Plain(console)
+            yield PlainDisplay(console)
             return
-        moving = Moving(console)
+        moving = LiveDisplay(console)
         with moving.live:
             yield moving
 
 
 @contextmanager
-def plainly() -> Iterator[Display]:
-    """A display on stderr whose lines stay where they are, for a conversation."""
+def plain_display() -> Iterator[Display]:
+    """Open a display on stderr without a live status line, for a dialogue."""
     with _own_stderr() as stream:
-        yield Plain(console_on(stream), quiet_s=inf)
+        yield PlainDisplay(console_on(stream), quiet_s=inf)
 
 
 def console_on(stream: object) -> Console:
-    """A console that is wide enough for a line a gap where nobody says how wide it is."""
+    """Return a console; if the width is unknown, it is wide enough for one line per gap."""
     console = Console(file=stream)  # type: ignore[arg-type]
     if not console.is_terminal:
         return Console(file=stream, width=PLAIN_WIDTH)  # type: ignore[arg-type]
@@ -134,10 +134,10 @@ def console_on(stream: object) -> Console:
 
 
 def stderr_console() -> Console:
-    """A console on stderr."""
+    """Return a console on stderr."""
     return console_on(sys.stderr)
 
 
 def stdout_console() -> Console:
-    """A console on stdout, for what was asked for."""
+    """Return a console on stdout, for the requested output."""
     return console_on(sys.stdout)

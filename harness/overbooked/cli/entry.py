@@ -1,4 +1,4 @@
-"""The way in and out of every command: one clear line and the documented exit code, no traceback."""
+"""Runs a command: errors end in one line and the documented exit code, without a traceback."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from overbooked.cli.interrupted import Interrupted
-from overbooked.cli.lasting import lasting
+from overbooked.cli.terminal import Interrupted, pipe_safe
 from overbooked.errors import ExitCode, HarnessError, StackError, SystemDied, UsageError
 from overbooked.runs import interrupts
 from overbooked.stacks.processes.environment import plain_interpreter, set_aside
@@ -25,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 satisfied, 1 a gap is open, 2 bad usage or configuration, 3 inconclusive, 4 too few gaps
     judged, 130 interrupted. `OVERBOOKED_DEBUG=1` shows tracebacks.
     """
-    # A reader who goes (`overbooked list | head`) decides nothing, least of all the exit code.
-    sys.stdout, sys.stderr = lasting(sys.stdout), lasting(sys.stderr)
+    # A closed pipe (`overbooked list | head`) must not change the exit code.
+    sys.stdout, sys.stderr = pipe_safe(sys.stdout), pipe_safe(sys.stderr)
     if arguments is None:
         try:
             plain_interpreter()
@@ -36,12 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def perform(arguments: Sequence[str]) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command and return its exit code."""
     from overbooked.cli.group import overbooked  # noqa: PLC0415 - after main is importable
 
-    with interrupts.first_one_counts(_still_cleaning), set_aside():
+    with interrupts.handle_interrupts(_still_cleaning), set_aside():
         try:
-            # Not `overbooked.main`: it has words of its own for Ctrl-C.
+            # `overbooked.main` is not used, because it prints its own message for Ctrl-C.
             with overbooked.make_context("overbooked", list(arguments)) as context:
                 code = overbooked.invoke(context)
         except click.exceptions.Exit as end:
@@ -54,7 +53,7 @@ def perform(arguments: Sequence[str]) -> int:
             _say("interrupted; cleaned up")
             return ExitCode.INTERRUPTED
         except click.ClickException as error:
-            error.show(sys.stderr)
+            _say(_one_line(error))
             return ExitCode.USAGE
         except HarnessError as error:
             return _failed(error, error.exit_code)
@@ -69,6 +68,13 @@ def perform(arguments: Sequence[str]) -> int:
         except Exception as error:
             return _failed(error, ExitCode.INCONCLUSIVE, f"{type(error).__name__}: {error}")
     return int(code or 0)
+
+
+def _one_line(error: click.ClickException) -> str:
+    """Return the message of a click error in one line, with the command's --help."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{said}; see `{context.command_path} --help`" if context else said
 
 
 def _failed(error: BaseException, code: ExitCode, message: str | None = None) -> ExitCode:

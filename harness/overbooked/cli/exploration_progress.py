@@ -1,4 +1,4 @@
-"""Follows explorations while they run: says how far they are and keeps the last schedule to be drawn."""
+"""Shows the progress of explorations and keeps the last schedule for drawing."""
 
 from __future__ import annotations
 
@@ -6,53 +6,64 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from overbooked.cli.display import Display
-from overbooked.interleavings.scheduler.strategy import Choice
+from overbooked.fault_points.results import SweepResult
+from overbooked.interleavings.scheduler.strategy import SchedulingPoint
 from overbooked.traces.trace import Trace
 
 
 class Walker(Protocol):
-    """Who chooses by hand; `overbooked.cli.interactive.Walk` does."""
+    """Asks the user for the next actor; `overbooked.cli.interactive.InteractiveStepper` is one."""
 
-    async def choose(self, choice: Choice, so_far: Trace) -> int | None: ...
+    async def choose(self, choice: SchedulingPoint, so_far: Trace) -> int | None: ...
 
 
 @dataclass
-class Watching:
-    """A watcher on the command line; see `overbooked.runs.exploration_options.Watcher`.
+class ExplorationProgress:
+    """A watcher on the command line; see `overbooked.runs.exploration_options.ExplorationObserver`.
 
     Args:
         display: where progress is shown.
-        walker: chooses by hand, where a person does.
+        walker: asks the user for the next actor, if interactive.
     """
 
     display: Display
     walker: Walker | None = None
     last: tuple[str, Trace] | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    sweep: SweepResult | None = None
 
     def ran(self, race: str, trace: Trace) -> None:
-        """Keep it, and say so."""
+        """Keep the schedule, and show the progress."""
         self.last = race, trace
         number = self.counts[race] = self.counts.get(race, 0) + 1
         stopped = f"{trace.preemptions} preemption{'' if trace.preemptions == 1 else 's'}"
         self.display.status(f"{race}: schedule {number}, {len(trace.steps)} boundaries, {stopped}")
 
-    async def choose(self, choice: Choice, so_far: Trace) -> int | None:
-        """Ask the person; None: go on as usual to the end.
+    def swept(self, found: SweepResult) -> None:
+        """Keep the result of a fault plan."""
+        self.sweep = found
+
+    async def choose(self, choice: SchedulingPoint, so_far: Trace) -> int | None:
+        """Ask the user for the next actor; None: continue without preemptions to the end.
 
         Raises:
-            LookupError: nobody is there to ask.
+            LookupError: the exploration is not interactive.
         """
         if self.walker is None:
-            raise LookupError("nobody is there to choose")
+            raise LookupError("no person is there to choose")
         return await self.walker.choose(choice, so_far)
 
     def took(self) -> tuple[str, Trace] | None:
-        """The last schedule since this was asked before."""
+        """Return the last schedule since the previous call, if any."""
         last, self.last = self.last, None
         return last
 
+    def took_sweep(self) -> SweepResult | None:
+        """Return the result of the last fault plan since the last call."""
+        found, self.sweep = self.sweep, None
+        return found
+
     @property
     def schedules(self) -> int:
-        """How many were run, all races together."""
+        """The number of schedules of all races."""
         return sum(self.counts.values())

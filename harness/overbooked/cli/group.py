@@ -1,7 +1,8 @@
-"""The group of commands; each module is imported only when its command is called."""
+"""The group of commands. A command's module is imported only when the command is called."""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 
@@ -9,7 +10,7 @@ import click
 
 from overbooked import __version__
 
-# Name: (module, one line). The lines stand here so that help imports nothing.
+# Name: (module, one line). The lines are here so that `overbooked --help` imports no command.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Judge gaps: start the system, run the scenarios, write a scorecard."),
     "prove": ("prove", "Prove the verdicts: each scenario on the healthy system and on its mutants."),
@@ -18,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sweep": ("sweep", "Fail every boundary of a journey in every way, and show the matrix."),
     "list": ("list", "List every known gap with its state."),
     "show": ("show", "Show one gap: its clauses, its mutants and the latest verdict."),
+    "blind": ("blind", "Print the clauses of a gap for someone who attacks its scenarios blind."),
     "report": ("report", "Render the reports of a run again."),
     "gate": ("gate", "Say whether a scorecard satisfies the gate policy."),
     "up": ("up", "Keep a stack for work by hand and print its URLs."),
@@ -27,8 +29,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Lazily(click.Group):
-    """A group that knows its commands by name and imports the one that is called."""
+class LazyGroup(click.Group):
+    """A click group that imports a command's module when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -40,13 +42,24 @@ class Lazily(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; reject an unknown one with the nearest names."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name.casefold(), COMMANDS, n=3, cutoff=0.5)
+            hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"no command is called {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 @click.group(
-    cls=Lazily,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 satisfied, 1 a gap is open, 2 bad usage, 3 inconclusive, 4 too few gaps "
     "judged, 130 interrupted. Settings: overbooked.toml, then OVERBOOKED_*, then options.",

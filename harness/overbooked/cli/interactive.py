@@ -1,4 +1,4 @@
-"""Walks a schedule by hand: each held statement of each actor is shown, and a person says who goes next."""
+"""Steps through a schedule: shows each actor's held statement and asks the user for the next actor."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from rich.text import Text
 
 from overbooked.cli.display import PLAIN_WIDTH, Display
 from overbooked.errors import HarnessError
-from overbooked.interleavings.scheduler.strategy import Choice
+from overbooked.interleavings.scheduler.strategy import SchedulingPoint
 from overbooked.traces.layout import lines, short_name
 from overbooked.traces.redaction import Redactor
 from overbooked.traces.trace import Trace, TraceStep
 from overbooked.wire.gate.boundary import Boundary
 
-HELP = "the number of an actor lets him go; Enter goes on with the usual one; g goes on to the end; q quits"
+HELP = "the number of an actor schedules it; Enter avoids a preemption; g continues to the end; q quits"
 
 
-# How soon a read that waits notices that it was given up, in seconds.
+# Interval in which a blocked read checks for cancellation, in seconds.
 LOOK_S = 0.1
 
 
-class Walked(HarnessError):
-    """The person left before the schedule was over: nothing was judged."""
+class UserQuit(HarnessError):
+    """The user quit before the end of the schedule; nothing was judged."""
 
 
-class Keyboard:
-    """Lines of a file descriptor, read where it can be given up: a read that waits holds nobody else up.
+class LineReader:
+    """Lines of a file descriptor; a blocked read can be cancelled.
 
     Args:
-        descriptor: of a terminal, a pipe or a file; closed by `close`.
+        descriptor: the descriptor of a terminal, pipe or file; `close` closes it.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -46,7 +46,7 @@ class Keyboard:
         self._reading = threading.Lock()
 
     def line(self) -> str | None:
-        """The next line, stripped; None at the end of the file, or when it was given up."""
+        """Return the next line, stripped; None at the end of the file or after cancellation."""
         with self._reading:
             while b"\n" not in self._read:
                 if self._over.is_set():
@@ -62,7 +62,7 @@ class Keyboard:
             return said.decode("utf-8", "replace").strip()
 
     def close(self) -> None:
-        """Give up whatever waits; safe to repeat."""
+        """Cancel a blocked read and close the descriptor; idempotent."""
         self._over.set()
         with self._reading:
             if self._descriptor >= 0:
@@ -72,24 +72,25 @@ class Keyboard:
 
 @contextmanager
 def answers() -> Iterator[Callable[[], str | None]]:
-    """Reads lines from standard input as it is now, before pytest takes it away; None at its end."""
+    """Yield a function that reads lines from the current stdin, before pytest replaces it; None at its
+    end."""
     try:
         descriptor = os.dup(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-    except (OSError, ValueError):  # there is none
+    except (OSError, ValueError):  # there is no stdin
         descriptor = os.open(os.devnull, os.O_RDONLY)
-    keyboard = Keyboard(descriptor)
+    keyboard = LineReader(descriptor)
     try:
         yield keyboard.line
     finally:
         keyboard.close()
 
 
-class Walk:
-    """Asks a person for each step of a schedule.
+class InteractiveStepper:
+    """Asks the user for each step of a schedule.
 
     Args:
-        display: where the question is shown.
-        read: the next line that the person types; None: there is none any more.
+        display: shows the questions.
+        read: returns the next line of input; None at its end.
     """
 
     def __init__(self, display: Display, read: Callable[[], str | None]) -> None:
@@ -101,17 +102,17 @@ class Walk:
 
     @property
     def schedule(self) -> str:
-        """What was taken so far, as `--schedule` takes it."""
+        """The schedule so far, in the format of `--schedule`."""
         return ",".join(map(str, self._taken))
 
-    async def choose(self, choice: Choice, so_far: Trace) -> int | None:
-        """Show what happened and what is held, and ask; None: go on as usual to the end.
+    async def choose(self, choice: SchedulingPoint, so_far: Trace) -> int | None:
+        """Show the trace and the held statements, and ask; None: continue without preemptions to the end.
 
         Raises:
-            Walked: the person quits, or nobody answers.
+            UserQuit: the user quits, or the input has ended.
         """
         self._taken = so_far.schedule
-        # Each run has ids of its own; counted anew, the same one reads the same.
+        # Ids differ between runs; a new redactor gives equal placeholders in each run.
         self._redactor = Redactor()
         self._show_lanes(self._redactor.trace(so_far))
         for actor in choice.enabled:
@@ -123,13 +124,13 @@ class Walk:
             self._taken = (*so_far.schedule, chosen)
         return chosen
 
-    async def _asked(self, choice: Choice) -> int | None:
+    async def _asked(self, choice: SchedulingPoint) -> int | None:
         while True:
-            self._say(f"step {choice.number}: who goes? {self._options(choice)}")
+            self._say(f"step {choice.number}: which actor next? {self._options(choice)}")
             said = await _in_thread(self._read)
             if said is None or said in {"q", "quit"}:
                 self.quit = True
-                raise Walked(f"left at step {choice.number}: nothing was judged")
+                raise UserQuit(f"left at step {choice.number}: nothing was judged")
             if said in {"g", "go"}:
                 return None
             if said == "":
@@ -141,7 +142,7 @@ class Walk:
             )
 
     def _show_lanes(self, so_far: Trace) -> None:
-        """What happened so far, the latest of it; lanes are named by the numbers that are typed."""
+        """Show the latest part of the trace; lanes are named by actor numbers."""
         self._say("")
         numbered = replace(
             so_far, actors=tuple(replace(actor, name=str(n)) for n, actor in enumerate(so_far.actors))
@@ -150,7 +151,7 @@ class Walk:
         for line in drawn[-len(so_far.actors) :] if so_far.steps else ():
             self._say(f"  {line}", style="cyan")
 
-    def _options(self, choice: Choice) -> str:
+    def _options(self, choice: SchedulingPoint) -> str:
         numbers = "/".join(map(str, choice.enabled))
         return f"[{numbers}, Enter {choice.usual}, g, q, ?]"
 
@@ -168,7 +169,7 @@ class Walk:
 
 
 def as_step(boundary: Boundary, actor: int) -> TraceStep:
-    """A boundary that is still held, as a step whose answer is not yet known."""
+    """Return a held boundary as a step without an answer."""
     return TraceStep(
         actor=actor,
         link=boundary.link,
@@ -182,7 +183,7 @@ def as_step(boundary: Boundary, actor: int) -> TraceStep:
 
 
 async def _in_thread(read: Callable[[], str | None]) -> str | None:
-    """Read without holding up the loop; a thread of its own, so that leaving never waits for a key."""
+    """Read in a separate thread, so that neither the event loop nor quitting waits for input."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str | None] = loop.create_future()
 
@@ -206,5 +207,5 @@ async def _in_thread(read: Callable[[], str | None]) -> str | None:
 def _ignoring_closed_loops() -> Iterator[None]:
     try:
         yield
-    except RuntimeError:  # the schedule is over, and its loop closed: nobody waits for the answer
+    except RuntimeError:  # the schedule has ended and its loop is closed, so the answer is not needed
         return

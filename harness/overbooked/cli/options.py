@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings they make together."""
+"""Options shared by several commands, and the settings derived from them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from overbooked.verdicts.policy import Policy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SHARD_HELP = "Run only the I-th of N disjoint parts."
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -38,12 +39,28 @@ class Duration(click.ParamType[float]):
                 seconds = 0.0
             if seconds > 0:
                 return seconds
-        return self.fail(f"wanted a time such as 90, 90s or 5m, found {value!r}", param, ctx)
+        return self.fail(f"wanted a duration such as 90s, 10m or 1h, found {value!r}", param, ctx)
+
+
+class ShardParam(click.ParamType[tuple[int, int]]):
+    """One part of several, counted from 1: `2/8`."""
+
+    name = "shard"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        index, slash, parts = str(value).partition("/")
+        if not (slash and index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+            self.fail(f"wanted one part of several, such as 2/8; found {value!r}", param, ctx)
+        return int(index), int(parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the command line said, as settings take it."""
+class ResolvedSettings:
+    """The settings and the options of the command line that they are made from."""
 
     settings: Settings
     overrides: dict[str, Any]
@@ -51,27 +68,42 @@ class Said:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What a command that does the same again needs beside profile, stack, seed and mutant."""
+        """The options that repeat a command, besides profile, stack, seed and mutant."""
         replicas = (self.overrides.get("stack") or {}).get("replicas")
         said = ["--replicas", str(replicas)] if replicas else []
-        return (*said, *with_config(self.config, Path.cwd()))
+        return (*said, *self.config_option)
+
+    @property
+    def config_option(self) -> tuple[str, ...]:
+        """`--config FILE` for a printed command; empty without a second file."""
+        return tuple(with_config(self.config, Path.cwd()))
 
 
-def settings_of(config: Path | None, **values: Any) -> Said:
-    """The settings with the command line's values over them.
+def resolve_settings(config: Path | None, **values: Any) -> ResolvedSettings:
+    """Return the settings, overridden by the values of the command line.
 
     Raises:
-        ConfigError: a setting is wrong, wherever it stands.
+        ConfigError: a setting from any source is invalid.
     """
     overrides = as_overrides(values)
     if config is None and (named := os.environ.get("OVERBOOKED_CONFIG")):
         config = Path(named)
     config = config.absolute() if config else None
-    return Said(Settings.load(overrides, config=config), overrides, config)
+    return ResolvedSettings(Settings.load(overrides, config=config), overrides, config)
+
+
+def require_seed(settings: Settings, shard: tuple[int, int]) -> None:
+    """Reject a shard without a given seed, because each shard would draw a different one.
+
+    Raises:
+        UsageError: the run is divided and has no seed.
+    """
+    if settings.seed is None and shard != (1, 1):
+        raise UsageError("--shard needs a seed that is the same for all shards, e.g. --seed 7")
 
 
 def session_settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What `session_options` say, nested as the settings are."""
+    """The values of `session_options`, nested as in the settings."""
     return {
         "profile": options["profile"],
         "seed": options["seed"],
@@ -84,7 +116,7 @@ def session_settings(options: Mapping[str, Any]) -> dict[str, Any]:
 def selected(
     catalog: Catalog, settings: Settings, names: Sequence[str], theme: str | None, priority: str | None
 ) -> Selection:
-    """The gaps and clauses that the command line means.
+    """Return the gaps and clauses selected by the command line.
 
     Raises:
         UnknownGap: a name does not exist.
@@ -96,10 +128,11 @@ def selected(
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The gate policy that holds.
+    """Return the gate policy of the settings.
 
     Raises:
-        ConfigError: its file cannot be read or says what no policy can.
+        UsageError: its file cannot be read.
+        ConfigError: it is not a valid policy.
     """
     if settings.policy is None:
         return Policy()
@@ -122,7 +155,7 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A settings file over overbooked.toml.",
+    help="A settings file that overrides overbooked.toml.",
 )
 kind_option = click.option(
     "--stack",
@@ -130,20 +163,20 @@ kind_option = click.option(
     type=click.Choice(["auto", "embedded", "containers", "external"]),
     help="Where the system runs.",
 )
-seed_option = click.option("--seed", type=click.IntRange(min=0), help="The one seed of everything random.")
+seed_option = click.option("--seed", type=click.IntRange(min=0), help="The seed of all random choices.")
 mutant_option = click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
 selection_options = _all(
     click.argument("gaps", nargs=-1, metavar="[GAP]..."),
-    click.option("--theme", help="Only gaps of these themes, divided by commas."),
+    click.option("--theme", help="Only gaps of these themes, separated by commas."),
     click.option("--priority", help="Only gaps of these priorities: P0, P0,P2 or P0-P2."),
 )
 session_options = _all(
-    click.option("--profile", help="What is asked and with what budgets: quick, ci, nightly."),
+    click.option("--profile", help="The clauses asked and their budgets: quick, ci, nightly."),
     seed_option,
     click.option(
         "--workers",
         type=click.IntRange(0, 64),
-        help="How many stacks run side by side; 0: in this process, for a debugger.",
+        help="How many stacks run in parallel; 0: in this process, for a debugger.",
     ),
     kind_option,
     click.option("--replicas", type=click.IntRange(1, 8), help="Processes of the service."),

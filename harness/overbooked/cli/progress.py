@@ -1,4 +1,4 @@
-"""How far a session has come: what runs now, how much is done, and about how long is left."""
+"""The progress of a session: running trials, completed trials, and the estimated remaining time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial
 from overbooked.runs.result import TrialResult
 
 
@@ -15,29 +15,29 @@ class Progress:
     """Counts of one session.
 
     Args:
-        workers: how many trials run side by side, for the estimate.
-        weights: expected seconds by scenario, where known.
+        workers: number of trials that run concurrently, for the estimate.
+        weights: expected seconds by scenario, if known.
     """
 
     workers: int
     weights: Mapping[str, float] = field(default_factory=dict)
-    _waiting: dict[tuple[str, str], Collected] = field(default_factory=dict)
-    _running: dict[tuple[str, str], Collected] = field(default_factory=dict)
+    _waiting: dict[tuple[str, str], CollectedTrial] = field(default_factory=dict)
+    _running: dict[tuple[str, str], CollectedTrial] = field(default_factory=dict)
     _done: int = 0
     _spent_s: float = 0.0
     _expected_s: float = 0.0
     _since: float = field(default_factory=time.monotonic)
 
-    def expect(self, trials: Mapping[str, Collected]) -> None:
-        """These will run."""
+    def expect(self, trials: Mapping[str, CollectedTrial]) -> None:
+        """Record the trials that will run."""
         self._waiting = {trial.key: trial for trial in trials.values()}
 
-    def start(self, trial: Collected) -> None:
-        """One of them runs."""
+    def start(self, trial: CollectedTrial) -> None:
+        """Record that a trial has started."""
         self._running[trial.key] = trial
 
     def end(self, result: TrialResult) -> None:
-        """One has ended."""
+        """Record that a trial has ended."""
         self._running.pop(result.key, None)
         if self._waiting.pop(result.key, None):
             self._done += 1
@@ -53,7 +53,7 @@ class Progress:
         return self._done + len(self._waiting)
 
     def left_s(self) -> float | None:
-        """Seconds left, from how the trials so far compare with what was expected; None: unknown."""
+        """Return the estimated remaining seconds, scaled by the pace so far; None: unknown."""
         if not self._done or not self._waiting:
             return None
         pace = self._spent_s / self._expected_s if self._expected_s else 1.0
@@ -61,7 +61,7 @@ class Progress:
         return rest * pace / max(1, self.workers)
 
     def sentence(self) -> str:
-        """All of it in one line."""
+        """Return the progress in one line."""
         parts = [f"{self._done} of {self.total}"] if self.total else ["starting"]
         left = self.left_s()
         if left is not None:

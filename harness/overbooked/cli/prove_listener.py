@@ -1,10 +1,9 @@
-"""The book of one proof: every trial into a journal as it comes, and the lines people see."""
+"""The listener of a proof: journals each trial when it ends and shows a line for each variant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.padding import Padding
@@ -13,65 +12,31 @@ from rich.text import Text
 
 from overbooked.catalog import Catalog
 from overbooked.cli.display import Display
-from overbooked.cli.interrupted import Refused
 from overbooked.cli.progress import Progress
 from overbooked.cli.seeded import receipts_of, without_effect
-from overbooked.errors import UsageError
+from overbooked.cli.terminal import RunAborted
+from overbooked.cli.trial_journal import Journal
 from overbooked.reporting.text import seconds
 from overbooked.runs.absence import doubts
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial
 from overbooked.runs.plan import HEALTHY, Plan, Trial
 from overbooked.runs.result import TrialResult
 from overbooked.verdicts.kill_matrix import Observation
 from overbooked.verdicts.verdict import Verdict
 
-JOURNAL = "trials.jsonl"
-
-
-class Journal:
-    """A file of trial results, one a line, that survives whatever ends the run."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def append(self, result: TrialResult) -> None:
-        """Write one result; the line is there as a whole or not at all for `read`."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(result.encode() + "\n")
-
-    def read(self) -> list[TrialResult]:
-        """Every result, each trial once, the later over the earlier; a torn last line is left out.
-
-        Raises:
-            UsageError: a line is no trial result.
-        """
-        if not self._path.exists():
-            return []
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        found: dict[tuple[str, str], TrialResult] = {}
-        for number, line in enumerate(lines, 1):
-            try:
-                result = TrialResult.decode(line)
-            except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):
-                    break  # the run was killed while it wrote
-                raise UsageError(f"{self._path}, line {number}: no trial result: {error}") from error
-            found[result.key] = result
-        return list(found.values())
-
 
 @dataclass
-class ProofBook:
-    """Hears what a session reports and keeps every trial.
+class ProofListener:
+    """Receives the events of a session and journals every trial.
 
     Args:
-        plan: what is proven.
-        catalog: says which clauses a mutant breaks.
-        journal: where each trial goes at once.
-        display: where people see it.
-        progress: counts.
-        earlier: results of the run that is resumed.
-        expected: the scenario functions that are written down for each clause.
+        plan: the plan of the proof.
+        catalog: defines which clauses a mutant breaks.
+        journal: each trial is appended when it ends.
+        display: shows the lines and the status.
+        progress: counts the trials.
+        earlier: results of the resumed run.
+        expected: the scenario functions in the source for each clause.
     """
 
     plan: Plan
@@ -81,7 +46,7 @@ class ProofBook:
     progress: Progress
     earlier: list[TrialResult] = field(default_factory=list)
     expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    refusal: Refused | None = None
+    refusal: RunAborted | None = None
     errors: list[str] = field(default_factory=list)
     versions: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
@@ -94,23 +59,23 @@ class ProofBook:
 
     # -- events --------------------------------------------------------------------------------
 
-    def collected(self, trials: Mapping[str, Collected]) -> None:
+    def collected(self, trials: Mapping[str, CollectedTrial]) -> None:
         for trial in trials.values():
             self._waiting.setdefault(trial.trial.variant, set()).add(trial.key)
         self.progress.expect(trials)
         self.display.status(self.progress.sentence())
 
-    def started(self, trial: Collected) -> None:
+    def started(self, trial: CollectedTrial) -> None:
         self.progress.start(trial)
         self.display.status(self.progress.sentence())
 
     def ended(self, result: TrialResult) -> None:
-        if result.provisional and result.key in self._results:
+        if result.from_controller and result.key in self._results:
             return
         self._take(result)
         self.journal.append(result)
         if result.refusal and self.refusal is None:
-            self.refusal = Refused(result.refusal, result.refusal_code)
+            self.refusal = RunAborted(result.refusal, result.refusal_code)
         self.progress.end(result)
         variant = result.trial.variant
         waiting = self._waiting.get(variant, set())
@@ -129,15 +94,15 @@ class ProofBook:
             self.display.line(Text(f"error  {message}", style="yellow"))
 
     def close(self) -> None:
-        """Say what never ran although it was to; a resumed proof holds it."""
+        """Report trials that did not run; a resumed proof runs them."""
         left = sum(len(waiting) for waiting in self._waiting.values())
         if left:
-            self.troubled(f"{left} trials were not held: the workers that were to hold them died")
+            self.troubled(f"{left} trials did not run: their workers died")
 
     # -- what it knows -------------------------------------------------------------------------
 
     def observations(self) -> Iterator[Observation]:
-        """Every verdict so far."""
+        """Yield every verdict so far."""
         for result in self._results.values():
             variant = self.plan.variant(result.trial.variant)
             for each in result.results:
@@ -157,11 +122,11 @@ class ProofBook:
             yield Observation(mutant, clause, trial.repetition, Verdict.INCONCLUSIVE, doubt)
 
     def _doubts(self, results: Iterable[TrialResult]) -> Mapping[tuple[Trial, str], str]:
-        """Clauses that only seem closed: a scenario is missing, or a means was not used."""
+        """Return the clauses that cannot be closed, because a scenario is missing or a means was not used."""
         return doubts(results, self.expected, self.catalog)
 
     def spent(self) -> Mapping[str, float]:
-        """Seconds by scenario, on the healthy system."""
+        """Return the seconds of each scenario on the healthy system."""
         return {r.scenario: r.duration_s for r in self._results.values() if r.trial.variant == HEALTHY}
 
     def _take(self, result: TrialResult) -> None:
@@ -173,7 +138,7 @@ class ProofBook:
     # -- what people see -----------------------------------------------------------------------
 
     def _show(self, variant: str) -> None:
-        """One line for a variant that has met all its scenarios."""
+        """Show one line for a variant after all its trials have ended."""
         results = [result for result in self._results.values() if result.trial.variant == variant]
         took = seconds(sum(result.duration_s for result in results))
         word, style, more = self._healthy(results) if variant == HEALTHY else self._mutant(variant, results)
@@ -190,7 +155,7 @@ class ProofBook:
     def _mutant(self, variant: str, results: list[TrialResult]) -> tuple[str, str, str]:
         mutant = self.catalog.mutant(variant)
         asked = set(self.plan.variant(variant).clauses)
-        # A clause that only one of its scenarios sees broken is open all the same.
+        # A clause is open even if only one of its scenarios finds it violated.
         opened = {
             (result.trial.repetition, each.clause)
             for result in results
@@ -226,7 +191,8 @@ def _healthy(results: list[TrialResult]) -> tuple[str, str, str]:
         for each in result.results:
             verdicts.setdefault(each.verdict.value, []).append(each.clause)
     if set(verdicts) == {Verdict.CLOSED.value}:
-        return "closed", "green", f"{len(set(verdicts['closed']))} clauses, as they should be"
+        n = len(set(verdicts["closed"]))
+        return "closed", "green", "1 clause, as it should be" if n == 1 else f"{n} clauses, as they should be"
     wrong = [
         f"{verdict}: {', '.join(dict.fromkeys(clauses))}"
         for verdict, clauses in verdicts.items()

@@ -1,4 +1,4 @@
-"""The book of one run: from what a session reports to scorecards and the lines people see."""
+"""The listener of a run: converts a session's events to scorecards and events for the reports."""
 
 from __future__ import annotations
 
@@ -12,36 +12,41 @@ from rich.text import Text
 from overbooked.catalog import Gap
 from overbooked.catalog.selection import Selection
 from overbooked.cli.display import Display
-from overbooked.cli.interrupted import Refused
 from overbooked.cli.progress import Progress
 from overbooked.cli.seeded import without_effect
-from overbooked.plain_text import clean
-from overbooked.reporting.console import canary_text, gap_evidence, gap_line, heading_line
+from overbooked.cli.terminal import RunAborted
+from overbooked.cli.trial_journal import JOURNAL, Journal
+from overbooked.reporting.reports import CanaryJudged, ErrorReported, GapJudged, Reports, RunStarted
 from overbooked.reporting.run_folder import RunFolder
 from overbooked.runs.absence import absences
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial, OtherScenario, read_elsewhere
 from overbooked.runs.plan import CANARY
 from overbooked.runs.result import TrialResult
 from overbooked.verdicts.assembly import ScenarioRun, assemble
-from overbooked.verdicts.scorecard import Canary, GapScore, Run, Scorecard
+from overbooked.verdicts.run import IN_PART
+from overbooked.verdicts.scorecard import Canary, Run, Scorecard
 from overbooked.verdicts.verdict import Verdict
 
-# A scorecard is written whole: after every trial, a run would write the square of what it has to say.
+# Minimum interval between writes: each writes the whole scorecard, so one per trial would take quadratic
+# time.
 WRITE_EVERY_S = 3.0
+# Maximum share of its time that a run spends on writing intermediate scorecards.
+WRITE_SHARE = 0.0002
 
 
 @dataclass
-class RunBook:
-    """Hears what a session reports and keeps the scorecard on disk up to date, to a few seconds.
+class RunListener:
+    """Receives the events of a session and updates the scorecard on disk every few seconds.
 
     Args:
-        run: what the run is; stack and versions are filled in from the first result.
-        selection: gaps and clauses asked.
-        canary: the mutant that must come out open; None: switched off.
-        folder: where the scorecard goes.
-        display: where people see it.
-        progress: counts.
-        expected: the scenario functions that are written down for each clause.
+        run: the description of the run; stack and versions are set from the first result.
+        selection: the requested gaps and clauses.
+        canary: the mutant that must be detected as open; None: switched off.
+        folder: the folder of the scorecard.
+        display: shows the progress and notices.
+        reports: receive an event for each judged gap and the canary.
+        progress: counts the trials.
+        expected: the scenario functions in the source for each clause.
     """
 
     run: Run
@@ -49,51 +54,58 @@ class RunBook:
     canary: str | None
     folder: RunFolder
     display: Display
+    reports: Reports
     progress: Progress
     expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    _trials: dict[tuple[str, str], Collected] = field(default_factory=dict)
+    _trials: dict[tuple[str, str], CollectedTrial] = field(default_factory=dict)
     _results: dict[tuple[str, str], TrialResult] = field(default_factory=dict)
     _errors: list[str] = field(default_factory=list)
-    _shown: set[str] = field(default_factory=set)
-    _theme: str = ""
-    _headed: bool = False
+    _judged: set[str] = field(default_factory=set)
+    _started: bool = False
     _unwritten: bool = False
     _written_at: float = -math.inf
+    _write_took_s: float = 0.0
+    _elsewhere: tuple[OtherScenario, ...] = ()
     _gathered: bool = False
-    refusal: Refused | None = None
+    refusal: RunAborted | None = None
+
+    def __post_init__(self) -> None:
+        self._journal = Journal(self.folder.path / JOURNAL)
 
     # -- events --------------------------------------------------------------------------------
 
-    def collected(self, trials: Mapping[str, Collected]) -> None:
+    def collected(self, trials: Mapping[str, CollectedTrial]) -> None:
         self._trials = {trial.key: trial for trial in trials.values()}
         self._gathered = True
+        self._note_shard()
         self.progress.expect(trials)
         self.display.status(self.progress.sentence())
 
-    def started(self, trial: Collected) -> None:
+    def started(self, trial: CollectedTrial) -> None:
         self.progress.start(trial)
         self.display.status(self.progress.sentence())
         self.write_when_due()
 
     def ended(self, result: TrialResult) -> None:
-        if result.provisional and result.key in self._results:
+        if result.from_controller and result.key in self._results:
             return
         self._results[result.key] = result
+        self._journal.append(result)
         if result.refusal and self.refusal is None:
-            self.refusal = Refused(result.refusal, result.refusal_code)
+            self.refusal = RunAborted(result.refusal, result.refusal_code)
         self._note_stack(result)
         self.progress.end(result)
         self._unwritten = True
         self.write_when_due()
-        self._show(result, self.scorecard())
+        self._publish(result)
         self.display.status(self.progress.sentence())
 
     def close(self) -> None:
-        """Enter what never ran although it was to: no clause is closed by the scenarios it lacks."""
+        """Record trials that did not run as failed, so that their clauses are not closed."""
         for key, trial in self._trials.items():
             if key not in self._results:
-                reason = "it was not run: the workers that were to run it died"
-                self.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
+                reason = "it was not run: its workers died"
+                self.ended(TrialResult.failed(trial.scenario, trial.trial, trial.clauses, reason))
 
     def noticed(self, message: str) -> None:
         self.display.line(Text(message, style="dim"))
@@ -101,22 +113,28 @@ class RunBook:
     def troubled(self, message: str) -> None:
         if message not in self._errors:
             self._errors.append(message)
-            self.display.line(Text(f"error  {clean(message)}", style="yellow"))
+            self.reports.publish(ErrorReported(message))
 
     def write_when_due(self, *, now: bool = False) -> None:
         """Write the scorecard if something has changed, at most every `WRITE_EVERY_S` seconds.
 
+        A large scorecard is written less often: writing takes at most `WRITE_SHARE` of the run's time. No
+        result is lost, because every trial is in the journal.
+
         Args:
-            now: write what has changed whenever the last time was.
+            now: write changes regardless of the last write.
         """
-        if self._unwritten and (now or time.monotonic() - self._written_at >= WRITE_EVERY_S):
+        begun = time.monotonic()
+        wait_s = max(WRITE_EVERY_S, self._write_took_s / WRITE_SHARE)
+        if self._unwritten and (now or begun - self._written_at >= wait_s):
             self.folder.write(self.scorecard())
             self._unwritten, self._written_at = False, time.monotonic()
+            self._write_took_s = self._written_at - begun
 
     # -- what it knows -------------------------------------------------------------------------
 
     def scorecard(self, *, complete: bool = False, aborted: str = "") -> Scorecard:
-        """The scorecard so far."""
+        """Return the scorecard so far."""
         own = self.own_results()
         bound = {
             clause
@@ -124,12 +142,14 @@ class RunBook:
             if trial.trial.variant != CANARY
             for clause in trial.clauses
         }
+        bound.update(clause for other in self._elsewhere for clause in other.clauses)
         return assemble(
             self.run,
             self.selection,
             [_scenario_run(result) for result in own],
             bound=bound,
             absent=self._absent(),
+            in_part=self._in_part(),
             complete=complete,
             aborted=aborted,
             canary=self._canary(complete=complete),
@@ -137,12 +157,50 @@ class RunBook:
         )
 
     def _absent(self) -> Mapping[str, str]:
-        """Why not every scenario of a clause is among those collected; nothing before there were any."""
+        """Return the clauses with a scenario that was not collected, with the reason; empty before
+        collection."""
         there: dict[str, Sequence[str]] = {}
         for trial in self._trials.values():
             if trial.trial.variant != CANARY:
                 there[trial.scenario] = trial.family
+        for other in self._elsewhere:
+            there[other.scenario] = other.family
         return absences(self.expected, there.items()) if self._gathered else {}
+
+    def _note_shard(self) -> None:
+        """Add the scenarios of each clause in all shards to the run."""
+        if self.run.shard is None:
+            return
+        self._elsewhere = read_elsewhere(self.folder.path)
+        here = [
+            (trial.scenario, trial.clauses)
+            for trial in self._trials.values()
+            if trial.trial.variant != CANARY
+        ]
+        scenarios: dict[str, list[str]] = {}
+        for scenario, clauses in sorted([*here, *((one.scenario, one.clauses) for one in self._elsewhere)]):
+            for clause in clauses:
+                scenarios.setdefault(clause, []).append(scenario)
+        known = {clause: tuple(names) for clause, names in sorted(scenarios.items())}
+        self.run = replace(self.run, shard=replace(self.run.shard, scenarios=known))
+
+    def _in_part(self) -> Mapping[str, str]:
+        """Return the clauses that this shard alone cannot close, as other shards have scenarios, with the
+        reason."""
+        shard = self.run.shard
+        if shard is None:
+            return {}
+        elsewhere = {one.scenario for one in self._elsewhere}
+        index, of = shard.present[0], shard.of
+        found: dict[str, str] = {}
+        for clause, names in shard.scenarios.items():
+            here = sum(name not in elsewhere for name in names)
+            if here < len(names):
+                found[clause] = (
+                    f"{IN_PART}shard {index}/{of} has {here} of {len(names)} scenarios; merge the shards "
+                    "with `overbooked report RUN RUN ...`"
+                )
+        return found
 
     def _canary(self, *, complete: bool) -> Canary | None:
         if self.canary is None:
@@ -153,7 +211,7 @@ class RunBook:
                 reasons = dict.fromkeys(r.reason for r in result.results if r.reason)
                 verdict, reason = (Verdict.OPEN, "") if opened else (result.verdict, "; ".join(reasons))
                 if opened and without_effect(result):
-                    # What sings has to be the mutant.
+                    # The clause must have been opened by the mutant's code.
                     verdict, reason = Verdict.INCONCLUSIVE, f"{', '.join(opened)} open without it"
                 return Canary(self.canary, verdict, opened, reason, result.duration_s)
         if not complete:
@@ -167,49 +225,49 @@ class RunBook:
             )
 
     def own_results(self) -> list[TrialResult]:
-        """What came of the trials so far, the canary's left out."""
+        """Return the results of the trials so far, without the canary's."""
         return [result for result in self._results.values() if result.trial.variant != CANARY]
 
     def spent(self) -> Mapping[str, float]:
-        """Seconds by scenario, on the run's own variant."""
+        """Return the seconds of each scenario on the run's own variant."""
         return {
             result.scenario: result.duration_s
             for result in self._results.values()
             if result.trial.variant != CANARY
         }
 
-    # -- what people see -----------------------------------------------------------------------
+    # -- events for the reports ----------------------------------------------------------------
 
-    def _show(self, result: TrialResult, scorecard: Scorecard) -> None:
+    def _publish(self, result: TrialResult) -> None:
         if self.refusal is not None:
-            return  # its words are the last and the only ones
-        if not self._headed and self.run.versions:
-            self._headed = True
-            self.display.line(heading_line(scorecard))
+            return  # the command reports only why the run was refused
+        starts = not self._started and bool(self.run.versions)
+        canary = result.trial.variant == CANARY
+        ended = [] if canary else self._ended_by(result)
+        if not (starts or canary or ended):
+            return  # building a scorecard after each of many trials is expensive
+        scorecard = self.scorecard()
+        if starts:
+            self._started = True
+            self.reports.publish(RunStarted(scorecard))
         if result.trial.variant == CANARY:
-            # One that does not sing is told at the end: until then it may be the stack's fault.
-            if result.verdict is Verdict.OPEN:
-                self.display.line(canary_text(scorecard))
+            self.reports.publish(CanaryJudged(scorecard))
             return
-        for gap in self.selection.gaps:
-            if self._whole(gap):
-                self._show_gap(scorecard.gap(gap.id), scorecard)
+        for gap in ended:
+            self._judged.add(gap.id)
+            self.reports.publish(GapJudged(scorecard.gap(gap.id), scorecard))
 
-    def show_rest(self, scorecard: Scorecard) -> None:
-        """Show what was not shown yet: a silent canary, gaps that never ended or nobody could judge."""
-        if scorecard.canary is not None and not scorecard.canary.sings:
-            self.display.line(canary_text(scorecard))
-        for gap in scorecard.gaps:
-            begun = any(clause.evidence for clause in gap.clauses) or gap.verdict is Verdict.INCONCLUSIVE
-            if begun or self.selection.narrowed:
-                self._show_gap(gap, scorecard)
-        silent = len(scorecard.gaps) - len(self._shown)
-        if silent:
-            noun = "gap has" if silent == 1 else "gaps have"
-            self.display.line(Text(f"{silent} {noun} no scenario yet: overbooked list", style="dim"))
+    def _ended_by(self, result: TrialResult) -> list[Gap]:
+        """Return the gaps whose last trial this was."""
+        judged = {each.clause.rpartition(".")[0] for each in result.results}
+        return [
+            gap
+            for gap in self.selection.gaps
+            if gap.id in judged and gap.id not in self._judged and self._whole(gap)
+        ]
 
     def _whole(self, gap: Gap) -> bool:
-        """Whether every trial that judges a clause of the gap has ended, and there was one."""
+        """Return whether the gap has trials and all of them have ended."""
         names = {clause.name for clause in gap.clauses}
         keys = [
             key
@@ -217,17 +275,6 @@ class RunBook:
             if trial.trial.variant != CANARY and names.intersection(trial.clauses)
         ]
         return bool(keys) and all(key in self._results for key in keys)
-
-    def _show_gap(self, gap: GapScore, scorecard: Scorecard) -> None:
-        if gap.id in self._shown:
-            return
-        self._shown.add(gap.id)
-        if gap.theme != self._theme:
-            self._theme = gap.theme
-            self.display.line(Text(gap.theme, style="bold"))
-        self.display.line(gap_line(gap))
-        if evidence := gap_evidence(gap, scorecard):
-            self.display.line(evidence)
 
 
 def _scenario_run(result: TrialResult) -> ScenarioRun:

@@ -1,4 +1,4 @@
-"""What a run with a mutant came to: found, not found, or never at work."""
+"""The outcome of a run with a mutant: found, not found, or without effect."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from overbooked.verdicts.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What is said of the mutant, the exit code that it asks for, and whether all is as it should be.
+    """The sentence about the mutant, its exit code, and whether it was found.
 
-    `found` is true as well where nothing that the mutant breaks was asked.
+    `found` is also true if no clause that the mutant breaks was requested.
     """
 
     sentence: str
@@ -25,12 +25,12 @@ class Conclusion:
 
 
 def concluded(mutant: Mutant, asked: Collection[str], results: Sequence[TrialResult]) -> Conclusion:
-    """Whether the mutant opened the clauses that it must break.
+    """Conclude whether the mutant opened the clauses that it must break.
 
     Args:
-        mutant: as the catalog has it.
-        asked: the clauses that were asked in the run.
-        results: of the trials on the mutant.
+        mutant: the mutant in the catalog.
+        asked: the requested clauses of the run.
+        results: the results of the trials on the mutant.
     """
     name = mutant.name
     expected = [clause for clause in mutant.breaks if clause in asked]
@@ -73,12 +73,12 @@ def concluded(mutant: Mutant, asked: Collection[str], results: Sequence[TrialRes
 
 
 def receipts_of(results: Sequence[TrialResult]) -> list[MutantReceipt]:
-    """The receipts that trials on a mutant have brought."""
+    """Return the receipts of trials on a mutant."""
     return [MutantReceipt.from_dict(each.stack["receipt"]) for each in results if "receipt" in each.stack]
 
 
 def without_effect(result: TrialResult) -> bool:
-    """Whether nothing of the mutant was at work during a trial, as its receipt says."""
+    """Return whether the mutant was inactive during a trial, according to its receipt."""
     return any(receipt.without_effect for receipt in receipts_of([result]))
 
 

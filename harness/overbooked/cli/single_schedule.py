@@ -1,4 +1,4 @@
-"""One order of a race, by hand: run, drawn and judged, and never taken for more than one order."""
+"""Runs, draws and judges one schedule of a race; the result does not count as an exploration."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from overbooked.cli.display import Display
-from overbooked.cli.exploration_progress import Watching
-from overbooked.cli.interrupted import Refused
-from overbooked.cli.options import Said
+from overbooked.cli.exploration_progress import ExplorationProgress
+from overbooked.cli.options import ResolvedSettings
+from overbooked.cli.terminal import RunAborted
 from overbooked.errors import ExitCode, HarnessError
 from overbooked.reporting.console import finding_text
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial
 from overbooked.runs.plan import Plan
 from overbooked.runs.result import TrialResult
-from overbooked.runs.session import hold
+from overbooked.runs.session import run_session
 from overbooked.traces.terminal import LanesOnTerminal
 from overbooked.traces.trace import Trace
 from overbooked.verdicts.evidence import ClauseResult
@@ -33,27 +33,27 @@ CODES = {
 
 
 @dataclass
-class OneOrder:
-    """Hears how a session of one order goes."""
+class SingleScheduleListener:
+    """Receives the events of a session that runs one schedule."""
 
     display: Display
     ruled: ClauseResult | None = None
     scenario: str = ""
-    refusal: Refused | None = None
+    refusal: RunAborted | None = None
     errors: list[str] = field(default_factory=list)
 
-    def collected(self, trials: Mapping[str, Collected]) -> None:
-        """Say which scenario it is."""
+    def collected(self, trials: Mapping[str, CollectedTrial]) -> None:
+        """Show the scenario."""
         for trial in trials.values():
             self.scenario = trial.scenario
             self.display.line(Text(trial.scenario, style="dim"))
 
-    def started(self, trial: Collected) -> None:
+    def started(self, trial: CollectedTrial) -> None:
         self.display.status(trial.scenario)
 
     def ended(self, result: TrialResult) -> None:
         if result.refusal:
-            self.refusal = Refused(result.refusal, result.refusal_code)
+            self.refusal = RunAborted(result.refusal, result.refusal_code)
         elif result.results:
             self.ruled = min(result.results, key=lambda each: SEVERITY.index(each.verdict))
 
@@ -65,18 +65,20 @@ class OneOrder:
         self.display.line(Text(f"error  {message}", style="yellow"))
 
 
-def run_one_order(plan: Plan, said: Said, watching: Watching, display: Display) -> tuple[int, dict[str, Any]]:
-    """Run the one order that a plan's orders ask for, and show it.
+def run_single_schedule(
+    plan: Plan, said: ResolvedSettings, watching: ExplorationProgress, display: Display
+) -> tuple[int, dict[str, Any]]:
+    """Run the one schedule that a plan requests, and show it.
 
     Returns:
-        The exit code, and what came of it, JSON-compatible.
+        The exit code and the result, JSON-compatible.
 
     Raises:
-        HarnessError: it cannot be run, or nothing explores what was named.
-        KeyboardInterrupt: by Ctrl-C; everything that was started is gone.
+        HarnessError: the schedule cannot be run, or no scenario explores the named clauses.
+        KeyboardInterrupt: Ctrl-C was pressed, and the cleanup is complete.
     """
-    heard = OneOrder(display)
-    ended = hold(plan, said.settings.scenarios, workers=0, listener=heard, watcher=watching)
+    heard = SingleScheduleListener(display)
+    ended = run_session(plan, said.settings.scenarios, workers=0, listener=heard, watcher=watching)
     if heard.refusal is not None:
         raise heard.refusal
     if ended.interrupted:
@@ -117,7 +119,7 @@ def _verdict(ruled: ClauseResult, display: Display) -> None:
     elif ruled.finding is None:
         display.line(Text(f"{ruled.clause} {ruled.verdict}: {ruled.reason}", style="yellow"))
     else:
-        # The lanes stand above already, as wide as the terminal.
+        # The lanes were already printed above in the width of the terminal.
         details = {name: value for name, value in ruled.finding.details.items() if name != "lanes"}
         finding = replace(ruled.finding, details=details, operations=())
         display.line(Text(f"{ruled.clause} {ruled.verdict.value.upper()} under this order", style="bold red"))

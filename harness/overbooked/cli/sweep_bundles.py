@@ -1,4 +1,4 @@
-"""Writes the findings of a sweep by itself as replay bundles; those of scenarios are `bundling`'s."""
+"""Writes the findings of `overbooked sweep` as replay bundles; `plugin.bundle_writer` writes a scenario's."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from overbooked import __version__
-from overbooked.bundles.fingerprints import fits_of
-from overbooked.bundles.schema import Bundle, Made, Recording
+from overbooked.bundles.fingerprints import fingerprints_of
+from overbooked.bundles.schema import Bundle, Origin
 from overbooked.config import Settings
 from overbooked.descriptor import Descriptor
 from overbooked.errors import GapFound
-from overbooked.fault_points.results import Sweep
-from overbooked.interleavings.evidence import RECORDING, recorded_faults
-from overbooked.plugin.bundle_writer import expected_of, written
+from overbooked.fault_points.evidence import record
+from overbooked.fault_points.results import SweepResult
+from overbooked.plugin.bundle_writer import expected_of, write_or_explain
+from overbooked.recording import Recording
 from overbooked.stacks.base.protocol import Stack
 
 
 @dataclass(frozen=True, slots=True)
-class SweepBundling:
+class SweepBundleWriter:
     """Writes the bundles of one `overbooked sweep`.
 
     Args:
-        mutant: what the stack serves; None: the system as it is.
-        seed: of the sweep.
-        folder: of the run, whose name is the run's id.
-        start: paths in commands are relative to this folder, where they can be.
-        config: the settings file that the sweep was given.
+        mutant: name of the mutant that the stack runs; None: none.
+        seed: the seed of the sweep.
+        folder: the folder of the run; its name is the run's id.
+        start: paths in commands are relative to this folder if possible.
+        config: the settings file of the sweep.
     """
 
     settings: Settings
@@ -39,19 +40,19 @@ class SweepBundling:
     start: Path
     config: Path | None = None
 
-    def kept(self, swept: Sweep, stack: Stack) -> Mapping[str, Mapping[str, str]]:
-        """For each finding `{"replay": COMMAND}`, or `{"no bundle": WHY}` where none could be written.
+    def kept(self, swept: SweepResult, stack: Stack) -> Mapping[str, Mapping[str, str]]:
+        """Return for each finding `{"replay": COMMAND}`, or `{"no bundle": WHY}` if writing failed.
 
-        Empty for what was found without any fault: there is nothing to carry out again.
+        Empty for a finding without a fault, because there is no fault plan to replay.
         """
         return {aspect: self._written(swept, aspect, gap, stack) for aspect, (_, gap) in swept.found.items()}
 
-    def _written(self, swept: Sweep, aspect: str, gap: GapFound, stack: Stack) -> Mapping[str, str]:
-        recorded = recorded_faults(swept, aspect).get(RECORDING)
+    def _written(self, swept: SweepResult, aspect: str, gap: GapFound, stack: Stack) -> Mapping[str, str]:
+        recorded = record(swept, aspect)
         if recorded is None:
             return {}
-        return written(
-            lambda: self._bundle(Recording.model_validate(recorded), gap, stack),
+        return write_or_explain(
+            lambda: self._bundle(recorded.recording, gap, stack),
             self.folder,
             f"{swept.journey}.{aspect}",
             settings=self.settings,
@@ -64,7 +65,7 @@ class SweepBundling:
             clause="",
             scenario="",
             command="",
-            made=Made(
+            made=Origin(
                 run=self.folder.name,
                 at=datetime.now(UTC),
                 seed=self.seed,
@@ -75,7 +76,7 @@ class SweepBundling:
                 replicas=len(stack.replicas),
                 versions={"Overbooked": __version__, **stack.versions},
             ),
-            fits=fits_of(
+            fits=fingerprints_of(
                 "",
                 "",
                 self.mutant,

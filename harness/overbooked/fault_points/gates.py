@@ -1,4 +1,4 @@
-"""The gates of a stack's links, as a sweep engages them."""
+"""Access to the gates of a stack's links, for explorations and sweeps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from overbooked.errors import NotSupported
+from overbooked.part_names import accept_name
 from overbooked.stacks.base.protocol import Stack
 from overbooked.wire.gate.boundary import Gatekeeper
 
@@ -18,9 +19,10 @@ class Gated(Protocol):
 
 
 def require_store(stack: Stack) -> None:
-    """Refuse to explore or sweep a system whose bookings are kept where no link leads.
+    """Refuse to explore or sweep a system if no link leads to the store of its bookings.
 
-    What is ordered or failed there would be everything but the statements that matter.
+    Without one, the relevant statements can be neither ordered nor failed.
+
 
     Raises:
         NotSupported: the clause is not covered on this system.
@@ -29,9 +31,9 @@ def require_store(stack: Stack) -> None:
         return
     there = ", ".join(sorted(stack.links)) or "none"
     advice = (
-        "where it keeps them in a PostgreSQL, lead it through us and declare [external.links] 'app->postgres'"
+        "if it keeps them in PostgreSQL, route it through the relay; declare [external.links] 'app->postgres'"
         if stack.kind == "external"
-        else "where it keeps them in PostgreSQL or Redis, describe [database], or [redis] with store = true"
+        else "if it keeps them in PostgreSQL or Redis, describe [database], or [redis] with store = true"
     )
     raise NotSupported(
         f"needs a link to the store of the system's bookings, and its links are: {there}; {advice}"
@@ -39,14 +41,14 @@ def require_store(stack: Stack) -> None:
 
 
 def gated(stack: Stack, names: Sequence[str]) -> list[Gated]:
-    """The links of these names that the stack has, each with its gate.
+    """Return the links of the stack with these names; a name that it does not have is skipped.
 
     Raises:
-        NotSupported: one has no gate.
+        NotSupported: one of the links has no gate.
     """
     links: list[Gated] = []
     for name in names:
-        link = stack.links.get(name)
+        link = stack.links.get(accept_name(name, "the links of a sweep"))
         if link is None:
             continue
         if not isinstance(link, Gated):

@@ -1,4 +1,4 @@
-"""Journeys that can be run again and again, each time with another fault."""
+"""The interface of a journey that can be swept, i.e. run repeatedly with a different fault each time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from overbooked.errors import GapFound
 
 @dataclass(slots=True)
 class Findings:
-    """What oracles found in one run, the first for each aspect (`money`, `holds` ...)."""
+    """The findings of the oracles in one run: the first of each aspect (`money`, `holds` ...)."""
 
     by_aspect: dict[str, GapFound] = field(default_factory=dict)
 
     def add(self, aspect: str, found: GapFound) -> None:
-        """Keep it, unless something was found in this aspect before."""
+        """Add a finding, unless the aspect already has one."""
         self.by_aspect.setdefault(aspect, found)
 
     def __bool__(self) -> bool:
@@ -24,74 +24,74 @@ class Findings:
 
 
 class Mark(Protocol):
-    """Says at which step a journey is from now on."""
+    """A callback that records the step that a journey has reached."""
 
     def __call__(self, step: str) -> None: ...
 
 
-class Trial(Protocol):
-    """One run of a journey, on things of its own, so that what becomes of them is its doing alone."""
+class JourneyRun(Protocol):
+    """One run of a journey. It uses its own objects, so that their state results from this run alone."""
 
-    # Whether its client comes back only after recovery has been there; set by the sweep, so that of
-    # faults that lie side by side one is found by the client and the next by recovery.
+    # Whether the client retries only after recovery. The sweep alternates the value, so that of two
+    # neighbouring faults the client handles one and recovery the other.
     patient: bool
 
     @property
     def findings(self) -> Findings: ...
 
     async def ready(self) -> None:
-        """What has to be done right before it is played, and is no part of it."""
+        """Prepare what must be fresh when the run begins. This is not part of the journey."""
 
     async def play(self, replica: int, mark: Mark) -> None:
-        """Do the journey at a replica, as a client does who tries again; returns when he has an answer,
-        or has given up for now."""
+        """Run the journey at a replica with a client that retries, until it has an answer or gives
+        up for now."""
 
     async def glance(self) -> None:
-        """Look at durable state as it is, before anything recovers; adds to `findings`."""
+        """Judge durable state before recovery, and add to `findings`."""
 
     @property
     def undecided(self) -> bool:
-        """Whether anything is left for recovery to do."""
+        """Whether recovery has anything left to do."""
 
     @property
     def done(self) -> bool:
-        """Whether the journey came to the end that it has when nothing disturbs it."""
+        """Whether the journey ended as it does without a fault."""
 
     async def recover(self, replica: int, way: str) -> None:
-        """Let this trial be taken up again in one of `Journey.recoveries`; what fails is tried again,
-        as a client and a timer do."""
+        """Resume this run in one of the ways of `Journey.recoveries`; retry failed requests, as a client or a
+        timer does."""
 
 
 class Journey(Protocol):
-    """A journey, its trials and how they end."""
+    """A journey: how its runs are prepared, recovered and judged."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def links(self) -> Sequence[str]:
-        """Whose boundaries are its fault points."""
+        """The links whose boundaries are the fault points of the journey."""
 
     @property
     def replica(self) -> int | None:
-        """The only replica that it can be done at; None when any will do."""
+        """The index of the only replica that the journey can use; None: any."""
 
     @property
     def aspects(self) -> Mapping[str, str]:
-        """What it is judged for: a short name, and what it says."""
+        """The aspects by which the journey is judged: short name to sentence."""
 
-    async def prepare(self, n: int) -> Sequence[Trial]:
-        """Make ready for `n` trials; nothing of it is part of the journey."""
+    async def prepare(self, n: int) -> Sequence[JourneyRun]:
+        """Prepare `n` runs; this is not part of the journey."""
 
     async def probe(self, replica: int) -> None:
-        """A small request that needs what the journey needs of the service; whatever comes of it."""
+        """Send a small request that crosses the same links as the journey; its answer does not matter."""
 
     @property
     def recoveries(self) -> Sequence[str]:
-        """The ways in which one trial can be taken up again, e.g. by its client, by a job."""
+        """The ways in which a run can be resumed, e.g. by its client or by a job."""
 
     async def later(self) -> None:
-        """Let so much time pass that a trial may be taken up again."""
+        """Advance the clock far enough that a run may be resumed."""
 
     async def finish(self, trials: Sequence[Any]) -> None:
-        """Let recovery and reconciliation finish for all of these together, and judge each."""
+        """Run recovery and reconciliation for all of these together, and judge each."""

@@ -1,4 +1,4 @@
-"""Which faults a sweep injects: every one that makes sense, or a sample of them. Pure."""
+"""Chooses the faults of a sweep: every possible one, or a sample. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from overbooked.fault_points.points import (
     KILLS,
+    SILENCES,
     Crossing,
     FaultPlan,
     FaultPoint,
@@ -16,15 +17,18 @@ from overbooked.fault_points.points import (
     spread,
     why_not,
 )
-from overbooked.fault_points.results import Cell, Outcome, Sweep
+from overbooked.fault_points.results import SweepCell, SweepOutcome, SweepResult
 from overbooked.wire.gate.boundary import FaultKind
+
+STALLS = frozenset({FaultKind.STALL}) | SILENCES
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """How many faults a sweep spends on each class of kinds, spread evenly; None is every one.
+    """The number of faults of each class that a sweep injects, spread evenly over the journey; None: all.
 
-    A stall costs a time-out of the service's, a kill its start, a fault upon a fault two runs.
+    A stall or a silence costs time-outs of the service, a kill costs a start, and a second-order fault costs
+    two runs.
     """
 
     plain: int | None = None
@@ -33,61 +37,63 @@ class Quotas:
     upon_faults: int | None = 0
 
     def of(self, kind: FaultKind) -> int | None:
-        """The quota a kind shares with others of its class."""
+        """Return the quota that a kind shares with the others of its class."""
         if kind in KILLS:
             return self.kills
-        return self.stalls if kind is FaultKind.STALL else self.plain
+        return self.stalls if kind in STALLS else self.plain
 
 
 def plans_of(
-    sweep: Sweep, crossings: Sequence[Crossing], *, killable: bool
+    sweep: SweepResult, crossings: Sequence[Crossing], *, killable: bool
 ) -> Iterator[tuple[FaultPlan, str]]:
-    """Every plan of a sweep, kind by kind, with why it makes no sense; "" where it does."""
+    """Yield every plan of a sweep, kind by kind, with the reason if it is impossible, else ""."""
     for kind in sweep.kinds:
         for point, crossing in zip(sweep.points, crossings, strict=True):
             yield plan_for(sweep.journey, point, kind, crossing), why_not(crossing, kind, killable=killable)
 
 
 def planned(
-    sweep: Sweep,
+    sweep: SweepResult,
     crossings: Sequence[Crossing],
     *,
     quotas: Quotas,
     rng: random.Random,
     killable: bool,
 ) -> list[FaultPlan]:
-    """The faults to be injected; what cannot be, or is not this time, is entered as such."""
+    """Return the faults to inject; those that are impossible or beyond the quota are added to the sweep."""
     possible: list[FaultPlan] = []
     for plan, why in plans_of(sweep, crossings, killable=killable):
         if why:
-            sweep.add(Cell(plan, Outcome.NOT_APPLICABLE, why))
+            sweep.add(SweepCell(plan, SweepOutcome.NOT_APPLICABLE, why))
         else:
             possible.append(plan)
     chosen: list[FaultPlan] = []
-    for kinds in (KILLS, {FaultKind.STALL}, set(sweep.kinds) - KILLS - {FaultKind.STALL}):
+    for kinds in (KILLS, STALLS, set(sweep.kinds) - KILLS - STALLS):
         plans = [plan for plan in possible if plan.kind in kinds]
         if plans:
             chosen += sampled(plans, crossings, quotas.of(plans[0].kind), rng)
     taken = set(chosen)
     for plan in possible:
         if plan not in taken:
-            sweep.add(Cell(plan, Outcome.NOT_RUN, "beyond the budget"))
+            sweep.add(SweepCell(plan, SweepOutcome.NOT_RUN, "beyond the budget"))
     return chosen
 
 
 def sampled(
     plans: Sequence[FaultPlan], crossings: Sequence[Crossing], quota: int | None, rng: random.Random
 ) -> list[FaultPlan]:
-    """As many of one class of kinds as may be, those first that strike right after an effect."""
-    first = preferred(plans, crossings)
-    if quota is None or not first:
-        return spread(plans, quota, rng)
-    taken = spread(first, quota, rng)
-    others = [plan for plan in plans if plan not in first]
-    return taken + spread(others, quota - len(taken), rng)
+    """Return a sample of one class of kinds; faults right after an effect come first, and among them those
+    after an effect in another service."""
+    if quota is None:
+        return list(plans)
+    taken: list[FaultPlan] = []
+    for tier in (preferred(plans, crossings, outside=True), preferred(plans, crossings), plans):
+        left = [plan for plan in tier if plan not in taken]
+        taken += spread(left, quota - len(taken), rng)
+    return taken
 
 
 def plan_for(journey: str, point: FaultPoint, kind: FaultKind, crossing: Crossing) -> FaultPlan:
-    """The plan of one fault at one point."""
-    code = error_code(crossing.boundary) if kind is FaultKind.ERROR else ""
+    """Return the plan of one fault at one point."""
+    code = error_code(crossing.boundary) if kind in (FaultKind.ERROR, FaultKind.REFUSING) else ""
     return FaultPlan(journey, point, kind, code)

@@ -1,8 +1,8 @@
-"""Fault points: every boundary of a journey, times every kind of fault that makes sense there. Pure.
+"""Fault points: the boundaries of a journey at which faults can be injected. Pure.
 
-One clean run of a journey is recorded; each boundary that it crossed is a point. A point is found again
-in another run by what it is (link and shape) and how often that came before, so that a run which crosses
-a few boundaries more, because a pool had to connect anew, is still struck where it was meant to be.
+One clean run of a journey is recorded; each boundary that it crosses is a point. In another run a point is
+identified by its link, its shape and the number of the occurrence, so that the fault is injected at the right
+boundary even if the run crosses more boundaries, e.g. because a pool reconnects.
 """
 
 from __future__ import annotations
@@ -20,36 +20,63 @@ from overbooked.wire.gate.boundary import Boundary, FaultKind, Reply, WireProtoc
 T = TypeVar("T")
 
 KILLS = frozenset({FaultKind.KILL_BEFORE, FaultKind.KILL_AFTER})
+# The faults that last until the caller's own retries are over: after its time-outs, or at once.
+SILENCES = frozenset({FaultKind.SILENT, FaultKind.LOST_THEN_SILENT})
+OUTAGES = frozenset({FaultKind.CALL_LOST, FaultKind.DOWN, FaultKind.LOST_THEN_DOWN, FaultKind.REFUSING})
+# What each does to the messages after the first, on the same link.
+AFTERWARDS: Mapping[FaultKind, FaultKind] = {
+    FaultKind.CALL_LOST: FaultKind.RESET_BEFORE,
+    FaultKind.DOWN: FaultKind.RESET_BEFORE,
+    FaultKind.LOST_THEN_DOWN: FaultKind.RESET_BEFORE,
+    FaultKind.REFUSING: FaultKind.ERROR,
+    FaultKind.SILENT: FaultKind.STALL,
+    FaultKind.LOST_THEN_SILENT: FaultKind.STALL,
+}
+# The faults of a message that is executed, and those of one that is not.
+_EXECUTED = frozenset(
+    {
+        *(FaultKind.KILL_AFTER, FaultKind.ANSWER_LOST, FaultKind.CALL_LOST),
+        *(FaultKind.LOST_THEN_DOWN, FaultKind.LOST_THEN_SILENT),
+    }
+)
+_REFUSED = frozenset({FaultKind.ERROR, FaultKind.DOWN, FaultKind.REFUSING, FaultKind.SILENT})
 EVERY_KIND: Sequence[FaultKind] = tuple(FaultKind)
-# What a link's server says of itself when it fails: an I/O error of PostgreSQL's, Redis out of memory, and
-# an HTTP server that is overloaded. None of them invites an immediate retry, as a deadlock would.
+# The error of each protocol's server: an I/O error of PostgreSQL, Redis out of memory, an overloaded HTTP
+# server. None of them suggests an immediate retry, as a deadlock would.
 ERROR_CODES: Mapping[str, str] = {"postgres": "58030", "redis": "OOM", "http": "503"}
 
-# What leaves nothing behind when it is executed by itself.
+# Statements without a lasting effect when they are executed outside a transaction.
+_BEGINS = frozenset({"BEGIN", "START"})
 _PASSING = frozenset({"BEGIN", "ROLLBACK", "SELECT", "SHOW", "SET", "START", "SAVEPOINT", "RELEASE", "FETCH"})
+_KEY = "idempotency-key"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REDIS_READS = frozenset({"GET", "MGET", "EXISTS", "TTL", "PTTL", "PING", "HGET", "HGETALL", "SMEMBERS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A boundary that a recorded journey crossed, at which of its steps, and what it was answered."""
+    """A boundary that a recorded journey crossed, with the step of the journey and the reply."""
 
     boundary: Boundary
     step: str = ""
     reply: Reply | None = None
 
 
+def fingerprint_of(link: str, shape: str) -> str:
+    """Return the fingerprint of a boundary: the first twelve hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(f"{link}\n{shape}".encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class FaultPoint:
-    """One boundary of a journey, to be found again in another run of it.
+    """One boundary of a journey, identified in a way that holds in other runs.
 
     Args:
-        actor: whose journey, e.g. `checkout`.
-        ordinal: which boundary of the recorded journey it was, from 1.
-        link, shape: what it is; together its fingerprint.
-        nth: how many boundaries of this fingerprint had come up to it, itself included.
-        verb, step: for people: `COMMIT`, and at which request of the journey.
+        actor: the journey, e.g. `checkout`.
+        ordinal: its position in the recorded journey, from 1.
+        link, shape: together its fingerprint.
+        nth: the occurrence of this fingerprint, from 1.
+        verb, step: for display: `COMMIT`, and the step of the journey.
     """
 
     actor: str
@@ -62,24 +89,24 @@ class FaultPoint:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that stand for link and shape."""
-        return hashlib.sha256(f"{self.link}\n{self.shape}".encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that identify link and shape."""
+        return fingerprint_of(self.link, self.shape)
 
     @property
     def place(self) -> str:
-        """In a few words, for tables: link and verb."""
+        """Link and verb, for tables."""
         return f"{self.link} {self.verb}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """What is done in one run of a journey: one fault, or one more while it recovers from the first.
+    """The faults of one run of a journey: one, or a second one during the recovery from the first.
 
     Args:
         journey: its name.
-        point, kind: where, and what.
+        point, kind: the first fault and where it is injected.
         code: of an ERROR: SQLSTATE, the first word of Redis' error, or HTTP status.
-        second, second_kind: a boundary of the recovery, numbered from its beginning, and what is done there.
+        second, second_kind: a boundary of the recovery, numbered from its start, and the fault there.
     """
 
     journey: str
@@ -98,7 +125,7 @@ class FaultPlan:
 
 
 def points_of(actor: str, crossings: Iterable[Crossing]) -> list[FaultPoint]:
-    """The points of a recorded journey, in its order."""
+    """Return the points of a recorded journey, in order."""
     seen: Counter[tuple[str, str]] = Counter()
     points = []
     for ordinal, crossing in enumerate(crossings, 1):
@@ -119,24 +146,35 @@ def points_of(actor: str, crossings: Iterable[Crossing]) -> list[FaultPoint]:
 
 
 def why_not(crossing: Crossing, kind: FaultKind, *, killable: bool) -> str:
-    """Why a kind makes no sense at a boundary, "" when it does.
+    """Return why a kind of fault is impossible at a boundary; "" if it is possible.
 
     Args:
-        killable: whether the service is a process that we may kill.
+        killable: whether the service is a process that the harness may kill.
     """
     if kind in KILLS and not killable:
-        return "the service is no process of ours that could be killed"
-    if kind is FaultKind.ERROR and crossing.boundary.verb.upper() == "ROLLBACK":
-        return "a server does not refuse to roll back"
+        return "the service is not a process that the harness started"
+    if kind in (FaultKind.ERROR, FaultKind.REFUSING) and is_rollback(crossing.boundary):
+        return "a server does not refuse a rollback"
     if kind is FaultKind.TRICKLE and crossing.reply is not None and crossing.reply.size_bytes < 2:
-        return "the answer is too short to come in pieces"
+        return "the answer is too short to be split"
     return ""
 
 
-def takes_effect(boundary: Boundary) -> bool:
-    """Whether something outlasts the service once this was executed, as far as the wire shows.
+def is_rollback(boundary: Boundary) -> bool:
+    """Return whether a boundary is a rollback, which no server refuses."""
+    return boundary.verb.upper() == "ROLLBACK"
 
-    Between two such boundaries every kill leaves the same behind: what was not committed is gone.
+
+def repeats(boundary: Boundary, first: Boundary) -> bool:
+    """Return whether a boundary is the same call again: of one shape and with the same idempotency key."""
+    same = (boundary.link, boundary.shape) == (first.link, first.shape)
+    return same and boundary.headers.get(_KEY) == first.headers.get(_KEY)
+
+
+def takes_effect(boundary: Boundary) -> bool:
+    """Return whether the boundary has a lasting effect, as far as the wire protocol shows.
+
+    Between two such boundaries every kill has the same result, because uncommitted work is lost.
     """
     verb = boundary.verb.upper()
     match boundary.protocol:
@@ -148,28 +186,45 @@ def takes_effect(boundary: Boundary) -> bool:
             return verb not in _REDIS_READS
 
 
-def preferred(plans: Sequence[FaultPlan], crossings: Sequence[Crossing]) -> list[FaultPlan]:
-    """Of some faults, those that strike right after something took effect.
+def preferred(
+    plans: Sequence[FaultPlan], crossings: Sequence[Crossing], *, outside: bool = False
+) -> list[FaultPlan]:
+    """Return the faults that come right after a lasting effect.
 
-    Kills there find the service dead in each state in which it can be; an answer lost, or an error at
-    the very next boundary, leaves it alive in each.
+    Kills at these points produce every durable state that a dead service can leave; lost answers, and errors
+    at the next boundary, produce every one that a live service can leave. If the next boundary begins a
+    transaction, the error at its first statement counts too: a service often repeats a failed BEGIN, and
+    then the work that follows the effect has not failed. An outage may also begin with the effect itself:
+    then the service has to decide without it.
+
+    Args:
+        outside: only those after an effect in another service, which no transaction undoes.
     """
-    effects = {n for n, crossing in enumerate(crossings, 1) if takes_effect(crossing.boundary)}
+    effects = {
+        n
+        for n, crossing in enumerate(crossings, 1)
+        if takes_effect(crossing.boundary)
+        and (not outside or crossing.boundary.protocol is WireProtocol.HTTP)
+    }
+    begins = {n for n, crossing in enumerate(crossings, 1) if crossing.boundary.verb.upper() in _BEGINS}
+    following = {n + 1 for n in effects}
+    following |= {n + 1 for n in following & begins}
     return [
         plan
         for plan in plans
-        if (plan.kind in (FaultKind.KILL_AFTER, FaultKind.ANSWER_LOST) and plan.point.ordinal in effects)
-        or (plan.kind is FaultKind.ERROR and plan.point.ordinal - 1 in effects)
+        if (plan.kind in _EXECUTED and plan.point.ordinal in effects)
+        or (plan.kind in _REFUSED and plan.point.ordinal in following)
+        or (plan.kind in AFTERWARDS and plan.point.ordinal in effects)  # also where it is not executed
     ]
 
 
 def error_code(boundary: Boundary) -> str:
-    """The code with which this boundary's server fails."""
+    """Return the error code of this boundary's server."""
     return ERROR_CODES.get(boundary.protocol.value, "")
 
 
 def spread(items: Sequence[T], k: int | None, rng: random.Random) -> list[T]:
-    """`k` of the items, spread evenly over them; all of them when there are no more, or `k` is None."""
+    """Return `k` of the items, spread evenly; all if there are no more than `k`, or if `k` is None."""
     if k is None or k >= len(items):
         return list(items)
     if k < 1:

@@ -1,4 +1,4 @@
-"""What came of a sweep: a matrix of points by kinds. Pure."""
+"""The result of a sweep: a matrix of points by kinds. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from overbooked.errors import GapFound
+from overbooked.fault_points.address import rerun_command
 from overbooked.fault_points.points import Crossing, FaultPlan, FaultPoint
 from overbooked.wire.gate.boundary import FaultKind
 
 
-class Outcome(StrEnum):
-    """What a fault at a point came to."""
+class SweepOutcome(StrEnum):
+    """The outcome of a fault at a point."""
 
     SAFE = "safe"
     VIOLATED = "violated"
@@ -24,24 +25,27 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SweepCell:
     """One fault at one point.
 
     Args:
-        plan: what was to be done.
-        outcome: what it came to; `why` says more where it is neither safe nor violated.
-        aspects: what was violated.
-        shifted: by how many boundaries the point had moved in this run.
+        plan: the fault.
+        outcome: the outcome of the fault.
+        why: the reason if the outcome is neither safe nor violated.
+        aspects: the violated aspects.
+        shifted: by how many boundaries the point was displaced in this run.
+        patient: whether the client retried only after recovery.
     """
 
     plan: FaultPlan
-    outcome: Outcome
+    outcome: SweepOutcome
     why: str = ""
     aspects: tuple[str, ...] = ()
     shifted: int = 0
+    patient: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-compatible."""
+        """Return the cell, JSON-compatible."""
         second = self.plan.second
         found: dict[str, Any] = {
             "point": self.plan.point.ordinal,
@@ -57,6 +61,8 @@ class Cell:
                 "nth": second.nth,
                 "kind": self.plan.second_kind.value,
             }
+        if self.outcome is SweepOutcome.VIOLATED:
+            found["again"] = rerun_command(self.plan, self.plan.journey, patient=self.patient)
         for name in ("why", "aspects", "shifted"):
             if value := getattr(self, name):
                 found[name] = list(value) if isinstance(value, tuple) else value
@@ -64,31 +70,31 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Sweep:
-    """A sweep of one journey, as far as it has come.
+class SweepResult:
+    """The results of a sweep of one journey so far.
 
     Args:
-        points: of the journey, in its order.
-        kinds: that were asked for, in their order.
-        broken_off: it was interrupted; what is entered stands, the rest was not run.
+        points: the points of the journey, in order.
+        kinds: the requested kinds, in order.
+        broken_off: whether the sweep was interrupted; existing cells are final, the rest was not run.
     """
 
     journey: str
     points: Sequence[FaultPoint]
     kinds: Sequence[FaultKind]
     broken_off: bool = False
-    cells: list[Cell] = field(default_factory=list)
-    second_order: list[Cell] = field(default_factory=list)
+    cells: list[SweepCell] = field(default_factory=list)
+    second_order: list[SweepCell] = field(default_factory=list)
     found: dict[str, tuple[FaultPlan | None, GapFound]] = field(default_factory=dict)
-    # Plans after which something was left for recovery to do.
+    # Plans that left work for recovery.
     undecided: list[FaultPlan] = field(default_factory=list)
     second_possible: int = 0
-    # Of plans that found something: how their journey was taken up again, and what it crossed.
+    # For plans with a finding: whether the client waited for recovery, and the boundaries of the run.
     patient: set[FaultPlan] = field(default_factory=set)
     crossed: dict[FaultPlan, Sequence[Crossing]] = field(default_factory=dict)
 
-    def add(self, cell: Cell) -> None:
-        """Enter what one plan came to."""
+    def add(self, cell: SweepCell) -> None:
+        """Add the outcome of one plan."""
         (self.cells if cell.plan.second is None else self.second_order).append(cell)
 
     def note(
@@ -100,12 +106,12 @@ class Sweep:
         patient: bool = False,
         crossed: Sequence[Crossing] = (),
     ) -> None:
-        """Keep the first finding of each aspect, with the plan that shows it; one that took a fault goes
-        before one that took none, as that can be looked at again.
+        """Keep the first finding of each aspect with its plan. A finding with a fault replaces one without,
+        because it can be replayed.
 
         Args:
-            patient: its trial was not taken up again by its client before it was left to recovery.
-            crossed: the boundaries of its run.
+            patient: whether the client retried only after recovery.
+            crossed: the boundaries of the run.
         """
         if aspect in self.found and (self.found[aspect][0] is not None or plan is None):
             return
@@ -115,8 +121,8 @@ class Sweep:
             if patient:
                 self.patient.add(plan)
 
-    def at(self, point: FaultPoint, kind: FaultKind) -> Cell | None:
-        """The cell of a point and a kind."""
+    def at(self, point: FaultPoint, kind: FaultKind) -> SweepCell | None:
+        """Return the cell of a point and a kind."""
         wanted = (point.ordinal, kind)
         return next((c for c in self.cells if (c.plan.point.ordinal, c.plan.kind) == wanted), None)
 
@@ -124,34 +130,34 @@ class Sweep:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many points were found, and faults possible, injected, bitten and violated."""
+        """The number of points, and the counts of `tally` for first-order faults."""
         return {"points": len(self.points), **tally(self.cells)}
 
     @property
     def second_counts(self) -> Mapping[str, int]:
-        """The same of faults upon faults."""
+        """The counts of `tally` for second-order faults."""
         return tally(self.second_order)
 
     def by_kind(self) -> Mapping[str, Mapping[str, int]]:
-        """The sums of each kind."""
+        """Return the counts of each kind."""
         return {kind.value: tally(c for c in self.cells if c.plan.kind is kind) for kind in self.kinds}
 
     @property
     def exhausted(self) -> bool:
-        """Whether every kind was tried at every point where it makes sense."""
-        return bool(self.cells) and not any(cell.outcome is Outcome.NOT_RUN for cell in self.cells)
+        """Whether every kind was injected at every point where it is possible."""
+        return bool(self.cells) and not any(cell.outcome is SweepOutcome.NOT_RUN for cell in self.cells)
 
     @property
-    def toothless(self) -> Sequence[Cell]:
-        """What was injected and did not bite."""
-        return [c for c in (*self.cells, *self.second_order) if c.outcome is Outcome.DID_NOT_BITE]
+    def missed(self) -> Sequence[SweepCell]:
+        """The faults that were injected and took no effect."""
+        return [c for c in (*self.cells, *self.second_order) if c.outcome is SweepOutcome.DID_NOT_BITE]
 
     @property
-    def violated(self) -> Sequence[Cell]:
-        return [c for c in (*self.cells, *self.second_order) if c.outcome is Outcome.VIOLATED]
+    def violated(self) -> Sequence[SweepCell]:
+        return [c for c in (*self.cells, *self.second_order) if c.outcome is SweepOutcome.VIOLATED]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-compatible, everything."""
+        """Return everything, JSON-compatible."""
         return {
             "journey": self.journey,
             "kinds": [kind.value for kind in self.kinds],
@@ -179,7 +185,7 @@ class Sweep:
             },
             "findings": {
                 aspect: {
-                    "plan": str(plan) if plan else "no fault at all",
+                    "plan": str(plan) if plan else "no fault",
                     "what": gap.what,
                     "expected": gap.expected,
                     "observed": gap.observed,
@@ -190,17 +196,17 @@ class Sweep:
         }
 
 
-def tally(cells: Iterable[Cell]) -> dict[str, int]:
-    """Sums over cells: possible, injected, bitten, violated, did not bite, n/a, not run."""
+def tally(cells: Iterable[SweepCell]) -> dict[str, int]:
+    """Return the numbers of cells: possible, injected, bitten, violated, did not bite, n/a, not run."""
     outcomes = Counter(cell.outcome for cell in cells)
-    bitten = outcomes[Outcome.SAFE] + outcomes[Outcome.VIOLATED]
-    injected = bitten + outcomes[Outcome.DID_NOT_BITE]
+    bitten = outcomes[SweepOutcome.SAFE] + outcomes[SweepOutcome.VIOLATED]
+    injected = bitten + outcomes[SweepOutcome.DID_NOT_BITE]
     return {
-        "possible": injected + outcomes[Outcome.NOT_RUN],
+        "possible": injected + outcomes[SweepOutcome.NOT_RUN],
         "injected": injected,
         "bitten": bitten,
-        "violated": outcomes[Outcome.VIOLATED],
-        "did not bite": outcomes[Outcome.DID_NOT_BITE],
-        "n/a": outcomes[Outcome.NOT_APPLICABLE],
-        "not run": outcomes[Outcome.NOT_RUN],
+        "violated": outcomes[SweepOutcome.VIOLATED],
+        "did not bite": outcomes[SweepOutcome.DID_NOT_BITE],
+        "n/a": outcomes[SweepOutcome.NOT_APPLICABLE],
+        "not run": outcomes[SweepOutcome.NOT_RUN],
     }

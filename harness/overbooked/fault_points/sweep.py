@@ -1,4 +1,4 @@
-"""A whole sweep of one journey, and what it says of the clauses of a gap."""
+"""A whole sweep of one journey, and the rulings on the clauses of its aspects."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from overbooked.catalog.model import Means
-from overbooked.fault_points.double_faults import SecondOrder
+from overbooked.fault_points.address import FaultAddress, rerun_command
+from overbooked.fault_points.double_faults import DoubleFaults
+from overbooked.fault_points.evidence import record
 from overbooked.fault_points.journey import Journey
 from overbooked.fault_points.plans import Quotas
 from overbooked.fault_points.points import EVERY_KIND, FaultPlan
-from overbooked.fault_points.results import Outcome, Sweep
+from overbooked.fault_points.results import SweepOutcome, SweepResult
 from overbooked.fault_points.sweeper import Enough, Progress, Sweeper
-from overbooked.interleavings.evidence import recorded_faults
 from overbooked.profiles.budget import Budget
 from overbooked.stacks.base.protocol import Stack
+from overbooked.traces.layout import LANES
 from overbooked.verdicts.evidence import Receipt
 from overbooked.verdicts.exercise import Exercise
 from overbooked.verdicts.judge import Judge
@@ -34,15 +36,15 @@ async def sweep(
     quotas: Quotas | None = None,
     progress: Progress | None = None,
     enough: Enough | None = None,
-    begun: Callable[[Sweep], None] | None = None,
-) -> Sweep:
-    """Strike a journey at each of its boundaries in each way, then again while it recovers.
+    begun: Callable[[SweepResult], None] | None = None,
+) -> SweepResult:
+    """Inject each kind of fault at each boundary of a journey, then second-order faults.
 
     Args:
-        quotas: how many of each; default every one, and no faults upon faults.
-        enough: asked now and then; True ends the sweep early.
-        begun: given the sweep before anything of it was done; it is filled as it comes, so that what was
-            found is at hand when this is cancelled.
+        quotas: how many of each class; default all, and no second-order faults.
+        enough: called after each batch; True ends the sweep.
+        begun: called with the result before the first fault. The result is filled during the sweep, so that
+            the findings are available if the sweep is cancelled.
 
     Raises:
         HarnessError: the gate, the stack or the journey itself failed; nothing can be concluded.
@@ -51,11 +53,11 @@ async def sweep(
     async with sweeper.engaged(journey):
         found = await sweeper.first_order(journey, enough=enough)
         if sweeper.quotas.upon_faults != 0 and not (enough is not None and enough(found)):
-            await SecondOrder(sweeper, journey, found).go(sweeper.quotas.upon_faults)
+            await DoubleFaults(sweeper, journey, found).go(sweeper.quotas.upon_faults)
     return found
 
 
-async def strike(
+async def inject_one(
     stack: Stack,
     journey: Journey,
     pick: Callable[[Sequence[FaultPlan]], FaultPlan],
@@ -63,15 +65,17 @@ async def strike(
     rng: random.Random,
     progress: Progress | None = None,
     patience: bool | None = None,
-) -> Sweep:
-    """Carry out one plan and judge what it leaves; for looking again at what a sweep has found.
+    then: FaultAddress | None = None,
+) -> SweepResult:
+    """Run one fault plan and judge the resulting state, to reproduce a finding of a sweep.
 
     Args:
-        pick: names the plan, given every first fault that makes sense in this journey.
-        patience: whether its client leaves what was undecided to recovery; None: as sweeps have it.
+        pick: picks the plan among all first-order plans that are possible in this journey.
+        patience: whether the client waits for recovery before it retries; None: alternating, as in a sweep.
+        then: a second fault, during the recovery from the first.
 
     Raises:
-        HarnessError: as for a sweep.
+        HarnessError: as for `sweep`, or there is no such second fault.
     """
     sweeper = Sweeper(stack, rng=rng, progress=progress, patience=patience)
     async with sweeper.engaged(journey):
@@ -81,18 +85,30 @@ async def strike(
             chosen.append(pick(possible))
             return chosen[0]
 
-        found = await sweeper.one(journey, picked)
-        if chosen[0].second is not None:
-            await SecondOrder(sweeper, journey, found).one(chosen[0])
+        found = await sweeper.one(journey, picked, alone=then is None)
+        doubles = DoubleFaults(sweeper, journey, found)
+        plan = chosen[0] if then is None else await doubles.resolve(chosen[0], then)
+        if plan.second is not None:
+            await doubles.one(plan)
     return found
 
 
-def quotas_of(budget: Budget, *, upon_faults: bool = True) -> Quotas:
-    """What a profile grants a sweep."""
-    return Quotas(budget.faults, budget.stalls, budget.kills, budget.upon_faults if upon_faults else 0)
+def quotas_from(budget: Budget, *, upon_faults: bool = True, stalls: int | None = None) -> Quotas:
+    """Return the quotas of a profile's budget.
+
+    Args:
+        upon_faults: whether there are second-order faults.
+        stalls: another number of stalls and silences than the budget's.
+    """
+    return Quotas(
+        budget.faults,
+        budget.stalls if stalls is None else stalls,
+        budget.kills,
+        budget.upon_faults if upon_faults else 0,
+    )
 
 
-async def ruled_sweep(
+async def judge_sweep(
     stack: Stack,
     journey: Journey,
     judge: Judge,
@@ -101,16 +117,17 @@ async def ruled_sweep(
     rng: random.Random,
     kinds: Sequence[FaultKind] = EVERY_KIND,
     quotas: Quotas | None = None,
-) -> Sweep:
-    """Sweep and rule on the clauses that the journey's aspects stand for.
+) -> SweepResult:
+    """Sweep a journey and rule on the clauses of its aspects.
 
-    It ends early once every clause is open, as nothing more could be learnt.
+    The sweep ends early once every clause is open.
 
     Args:
         clauses: the clause of each aspect, e.g. `{"money": "SYS-01.a"}`.
 
     Raises:
-        HarnessError: as for a sweep.
+        HarnessError: as for `sweep`.
+
     """
     started = time.monotonic()
     found = await sweep(
@@ -123,16 +140,25 @@ async def ruled_sweep(
     )
     _tell(found, judge, time.monotonic() - started)
     judge.exercised(_exercise(found), clauses.values())
+    rule_on(found, judge, clauses)
+    return found
+
+
+def rule_on(found: SweepResult, judge: Judge, clauses: Mapping[str, str]) -> None:
+    """Rule on the clause of each aspect by the findings of a sweep."""
     for aspect, clause in clauses.items():
         with judge(clause):
             if aspect in found.found:
                 plan, gap = found.found[aspect]
-                gap.details.update({**_details(found, plan), **recorded_faults(found, aspect)})
+                gap.details.update(_details(found, plan))
+                if (recorded := record(found, aspect)) is not None:
+                    gap.recording = recorded.recording
+                    if recorded.lanes:
+                        gap.details[LANES] = list(recorded.lanes)
                 raise gap
-    return found
 
 
-def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
+def _tell(found: SweepResult, judge: Judge, took_s: float) -> None:
     counts = found.counts
     judge.tally("fault points", counts["points"])
     for name in ("injected", "bitten"):
@@ -149,7 +175,7 @@ def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
             },
             "faults upon faults": f"{found.second_counts['bitten']} of {found.second_possible} recorded",
             "shifted": sum(cell.shifted != 0 for cell in found.cells),
-            "missed": [f"{cell.plan}: {cell.why}" for cell in found.toothless[:_SHOWN]],
+            "missed": [f"{cell.plan}: {cell.why}" for cell in found.missed[:_SHOWN]],
             "seconds": round(took_s, 1),
         },
     )
@@ -157,21 +183,21 @@ def _tell(found: Sweep, judge: Judge, took_s: float) -> None:
         judge.receive(receipt)
 
 
-def _exercise(found: Sweep) -> Exercise:
-    """The faults that took effect, of all that there are at the points of the journey."""
+def _exercise(found: SweepResult) -> Exercise:
+    """Return the exercise: faults that took effect, of those possible in the journey."""
     return Exercise(
         Means.FAULT_POINTS, found.counts["bitten"], found.counts["possible"], subject=found.journey
     )
 
 
-def receipts(found: Sweep, took_s: float) -> list[Receipt]:
-    """One receipt for each kind on each link: how often it bit, and what did not."""
+def receipts(found: SweepResult, took_s: float) -> list[Receipt]:
+    """Return a receipt for each kind on each link, with how many took effect and how many did not."""
     groups: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     for cell in (*found.cells, *found.second_order):
-        if cell.outcome in (Outcome.SAFE, Outcome.VIOLATED, Outcome.DID_NOT_BITE):
+        if cell.outcome in (SweepOutcome.SAFE, SweepOutcome.VIOLATED, SweepOutcome.DID_NOT_BITE):
             kind = cell.plan.second_kind or cell.plan.kind
             link = (cell.plan.second or cell.plan.point).link
-            groups[kind.value, link].append(cell.outcome is not Outcome.DID_NOT_BITE)
+            groups[kind.value, link].append(cell.outcome is not SweepOutcome.DID_NOT_BITE)
     return [
         Receipt(
             fault=f"{kind} at {len(bites)} fault points of {found.journey}",
@@ -186,18 +212,11 @@ def receipts(found: Sweep, took_s: float) -> list[Receipt]:
     ]
 
 
-def again(found: Sweep, plan: FaultPlan | None) -> str:
-    """The command that does it again; on a mutant, say which."""
-    if plan is None or plan.second is not None:
-        return f"overbooked sweep {found.journey}"
-    return f"overbooked sweep {found.journey} --only {plan.point.ordinal}:{plan.kind.value.replace(' ', '-')}"
-
-
-def _details(found: Sweep, plan: FaultPlan | None) -> Mapping[str, object]:
+def _details(found: SweepResult, plan: FaultPlan | None) -> Mapping[str, object]:
     others = [str(cell.plan) for cell in found.violated if cell.plan != plan]
     return {
-        "fault plan": str(plan) if plan is not None else "no fault at all",
-        "again": again(found, plan),
+        "fault plan": str(plan) if plan is not None else "no fault",
+        "again": rerun_command(plan, found.journey, patient=plan in found.patient),
         "step": plan.point.step if plan is not None else "",
         "statement": plan.point.shape if plan is not None else "",
         "violated": len(found.violated),

@@ -1,62 +1,47 @@
-"""Sweeps: a journey is run once for each fault at each of its boundaries, and what is left is judged.
+"""Sweeps a journey: runs it once for each fault at each of its boundaries, and judges the result.
 
-Runs follow one another, so that every boundary that crosses meanwhile is the run's; only what waits in a
-stall waits beside the others. Recovery and reconciliation come once for a batch of runs: each is about
-things of its own, and is judged by these alone.
+Runs are sequential, so that every boundary crossed during a run belongs to it; only stalled runs wait
+concurrently. Recovery and reconciliation run once for a batch: each run has its own objects and is judged by
+these alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from overbooked.errors import HarnessError
-from overbooked.fault_points.gatekeeper import Blow, Keeper, Turn
+from overbooked.fault_points.gatekeeper import Injection, RecordedRun, SweepGatekeeper
 from overbooked.fault_points.gates import gated, require_store
-from overbooked.fault_points.journey import Journey, Trial
-from overbooked.fault_points.plans import Quotas, planned, plans_of
-from overbooked.fault_points.points import EVERY_KIND, Crossing, FaultPlan, points_of
-from overbooked.fault_points.replicas import Lane, Lanes
-from overbooked.fault_points.results import Cell, Outcome, Sweep
+from overbooked.fault_points.journey import Journey
+from overbooked.fault_points.plans import STALLS, Quotas, planned, plans_of
+from overbooked.fault_points.points import AFTERWARDS, EVERY_KIND, Crossing, FaultPlan, points_of
+from overbooked.fault_points.replicas import Replica, ReplicaPool
+from overbooked.fault_points.results import SweepCell, SweepOutcome, SweepResult
+from overbooked.fault_points.sweep_run import SweepRun
+from overbooked.fault_points.waits import PLAY_S, Waits
 from overbooked.stacks.base.protocol import Stack
 from overbooked.wire.gate.boundary import FaultKind
 
 BATCH = 40
-STALLED_TOGETHER = 10
-# A journey whose every step is tried again after the longest time-outs of a service.
-PLAY_S = 60.0
-# Others begin only while nobody has been stalled for longer than this share of what a stall lasts.
-_SHARE_OF_STALL = 0.6
 
 Progress = Callable[[int, int, str], None]
-Enough = Callable[[Sweep], bool]
-
-
-@dataclass(slots=True)
-class Run:
-    """A trial under a plan (None: nothing is done to it), and what became of it."""
-
-    plan: FaultPlan | None
-    trial: Trial
-    turn: Turn | None = None
-    struck: bool = False
-    undecided: bool = False
+Enough = Callable[[SweepResult], bool]
 
 
 class Sweeper:
     """Sweeps journeys on one stack.
 
     Args:
-        stack: its links need a gate.
-        rng: where a sample falls.
-        kinds: which faults.
-        quotas: how many of each.
-        progress: told of each run: how many are done, of how many, and what is going on.
-        patience: whether clients leave what was undecided to recovery; None: every other one does.
+        stack: a stack whose links have gates.
+        rng: chooses the samples.
+        kinds: the kinds of faults.
+        quotas: how many faults of each class.
+        progress: called for each run with the number done, the total, and the current fault.
+        patience: whether clients wait for recovery before they retry; None: every second one does.
+        begun: called with the result before the first fault.
     """
 
     def __init__(
@@ -68,7 +53,7 @@ class Sweeper:
         quotas: Quotas | None = None,
         progress: Progress | None = None,
         patience: bool | None = None,
-        begun: Callable[[Sweep], None] | None = None,
+        begun: Callable[[SweepResult], None] | None = None,
     ) -> None:
         self.stack = stack
         self._hand_out = begun
@@ -77,17 +62,17 @@ class Sweeper:
         self.kinds = tuple(kinds)
         self.quotas = quotas or Quotas()
         self._progress = progress
-        self._stall_s: dict[str, float] = {}
+        self._waits = Waits(self)
         self._patient: frozenset[FaultPlan] = frozenset()
         self._done = self._total = 0
-        self.keeper: Keeper
-        self.lanes: Lanes
+        self.keeper: SweepGatekeeper
+        self.lanes: ReplicaPool
 
-    async def first_order(self, journey: Journey, *, enough: Enough | None = None) -> Sweep:
-        """Strike each point once with each kind; the keeper must be engaged.
+    async def first_order(self, journey: Journey, *, enough: Enough | None = None) -> SweepResult:
+        """Inject each kind once at each point; the keeper must be engaged.
 
         Args:
-            enough: asked after each batch; True ends the sweep early, what is left was not run.
+            enough: called after each batch; True ends the sweep, and the rest is not run.
 
         Raises:
             HarnessError: the gate or a replica failed, the journey crosses nothing, or it does not succeed
@@ -97,26 +82,29 @@ class Sweeper:
         clean = await self._warmed(journey)
         crossings = await self._recorded(journey, clean)
         _require_success(journey, clean)
-        sweep = Sweep(journey.name, points_of(journey.name, crossings), self.kinds)
+        sweep = SweepResult(journey.name, points_of(journey.name, crossings), self.kinds)
         chosen = planned(sweep, crossings, quotas=self.quotas, rng=self.rng, killable=self.lanes.killable)
         self._total += len(chosen)
         if self._hand_out is not None:
             self._hand_out(sweep)
         try:
-            await self._struck_all(journey, sweep, clean, chosen, enough)
+            await self._run_all(journey, sweep, clean, chosen, enough)
         except asyncio.CancelledError:
             entered = {cell.plan for cell in sweep.cells}
             for plan in chosen:
                 if plan not in entered:
-                    sweep.add(Cell(plan, Outcome.NOT_RUN, "broken off"))
+                    sweep.add(SweepCell(plan, SweepOutcome.NOT_RUN, "interrupted"))
             raise
         return sweep
 
-    async def one(self, journey: Journey, pick: Callable[[Sequence[FaultPlan]], FaultPlan]) -> Sweep:
-        """Record the journey and carry out one first fault; the keeper must be engaged.
+    async def one(
+        self, journey: Journey, pick: Callable[[Sequence[FaultPlan]], FaultPlan], *, alone: bool = True
+    ) -> SweepResult:
+        """Record the journey and inject one first-order fault; the keeper must be engaged.
 
         Args:
-            pick: names it, given every one that makes sense.
+            pick: picks the plan among all that are possible.
+            alone: whether to inject it here; False if a second fault follows, which `DoubleFaults` injects.
 
         Raises:
             HarnessError: as for a sweep.
@@ -126,20 +114,20 @@ class Sweeper:
         crossings = await self._recorded(journey, clean)
         _require_success(journey, clean)
         points = points_of(journey.name, crossings)
-        sweep = Sweep(journey.name, points, self.kinds)
+        sweep = SweepResult(journey.name, points, self.kinds)
         possible = [plan for plan, why in plans_of(sweep, crossings, killable=self.lanes.killable) if not why]
         plan = pick(possible)
-        if plan.second is None:
-            await self._struck_all(journey, sweep, clean, [plan], None)
+        if plan.second is None and alone:
+            await self._run_all(journey, sweep, clean, [plan], None)
         else:
             await self.judged(journey, sweep, clean)
         return sweep
 
     @asynccontextmanager
     async def engaged(self, journey: Journey) -> AsyncIterator[None]:
-        """The gate's keeper is ours while this lasts, and every replica runs afterwards."""
-        self.keeper = Keeper(asyncio.get_running_loop())
-        self.lanes = Lanes(self.stack, self.keeper, journey.probe, only=journey.replica)
+        """Install the gatekeeper of the sweep; on exit, remove it and make sure that every replica runs."""
+        self.keeper = SweepGatekeeper(asyncio.get_running_loop())
+        self.lanes = ReplicaPool(self.stack, self.keeper, journey.probe, only=journey.replica)
         require_store(self.stack)
         links = gated(self.stack, journey.links)
         for link in links:
@@ -153,41 +141,41 @@ class Sweeper:
                 link.gate(None)
             await self.lanes.close()
 
-    # -- what there is to strike ---------------------------------------------------------------
+    # -- recording -----------------------------------------------------------------------------
 
-    async def _warmed(self, journey: Journey) -> list[Run]:
-        """One run at each replica, which fills caches and prepares statements."""
+    async def _warmed(self, journey: Journey) -> list[SweepRun]:
+        """Run the journey once at each replica, which fills caches and prepares statements."""
         runs = []
         lanes = self.lanes.usable
         for lane, trial in zip(lanes, await journey.prepare(len(lanes)), strict=True):
-            runs.append(run := Run(None, trial))
+            runs.append(run := SweepRun(None, trial))
             await trial.ready()
             await self.play(run, lane)
         return runs
 
-    async def _recorded(self, journey: Journey, clean: list[Run]) -> list[Crossing]:
+    async def _recorded(self, journey: Journey, clean: list[SweepRun]) -> list[Crossing]:
         (trial,) = await journey.prepare(1)
-        clean.append(run := Run(None, trial))
+        clean.append(run := SweepRun(None, trial))
         await trial.ready()
         await self.play(run, self.lanes.usable[0])
         assert run.turn is not None
         if not run.turn.crossings:
             raise HarnessError(
-                f"{journey.name} crossed no boundary on {', '.join(journey.links)}: nothing can be failed"
+                f"{journey.name} crossed no boundary on {', '.join(journey.links)}: there is no fault point"
             )
         return list(run.turn.crossings)
 
     # -- batches -------------------------------------------------------------------------------
 
-    async def _struck_all(
+    async def _run_all(
         self,
         journey: Journey,
-        sweep: Sweep,
-        clean: list[Run],
+        sweep: SweepResult,
+        clean: list[SweepRun],
         chosen: Sequence[FaultPlan],
         enough: Enough | None,
     ) -> None:
-        # Faults of one kind after another would have both replicas starting at once, or both resting.
+        # In random order, because after many kills in a row both replicas would be starting at the same time.
         queue = self.rng.sample(list(chosen), len(chosen))
         in_order = sorted(chosen, key=lambda plan: (plan.kind.value, plan.point.ordinal))
         self._patient = frozenset(in_order[1::2])
@@ -203,57 +191,38 @@ class Sweeper:
             runs = []
             if enough is not None and enough(sweep):
                 for plan in queue:
-                    sweep.add(Cell(plan, Outcome.NOT_RUN, "enough was found"))
+                    sweep.add(SweepCell(plan, SweepOutcome.NOT_RUN, "every clause is open already"))
                 return
 
-    async def _batch(self, journey: Journey, plans: Sequence[FaultPlan]) -> list[Run]:
+    async def _batch(self, journey: Journey, plans: Sequence[FaultPlan]) -> list[SweepRun]:
         trials = await journey.prepare(len(plans)) if plans else ()
-        runs = [Run(plan, trial) for plan, trial in zip(plans, trials, strict=True)]
+        runs = [SweepRun(plan, trial) for plan, trial in zip(plans, trials, strict=True)]
         for run in runs:
             run.trial.patient = run.plan in self._patient if self.patience is None else self.patience
-        stalled = [run for run in runs if run.plan is not None and run.plan.kind is FaultKind.STALL]
-        for run in runs:
-            if run not in stalled:
+        waiting = [run for run in runs if run.plan is not None and run.plan.kind in STALLS]
+        # Outages first: while a killed replica starts, an outage would hit its start too.
+        for run in sorted(runs, key=_outlasts_no_retry):
+            if run not in waiting:
                 await self._struck(run)
-        for link in dict.fromkeys(run.plan.point.link for run in stalled if run.plan):
-            await self._stalled([run for run in stalled if run.plan and run.plan.point.link == link], link)
+        await self._waits.run(waiting)
         return runs
 
-    async def _struck(self, run: Run) -> None:
-        assert run.plan is not None
-        self._tell(str(run.plan))
+    async def _struck(self, run: SweepRun) -> None:
+        self.announce(run)
         lane = await self.lanes.take()
         await run.trial.ready()
         await self.play(run, lane)
         await run.trial.glance()
 
-    async def _stalled(self, runs: Sequence[Run], link: str) -> None:
-        """Stall many on one link beside each other; the first alone, to learn how long it lasts."""
-        waiting = list(runs)
-        while waiting:
-            begun = time.monotonic()
-            together: list[asyncio.Task[None]] = []
-            while waiting and len(together) < STALLED_TOGETHER:
-                run = waiting.pop(0)
-                assert run.plan is not None
-                self._tell(str(run.plan))
-                lane = await self.lanes.take()
-                await run.trial.ready()
-                together.append(await self._begun(run, lane))
-                await run.trial.glance()
-                if time.monotonic() - begun > self._stall_s.get(link, 0.0) * _SHARE_OF_STALL:
-                    break
-            await asyncio.wait(together, timeout=PLAY_S)
-            for task in together:
-                await ended(task)
-            if link not in self._stall_s:
-                self._stall_s[link] = time.monotonic() - begun
-
     # -- one run -------------------------------------------------------------------------------
 
-    async def play(self, run: Run, lane: Lane) -> None:
-        """One run from its first step to its last, at a replica."""
-        turn, task = self._playing(run, lane)
+    async def play(self, run: SweepRun, lane: Replica) -> None:
+        """Run the whole journey at a replica.
+
+        Raises:
+            HarnessError: the run did not end within `PLAY_S` seconds.
+        """
+        turn, task = self.playing(run, lane)
         try:
             async with asyncio.timeout(PLAY_S):
                 await task
@@ -264,54 +233,46 @@ class Sweeper:
         await self.keeper.quiet(turn)
         self.over(run, lane, turn)
 
-    async def _begun(self, run: Run, lane: Lane) -> asyncio.Task[None]:
-        """One run up to where it is struck; it goes on by itself."""
-        turn, task = self._playing(run, lane)
-        deadline = time.monotonic() + PLAY_S
-        while not (turn.struck or turn.refused or turn.failed or task.done()):
-            turn.news.clear()
-            news = asyncio.ensure_future(turn.news.wait())
-            await asyncio.wait(
-                {news, task}, return_when=asyncio.FIRST_COMPLETED, timeout=deadline - time.monotonic()
-            )
-            news.cancel()
-            if time.monotonic() > deadline:
-                raise HarnessError(f"a run was neither struck nor ended within {PLAY_S:g} s: {run.plan}")
-        self.over(run, lane, turn)
-        return task
-
-    def _playing(self, run: Run, lane: Lane) -> tuple[Turn, asyncio.Task[None]]:
+    def playing(self, run: SweepRun, lane: Replica) -> tuple[RecordedRun, asyncio.Task[None]]:
+        """Start a run; return its record and the task that finishes it."""
         plan = run.plan
-        blow = Blow(plan.point, plan.kind, lane.kill) if plan is not None else None
+        blow = Injection(plan.point, plan.kind, lane.kill) if plan is not None else None
         turn = run.turn = self.keeper.begin(
             blow, replica=lane.index, crowded=lambda: self.lanes.crowded(lane)
         )
         return turn, asyncio.create_task(run.trial.play(lane.index, turn.mark))
 
-    def over(self, run: Run, lane: Lane, turn: Turn) -> None:
-        """End a turn; what it did to the replica is to be mended before the next.
+    def over(self, run: SweepRun, lane: Replica, turn: RecordedRun) -> None:
+        """End the recording of a run; its replica is not used again until it is back to normal.
 
         Raises:
-            HarnessError: the fault could not be done, or the gate lost track.
+            HarnessError: the fault could not be injected, or the gate lost track of a connection.
         """
         self.keeper.end()
         if turn.failed is not None:
-            raise HarnessError(f"{run.plan} could not be done: {turn.failed}") from turn.failed
+            raise HarnessError(f"{run.plan} could not be injected: {turn.failed}") from turn.failed
         run.struck = turn.struck is not None
         run.undecided = run.trial.undecided
         if run.plan is not None:
             lane.doubtful = True
-            self.lanes.revive()
+            if run.plan.kind in AFTERWARDS:
+                self.lanes.doubt_all()  # an outage of a link is met by every replica
+            self.lanes.restart_dead()
 
     # -- judging -------------------------------------------------------------------------------
 
     async def judged(
-        self, journey: Journey, sweep: Sweep, runs: Sequence[Run], *, later: Sequence[FaultPlan] = ()
+        self,
+        journey: Journey,
+        sweep: SweepResult,
+        runs: Sequence[SweepRun],
+        *,
+        later: Sequence[FaultPlan] = (),
     ) -> None:
-        """Let recovery finish for these runs together, and enter what each came to.
+        """Run recovery for these runs together, and add the outcome of each.
 
         Args:
-            later: plans that did not bite and get another chance.
+            later: plans that took no effect and will be tried once more; they get no outcome yet.
         """
         await self.lanes.all_up()
         self._tell("recovery and reconciliation")
@@ -325,24 +286,32 @@ class Sweeper:
                 if run.struck and run.undecided and run.plan.second is None:
                     sweep.undecided.append(run.plan)
 
-    def cell(self, run: Run) -> Cell:
-        """What a run came to."""
+    def cell(self, run: SweepRun) -> SweepCell:
+        """Return the cell of a run."""
         turn, plan = run.turn, run.plan
         assert turn is not None
         assert plan is not None
         if turn.refused:
-            return Cell(plan, Outcome.NOT_APPLICABLE, turn.refused)
+            return SweepCell(plan, SweepOutcome.NOT_APPLICABLE, turn.refused)
         if not run.struck:
-            return Cell(
-                plan, Outcome.DID_NOT_BITE, f"no {plan.point.place} came for the {plan.point.nth}. time"
+            return SweepCell(
+                plan,
+                SweepOutcome.DID_NOT_BITE,
+                f"the run had no occurrence {plan.point.nth} of this {plan.point.place}",
             )
         self._done += 1
-        outcome = Outcome.VIOLATED if run.trial.findings else Outcome.SAFE
+        outcome = SweepOutcome.VIOLATED if run.trial.findings else SweepOutcome.SAFE
         aspects = tuple(run.trial.findings.by_aspect)
-        return Cell(plan, outcome, aspects=aspects, shifted=turn.at - plan.point.ordinal)
+        return SweepCell(
+            plan, outcome, aspects=aspects, shifted=turn.at - plan.point.ordinal, patient=run.trial.patient
+        )
+
+    def announce(self, run: SweepRun) -> None:
+        """Report that a run with a fault begins."""
+        self._tell(str(run.plan))
 
     @staticmethod
-    def _missed(run: Run) -> bool:
+    def _missed(run: SweepRun) -> bool:
         return run.plan is not None and not run.struck and not (run.turn and run.turn.refused)
 
     def _tell(self, what: str) -> None:
@@ -350,24 +319,15 @@ class Sweeper:
             self._progress(self._done, self._total, what)
 
 
-def _require_success(journey: Journey, clean: Sequence[Run]) -> None:
-    """Refuse to strike a journey that does not even succeed when nothing disturbs it."""
+def _outlasts_no_retry(run: SweepRun) -> bool:
+    return run.plan is None or run.plan.kind not in AFTERWARDS
+
+
+def _require_success(journey: Journey, clean: Sequence[SweepRun]) -> None:
+    """Refuse to inject faults into a journey that does not succeed without one."""
     failed = sum(not run.trial.done for run in clean)
     if failed:
         raise HarnessError(
-            f"{journey.name}: without any fault {failed} of {len(clean)} runs did not come to their end, so "
-            "faults would show nothing; check the adapter"
+            f"{journey.name}: without a fault, {failed} of {len(clean)} runs did not succeed, so that faults "
+            "would prove nothing; check the adapter"
         )
-
-
-async def ended(task: asyncio.Task[None]) -> None:
-    """What a run raised; GapFound too.
-
-    Raises:
-        HarnessError: it has not ended.
-    """
-    if not task.done():
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise HarnessError(f"a stalled run did not end within {PLAY_S:g} s")
-    await task

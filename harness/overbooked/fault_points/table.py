@@ -1,4 +1,4 @@
-"""A sweep on paper: the matrix of points by kinds, with what was found. Pure."""
+"""Renders a sweep: the matrix of points by fault kinds, with the findings. Pure."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from overbooked.fault_points.points import FaultPoint
-from overbooked.fault_points.results import Outcome, Sweep
+from overbooked.fault_points.results import SweepOutcome, SweepResult
 from overbooked.wire.gate.boundary import FaultKind
 
-MARKS: Mapping[Outcome, str] = {
-    Outcome.SAFE: "ok",
-    Outcome.VIOLATED: "VIOLATED",
-    Outcome.DID_NOT_BITE: "no bite",
-    Outcome.NOT_APPLICABLE: "n/a",
-    Outcome.NOT_RUN: "",
+MARKS: Mapping[SweepOutcome, str] = {
+    SweepOutcome.SAFE: "ok",
+    SweepOutcome.VIOLATED: "VIOLATED",
+    SweepOutcome.DID_NOT_BITE: "no effect",
+    SweepOutcome.NOT_APPLICABLE: "n/a",
+    SweepOutcome.NOT_RUN: "",
 }
 _SHAPE = 72
 
 
-def rows(sweep: Sweep) -> list[tuple[FaultPoint, list[str]]]:
-    """One row a point: a mark for each kind, in the sweep's order."""
+def rows(sweep: SweepResult) -> list[tuple[FaultPoint, list[str]]]:
+    """Return a row for each point, with a mark for each kind."""
     return [(point, [_mark(sweep, point, kind) for kind in sweep.kinds]) for point in sweep.points]
 
 
-def markdown(sweep: Sweep, aspects: Mapping[str, str]) -> str:
-    """The whole sweep as Markdown.
+def markdown(sweep: SweepResult, aspects: Mapping[str, str]) -> str:
+    """Return the whole sweep as Markdown.
 
     Args:
-        aspects: what the journey is judged for.
+        aspects: the sentence of each aspect.
     """
     lines = [f"# Fault points of {sweep.journey}", "", summary(sweep), ""]
     for aspect, says in aspects.items():
@@ -37,7 +37,7 @@ def markdown(sweep: Sweep, aspects: Mapping[str, str]) -> str:
         if plan_and_gap:
             plan, gap = plan_and_gap
             lines += [
-                f"  - {plan or 'no fault at all'}: {gap.what}",
+                f"  - {plan or 'no fault'}: {gap.what}",
                 f"  - expected {gap.expected}; observed {gap.observed}",
                 *(f"  - {line}" for line in gap.operations),
             ]
@@ -45,37 +45,38 @@ def markdown(sweep: Sweep, aspects: Mapping[str, str]) -> str:
     if reasons := why(sweep):
         lines += ["", *(f"- {reason}" for reason in reasons)]
     if sweep.second_order:
-        lines += ["", "## Faults upon faults", "", second_summary(sweep), ""]
+        lines += ["", "## Second-order faults", "", second_summary(sweep), ""]
         lines += [
             f"- {cell.outcome.value}: {cell.plan}" + (f" ({', '.join(cell.aspects)})" if cell.aspects else "")
             for cell in sweep.second_order
-            if cell.outcome is not Outcome.SAFE
+            if cell.outcome is not SweepOutcome.SAFE
         ]
     return "\n".join(lines) + "\n"
 
 
-def summary(sweep: Sweep) -> str:
-    """The sums, in one line."""
+def summary(sweep: SweepResult) -> str:
+    """Return the counts in one line."""
     counts = sweep.counts
-    whole = "every one" if sweep.exhausted else f"of {counts['possible']} possible"
+    whole = "all" if sweep.exhausted else f"of {counts['possible']} possible"
+    end = ", interrupted" if sweep.broken_off else ""
     return (
         f"{counts['points']} points, {counts['injected']} faults injected ({whole}), "
-        f"{counts['bitten']} bit, {counts['violated']} violated{', broken off' if sweep.broken_off else ''}"
+        f"{counts['bitten']} took effect, {counts['violated']} violated{end}"
     )
 
 
-def second_summary(sweep: Sweep) -> str:
-    """The sums of faults upon faults, in one line."""
+def second_summary(sweep: SweepResult) -> str:
+    """Return the counts of second-order faults in one line."""
     counts = sweep.second_counts
     return (
-        f"{counts['injected']} faults upon faults injected (of {sweep.second_possible} in the recoveries "
-        f"recorded), {counts['bitten']} bit, {counts['violated']} violated"
+        f"{counts['injected']} second-order faults injected (of {sweep.second_possible} in the recorded "
+        f"recoveries), {counts['bitten']} took effect, {counts['violated']} violated"
     )
 
 
-def why(sweep: Sweep) -> Sequence[str]:
-    """Why cells are n/a, did not bite or were not run, each reason once with how often."""
-    silent = (Outcome.NOT_APPLICABLE, Outcome.DID_NOT_BITE, Outcome.NOT_RUN)
+def why(sweep: SweepResult) -> Sequence[str]:
+    """Return the reasons why cells are n/a, took no effect or were not run, each once with its count."""
+    silent = (SweepOutcome.NOT_APPLICABLE, SweepOutcome.DID_NOT_BITE, SweepOutcome.NOT_RUN)
     reasons = Counter(
         (cell.outcome, cell.plan.kind, cell.why) for cell in sweep.cells if cell.outcome in silent
     )
@@ -85,7 +86,7 @@ def why(sweep: Sweep) -> Sequence[str]:
     ]
 
 
-def _table(sweep: Sweep) -> str:
+def _table(sweep: SweepResult) -> str:
     head = ["", "step", "link", "boundary", *(kind.value for kind in sweep.kinds)]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for point, marks in rows(sweep):
@@ -99,6 +100,6 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("`", "'").replace("|", "/").split())
 
 
-def _mark(sweep: Sweep, point: FaultPoint, kind: FaultKind) -> str:
+def _mark(sweep: SweepResult, point: FaultPoint, kind: FaultKind) -> str:
     cell = sweep.at(point, kind)
     return "" if cell is None else MARKS[cell.outcome]

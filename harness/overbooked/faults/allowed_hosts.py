@@ -1,4 +1,4 @@
-"""Where faults may be aimed: loopback, the stack's own network, and what the settings allow."""
+"""Hosts that faults may target: loopback, the stack's own network, and hosts that the settings allow."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import re
 from collections.abc import Sequence
 
 from overbooked.errors import FaultError, NotSupported
+from overbooked.part_names import accept_name
 from overbooked.stacks.base.allowed_hosts import ensure_allowed
 from overbooked.stacks.base.protocol import Link, Stack
 from overbooked.toxiproxy.state import ProxyState
 
-_KNOWN_LINK = re.compile(r"client->app(-\d+)?|app->(postgres|redis|provider)|provider->app")
+_KNOWN_LINK = re.compile(r"client->app(-\d+)?|app->(postgres|redis|payments)|payments->app")
 
 
-class Aim:
-    """Checks each target of a fault before anything is done to it.
+class HostPolicy:
+    """Checks each target before a fault affects it.
 
     Args:
-        stack: whose links and processes may be hurt, and no others.
+        stack: the stack; a fault may target only its links and processes.
         allow: hosts and networks (CIDR) from `[stack] allow_hosts`.
     """
 
@@ -27,13 +28,14 @@ class Aim:
         self._allow = allow
 
     def link(self, name: str) -> Link:
-        """The link of that name.
+        """Return the link of that name.
 
         Raises:
-            NotSupported: this system has no such part, or its owner has not led it through a link.
-            FaultError: no system has a link of that name.
-            HostNotAllowed: it does not start where we may do harm.
+            NotSupported: this system has no such part, or the part has no link.
+            FaultError: the name is not a link's name in any system.
+            HostNotAllowed: the link's address is a host that faults may not target.
         """
+        name = accept_name(name, "a fault")
         if name not in self._stack.links:
             there = ", ".join(sorted(self._stack.links)) or "none"
             if _KNOWN_LINK.fullmatch(name):
@@ -49,26 +51,26 @@ class Aim:
         return link
 
     def server(self, host: str) -> None:
-        """Check the host of the Toxiproxy that is to be used.
+        """Check the host of the Toxiproxy that a fault uses.
 
         Raises:
-            HostNotAllowed: naming it.
+            HostNotAllowed: faults may not target it.
         """
         self._check(host, "a toxic")
 
     def burst(self, host: str) -> None:
-        """Check the host that a burst is to burden.
+        """Check the host that a burst targets.
 
         Raises:
-            HostNotAllowed: naming it.
+            HostNotAllowed: bursts may not target it.
         """
         self._check(host, "a burst")
 
     def upstream(self, proxy: ProxyState) -> None:
-        """Check where a proxy leads: who stands behind it is hurt too.
+        """Check the upstream of a proxy, since a fault on the proxy affects it too.
 
         Raises:
-            HostNotAllowed: naming it.
+            HostNotAllowed: faults may not target it.
         """
         self._check(proxy.upstream.rpartition(":")[0].strip("[]"), f"a toxic on {proxy.name}")
 
@@ -77,10 +79,9 @@ class Aim:
             ensure_allowed(host, self._allow, purpose=purpose)
 
     def _in_its_network(self, host: str) -> bool:
-        """Whether a stack of containers has it in the network that it made for itself.
+        """Whether a host is in the network that a containers stack created for itself.
 
-        It put every relay, proxy and server there: a name is one of its containers', an address a
-        private one.
+        All its relays, proxies and servers are there: a host name is a container's, an address is private.
         """
         try:
             return ipaddress.ip_address(host).is_private

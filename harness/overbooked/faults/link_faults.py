@@ -1,4 +1,4 @@
-"""Faults on a link: toxics, and its Toxiproxy taken down."""
+"""Faults on a link: toxics, and a disabled proxy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overbooked.faults.allowed_hosts import Aim
-from overbooked.faults.in_force import Fault, Observed
+from overbooked.faults.allowed_hosts import HostPolicy
+from overbooked.faults.base import Fault, FaultObservation
 from overbooked.stacks.base.protocol import Link, Traffic
 from overbooked.toxiproxy.client import ToxiproxyClient
 from overbooked.toxiproxy.state import ToxicState
@@ -25,36 +25,36 @@ from overbooked.toxiproxy.toxics import (
 )
 from overbooked.verdicts.evidence import Receipt
 
-# How long what was held back may take to arrive once it is let go; on loopback a millisecond does.
+# The time limit for delayed data to arrive after its release; on loopback it takes about a millisecond.
 _RELEASE_S = 0.25
 _POLL_S = 0.005
-# With a toxicity below 1 the chance that no connection was hit must be at most this.
+# With a toxicity below 1, the highest accepted probability that no connection was affected.
 _MISSED_ODDS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A link and what is needed to do something to it."""
+    """A link, with its Toxiproxy client and the receiver of receipts."""
 
     link: Link
     client: ToxiproxyClient
     receive: Callable[[Receipt], None]
     clock: Callable[[], float]
 
-    def begin(self, aim: Aim) -> None:
-        """Check where the link leads before anything is done to it; blocking.
+    def begin(self, aim: HostPolicy) -> None:
+        """Check the Toxiproxy and the upstream of the link before a fault affects them; blocking.
 
         Raises:
-            HostNotAllowed: to a host that may not be hurt.
+            HostNotAllowed: one of them is a host that faults may not target.
         """
         aim.server(self.client.host)
         aim.upstream(self.client.proxy(self.link.toxiproxy))
 
 
 class OnLink(Fault):
-    """A fault on a link, which sees what crosses while it is in force."""
+    """A fault on a link; it observes the link's traffic while it is active."""
 
-    def __init__(self, site: Site, aim: Aim, what: str) -> None:
+    def __init__(self, site: Site, aim: HostPolicy, what: str) -> None:
         super().__init__(what, site.link.name, site.receive, site.clock)
         self.link = site.link
         self._site = site
@@ -62,7 +62,7 @@ class OnLink(Fault):
         self._before = Traffic()
 
     def traffic(self) -> Traffic:
-        """What has crossed the link since the fault came into force."""
+        """The traffic of the link since the fault was injected."""
         return self.link.traffic().since(self._before)
 
     async def inject(self) -> None:
@@ -73,7 +73,7 @@ class OnLink(Fault):
     async def _inject(self) -> None:
         raise NotImplementedError
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         seen = self.traffic()
         effect: dict[str, Any] = {
             "connections": seen.connections,
@@ -82,10 +82,10 @@ class OnLink(Fault):
             "closes": seen.closes,
         }
         crossed = seen.messages + seen.replies
-        return Observed(crossed, seen.bytes_up + seen.bytes_down, effect, self.touched(seen))
+        return FaultObservation(crossed, seen.bytes_up + seen.bytes_down, effect, self.touched(seen))
 
     def touched(self, seen: Traffic) -> bool:
-        """Whether what crossed shows that the fault was met."""
+        """Whether the traffic shows that the fault had an effect."""
         raise NotImplementedError
 
 
@@ -96,7 +96,7 @@ class ToxicOnLink(OnLink):
         wanted: the toxic with its name, stream and toxicity.
     """
 
-    def __init__(self, site: Site, aim: Aim, wanted: ToxicState) -> None:
+    def __init__(self, site: Site, aim: HostPolicy, wanted: ToxicState) -> None:
         super().__init__(site, aim, f"{wanted.toxic} {wanted.stream.value}")
         self.wanted = wanted
 
@@ -114,15 +114,15 @@ class ToxicOnLink(OnLink):
     async def heal(self) -> None:
         await asyncio.to_thread(self._site.client.remove, self.link.toxiproxy, self.wanted.name)
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         seen = super().observe()
         effect = dict(seen.effect)
         if self.wanted.toxicity < 1:
             effect["toxicity"] = self.wanted.toxicity
-        return Observed(seen.messages, seen.bytes, effect, seen.bit)
+        return FaultObservation(seen.messages, seen.bytes, effect, seen.bit)
 
-    async def settled(self, before: Observed) -> Observed:
-        """A reply or an end that arrives when the toxic goes had been held back by it."""
+    async def settle(self, before: FaultObservation) -> FaultObservation:
+        """Count a reply or end of stream that arrives after the removal, because the toxic delayed it."""
         if before.bit or not self._may_be_held():
             return before
         deadline = time.monotonic() + _RELEASE_S
@@ -143,7 +143,7 @@ class ToxicOnLink(OnLink):
         passed = seen.replies if self.wanted.stream is Stream.DOWNSTREAM else seen.messages
         moved = seen.bytes_down if self.wanted.stream is Stream.DOWNSTREAM else seen.bytes_up
         if isinstance(self.wanted.toxic, Timeout):
-            # What it swallows downstream nobody sees: something was asked, and that is what counts.
+            # Dropped downstream data cannot be counted, but sent requests can.
             met = seen.messages > 0
         elif isinstance(self.wanted.toxic, LimitData):
             met = seen.messages > 0 and moved >= self.wanted.toxic.limit_bytes
@@ -158,12 +158,12 @@ class ToxicOnLink(OnLink):
 
 
 class ResetOnLink(ToxicOnLink):
-    """`reset_peer`, with the connections there are reset by the relay.
+    """`reset_peer`; the relay resets the connections that are already open.
 
-    To them Toxiproxy would send an end of stream, which a client may take for an orderly goodbye.
+    Toxiproxy would end those with an end of stream, which a client may treat as an orderly close.
     """
 
-    def __init__(self, site: Site, aim: Aim, wanted: ToxicState) -> None:
+    def __init__(self, site: Site, aim: HostPolicy, wanted: ToxicState) -> None:
         super().__init__(site, aim, wanted)
         self.cut = 0
 
@@ -171,16 +171,16 @@ class ResetOnLink(ToxicOnLink):
         await super()._inject()
         self.cut = await asyncio.to_thread(self.link.cut)
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         seen = super().observe()
-        return Observed(seen.messages, seen.bytes, {**seen.effect, "cut": self.cut}, seen.bit)
+        return FaultObservation(seen.messages, seen.bytes, {**seen.effect, "cut": self.cut}, seen.bit)
 
     def touched(self, seen: Traffic) -> bool:
         return self.cut > 0 or super().touched(seen)
 
 
 class DownOnLink(OnLink):
-    """The link's proxy disabled: its connections end and new ones are refused."""
+    """Disables the link's proxy: its connections are closed and new ones are refused."""
 
     async def _inject(self) -> None:
         await asyncio.to_thread(self._site.client.update, self.link.toxiproxy, enabled=False)

@@ -1,4 +1,4 @@
-"""Faults that strike at the n-th message of a link: a moment found by what happens, not by time."""
+"""Faults at the n-th message of a link: they are triggered by an event, not by time."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Awaitable, Callable
 
 from overbooked.catalog.model import Means
 from overbooked.errors import DeadlineExceeded, FaultError
-from overbooked.faults.allowed_hosts import Aim
-from overbooked.faults.in_force import Observed
+from overbooked.faults.allowed_hosts import HostPolicy
+from overbooked.faults.base import FaultObservation
 from overbooked.faults.link_faults import OnLink, Site
 from overbooked.stacks.base.protocol import Traffic, Tripwire
 
-# What a strike may take; a kill that is survived is given up after fifteen seconds.
+# The time limit of a strike, in seconds; a kill that the process survives fails after fifteen.
 _STRIKE_S = 30.0
 
 
-class Strike:
-    """What is done at the message, in the relay's thread, and undone at the end.
+class StrikeAction:
+    """The action of a fault at a message, and its reversal at the end.
 
     Args:
-        what: in words, e.g. `kill app`.
-        act: does it, before the message goes on; returns what it measured.
-        undo: clears it away; called only when it struck.
+        what: a description, e.g. `kill app`.
+        act: runs in the relay's thread before the message is forwarded; returns its measurements.
+        undo: reverses `act`; called only if `act` has run.
     """
 
     def __init__(
@@ -35,16 +35,18 @@ class Strike:
         self.undo = undo
 
 
-class AtMessage(OnLink):
-    """Arms a tripwire on entry; strikes when the n-th message from then on is about to be passed on.
+class FaultAtMessage(OnLink):
+    """Arms a tripwire on entry; strikes just before the n-th message from then on is forwarded.
 
     Args:
-        nth: 1 is the next message.
-        strike: what happens.
-        means: the means that it is a use of.
+        nth: the message's number; 1 is the next message.
+        strike: the action.
+        means: the catalog's means that the fault provides.
     """
 
-    def __init__(self, site: Site, aim: Aim, nth: int, strike: Strike, means: Means = Means.TOXICS) -> None:
+    def __init__(
+        self, site: Site, aim: HostPolicy, nth: int, strike: StrikeAction, means: Means = Means.TOXICS
+    ) -> None:
         if nth < 1:
             raise FaultError(f"messages count from 1 (the next one), got {nth}")
         super().__init__(site, aim, f"{strike.what} at message {nth}")
@@ -53,7 +55,7 @@ class AtMessage(OnLink):
         self._strike = strike
         self._wire: Tripwire | None = None
         self._struck = threading.Event()
-        # Of `_begun` and `_over`: a strike either happens whole before healing, or not at all.
+        # Guards `_begun` and `_over`: a strike runs completely before healing, or not at all.
         self._turn = threading.Lock()
         self._begun = self._over = False
         self._failed: BaseException | None = None
@@ -63,15 +65,15 @@ class AtMessage(OnLink):
 
     @property
     def fired(self) -> bool:
-        """Whether the message came and what was to happen has happened."""
+        """Whether the message arrived and the action has run."""
         return self._struck.is_set()
 
     async def struck(self, within_s: float) -> None:
-        """Wait until it has happened.
+        """Wait until the action has run.
 
         Raises:
-            DeadlineExceeded: the message did not come in time.
-            FaultError: it came, and what was to happen could not.
+            DeadlineExceeded: the message did not arrive in time.
+            FaultError: the message arrived and the action failed.
         """
         try:
             async with asyncio.timeout(within_s):
@@ -89,7 +91,7 @@ class AtMessage(OnLink):
         self._wire = self.link.arm(after_messages=self.nth, action=self._act)
 
     def _act(self) -> None:
-        """In the relay's thread: the message waits until this returns."""
+        """Run the action in the relay's thread; the message is forwarded after the return."""
         with self._turn:
             if self._over:
                 return
@@ -98,7 +100,7 @@ class AtMessage(OnLink):
         try:
             self._measured = self._strike.act()
         except Exception as error:
-            # Whoever waits must hear of it; the relay would only log it.
+            # Kept so that `struck` and `heal` raise it; the relay would only log it.
             self._failed = error
         self._measured["took_ms"] = round((time.perf_counter() - started) * 1000, 2)
         self._struck.set()
@@ -119,9 +121,9 @@ class AtMessage(OnLink):
         if self._failed is not None:
             raise FaultError(f"{self.what} on {self.subject} failed: {self._failed}") from self._failed
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         seen = super().observe()
-        return Observed(seen.messages, seen.bytes, {**seen.effect, **self._measured}, seen.bit)
+        return FaultObservation(seen.messages, seen.bytes, {**seen.effect, **self._measured}, seen.bit)
 
     def touched(self, seen: Traffic) -> bool:
         return self.fired and self._failed is None and bool(self._measured.get("hit", True))

@@ -1,4 +1,4 @@
-"""Faults on a process of the stack: killed, paused, restarted."""
+"""Faults on a process of the stack: kill, pause, restart."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 from overbooked.catalog.model import Means
 from overbooked.errors import FaultError
-from overbooked.faults.in_force import Fault, Observed
+from overbooked.faults.base import Fault, FaultObservation
 from overbooked.stacks.base.protocol import Link, Process, Traffic
 from overbooked.verdicts.evidence import Receipt
 
 
 class OnProcess(Fault):
-    """A fault on a process, which sees what was sent to it meanwhile.
+    """A fault on a process; it observes the traffic to the process while it is active.
 
     Args:
         towards: the links that lead to the process.
@@ -62,7 +62,7 @@ class OnProcess(Fault):
 
 
 class Killed(OnProcess):
-    """SIGKILL on entry, started again on exit."""
+    """SIGKILL on entry, restart on exit."""
 
     async def _inject(self) -> None:
         await asyncio.to_thread(self.process.kill)
@@ -71,18 +71,18 @@ class Killed(OnProcess):
         if not self.process.alive():
             await self.process.start()
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         messages, moved, connections = self._sent()
         effect = {
             "pid": self._pid,
             "down_s": round(time.monotonic() - self._since, 4),
             "connections_tried": connections,
         }
-        return Observed(messages, moved, effect, bit=not self.process.alive())
+        return FaultObservation(messages, moved, effect, bit=not self.process.alive())
 
 
 class Paused(OnProcess):
-    """SIGSTOP on entry, SIGCONT on exit: it keeps its connections and answers none."""
+    """SIGSTOP on entry, SIGCONT on exit: the process keeps its connections but does not answer."""
 
     async def _inject(self) -> None:
         await asyncio.to_thread(self.process.pause)
@@ -90,19 +90,21 @@ class Paused(OnProcess):
     async def heal(self) -> None:
         await asyncio.to_thread(self.process.resume)
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         messages, moved, connections = self._sent()
         effect = {
             "pid": self._pid,
             "paused_s": round(time.monotonic() - self._since, 4),
             "connections_tried": connections,
         }
-        # Who is asked nothing owes no answer.
-        return Observed(messages, moved, effect, bit=self.process.alive() and messages + connections > 0)
+        # Without a request the pause has no observable effect.
+        return FaultObservation(
+            messages, moved, effect, bit=self.process.alive() and messages + connections > 0
+        )
 
 
 class Restarted(OnProcess):
-    """SIGKILL and started again, both on entry: in the block it is as after a crash."""
+    """SIGKILL and restart, both on entry: the block runs in the state after the crash."""
 
     def __init__(
         self,
@@ -127,7 +129,7 @@ class Restarted(OnProcess):
         if not self.process.alive():
             await self.process.start()
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         messages, moved, connections = self._sent()
         effect = {
             "pid_before": self._pid,
@@ -136,4 +138,4 @@ class Restarted(OnProcess):
             "connections": connections,
         }
         anew = self.process.alive() and (self._pid is None or self.process.pid != self._pid)
-        return Observed(messages, moved, effect, bit=anew)
+        return FaultObservation(messages, moved, effect, bit=anew)

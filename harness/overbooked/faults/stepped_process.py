@@ -1,4 +1,4 @@
-"""A process stopped at each message it sends, so that one can look at what every message has done."""
+"""Stops a process at each message that it sends, so that the effect of each can be inspected."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from overbooked.errors import DeadlineExceeded
-from overbooked.faults.in_force import Observed
+from overbooked.faults.base import FaultObservation
 from overbooked.faults.process_faults import OnProcess
 from overbooked.stacks.base.protocol import Link, Process, Tripwire
 from overbooked.verdicts.evidence import Receipt
 
-# How long the answer to a message is awaited; one that is only part of a request has none.
+# The wait for the answer to a message, in seconds; a message that is part of a request has no answer.
 _ANSWER_S = 0.25
 _POLL_S = 0.001
 
 
-class Stepped(OnProcess):
-    """Stops the process (SIGSTOP) at each of its messages; goes on on exit.
+class SteppedProcess(OnProcess):
+    """Stop a process (SIGSTOP) at each of its messages; resume it on exit.
 
     async with faults.stepped("app", "app->postgres") as steps:
         paying = asyncio.create_task(...)
         while await steps.next(paying):
-            ...  # the message has been passed on and answered, the process stands still
+            ...  # the message has been forwarded and answered, and the process is stopped
 
-    Any message of the links counts, so let nobody else use them meanwhile.
+    Every message of the links counts, so no other process may use them during the block.
 
     Args:
-        process: who is stopped.
-        links: the links on whose messages it is.
+        process: the process to stop.
+        links: the links that carry its messages.
     """
 
     def __init__(
@@ -49,19 +49,19 @@ class Stepped(OnProcess):
         self._armed: list[Tripwire] = []
         self._loop = asyncio.get_running_loop()
         self._halted = asyncio.Event()
-        self._at: tuple[Link, int] | None = None  # where it stands, with the answers there were then
+        self._at: tuple[Link, int] | None = None  # the link of the current message, and its replies before it
         self._told = self._over = False
-        # A message that comes while it is let go on stops it after that, not before.
+        # A message that arrives during a resume stops the process after the resume, not before it.
         self._turn = threading.Lock()
 
     async def next(self, work: asyncio.Future[Any], *, within_s: float = 15.0) -> bool:
-        """Let it go on to its next message; False when `work` has ended before there was one.
+        """Resume the process until its next message; return False if `work` ended without one.
 
-        Returns once the message is answered, or no answer comes at once. The process stands still
-        then, and stays so until the next call or the end of the block.
+        Returns when the message has been answered, or after a quarter of a second without an answer. The
+        process then stays stopped until the next call or the end of the block.
 
         Raises:
-            DeadlineExceeded: neither happened in time.
+            DeadlineExceeded: within `within_s` seconds no message was sent and `work` did not end.
         """
         if self._told or not self._armed:
             await asyncio.to_thread(self._go_on)
@@ -70,7 +70,7 @@ class Stepped(OnProcess):
             await asyncio.wait({halted, work}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             halted.cancel()
-            # Whatever is done while it stands, to it or to others, must not stop it again.
+            # Messages sent while the process is stopped must not trigger another stop.
             self._disarm()
         if self._halted.is_set():
             self._told = True
@@ -103,7 +103,7 @@ class Stepped(OnProcess):
         self._armed = []
 
     def _halt(self, link: Link) -> None:
-        """In the relay's thread: the message is passed on when this returns."""
+        """Stop the process, in the relay's thread; the message is forwarded after the return."""
         with self._turn:
             if self._over:
                 return
@@ -130,10 +130,10 @@ class Stepped(OnProcess):
             self._over = True
             self.process.resume()
 
-    def observe(self) -> Observed:
+    def observe(self) -> FaultObservation:
         effect = {
             "pid": self._pid,
             "halts": self.halts,
             "stepped_s": round(time.monotonic() - self._since, 4),
         }
-        return Observed(self.halts, 0, effect, bit=self.halts > 0)
+        return FaultObservation(self.halts, 0, effect, bit=self.halts > 0)

@@ -1,6 +1,6 @@
-"""Recording and checking of histories; pure: no I/O, no event loop."""
+"""Recording and checking of histories. Pure: no I/O, no event loop."""
 
-from overbooked.histories.checker import Checked, check
+from overbooked.histories.checker import CheckResult, check
 from overbooked.histories.counterexample import Counterexample
 from overbooked.histories.exactly_once import LostUpdate, Miscount, lost_updates, miscounted
 from overbooked.histories.history import Call, History, Recorder
@@ -14,7 +14,7 @@ from overbooked.histories.timeline import Window, timeline
 __all__ = [
     "BadHistory",
     "Call",
-    "Checked",
+    "CheckResult",
     "Counterexample",
     "History",
     "KeyValueModel",

@@ -1,4 +1,4 @@
-"""Is a history linearizable? Partitions take turns, so that one hard one hides no easy violation."""
+"""The linearizability check. Partitions take turns, so a hard one does not hide an easy violation."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 from overbooked.histories.counterexample import Counterexample, shrink
 from overbooked.histories.history import History
-from overbooked.histories.linearizability import Linearizability, Search
+from overbooked.histories.linearizability import Linearizability, LinearizabilitySearch
 from overbooked.histories.model import M, Model, S
 
 FIRST_TURN_STEPS = 2_000
 TURN_GROWTH = 4
-# Between two looks at the clock; some 20 ms of search.
+# Search steps between two reads of the clock; about 20 ms.
 STEPS_PER_LOOK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check found.
+class CheckResult:
+    """The result of a check.
 
-    `undecided` names the partitions that were not searched to an end: those left when a violation was
-    found (all, when it was seen without search), or when time or steps ran out. `counterexample` is
-    there when `verdict` is ILLEGAL.
+    `undecided` names the partitions whose search did not finish: those left when a violation was found
+    (all of them if it was found without search), or when time or steps ran out. `counterexample` is set
+    if `verdict` is ILLEGAL.
     """
 
     verdict: Linearizability
@@ -51,23 +51,25 @@ def check(
     max_steps: int | None = None,
     shrink_s: float = 2.0,
     clock: Callable[[], float] = time.monotonic,
-) -> Checked:
+) -> CheckResult:
     """Decide whether the history is linearizable with respect to the model.
 
     Args:
-        deadline_s: seconds of search, in all, after which what is undecided is UNKNOWN.
-        max_steps: transitions of the model, in all; for answers that do not depend on the machine.
-        shrink_s: seconds, on top, to make the failing sub-history small; 0 leaves it as found.
+        deadline_s: seconds of search in total; the verdict is UNKNOWN if it is not found by then.
+        max_steps: model transitions in total; makes the result independent of the machine's speed.
+        shrink_s: additional seconds to shrink the failing sub-history; 0 leaves it as found.
 
     Raises:
         BadHistory: the model cannot read the history.
     """
     started = clock()
-    searches = sorted((Search(model, p) for p in model.prepare(history)), key=lambda search: search.size)
+    searches = sorted(
+        (LinearizabilitySearch(model, p) for p in model.prepare(history)), key=lambda search: search.size
+    )
     refuted = model.refute(history)
     if refuted is not None:
         found = refuted.operations
-        return Checked(
+        return CheckResult(
             verdict=Linearizability.ILLEGAL,
             operations=len(history),
             partitions=len(searches),
@@ -78,7 +80,7 @@ def check(
         )
     waiting = list(searches)
     turn = FIRST_TURN_STEPS
-    illegal: Search[S, M] | None = None
+    illegal: LinearizabilitySearch[S, M] | None = None
 
     def spent() -> int:
         return sum(search.steps for search in searches)
@@ -108,7 +110,7 @@ def check(
         counterexample = shrink(model, history, illegal, until=clock() + shrink_s, clock=clock)
     else:
         verdict = Linearizability.UNKNOWN if waiting else Linearizability.OK
-    return Checked(
+    return CheckResult(
         verdict=verdict,
         operations=len(history),
         partitions=len(searches),
@@ -119,7 +121,7 @@ def check(
     )
 
 
-def _take_turn(search: Search[S, M], steps: int, exhausted: Callable[[], bool]) -> None:
+def _take_turn(search: LinearizabilitySearch[S, M], steps: int, exhausted: Callable[[], bool]) -> None:
     while steps > 0 and search.verdict is None:
         search.run(min(steps, STEPS_PER_LOOK))
         steps -= STEPS_PER_LOOK

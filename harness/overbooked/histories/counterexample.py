@@ -1,4 +1,4 @@
-"""The part of an illegal history that shows the violation, as small as is cheap to get."""
+"""The part of an illegal history that shows the violation, shrunk within a time limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from overbooked.histories.history import History
-from overbooked.histories.linearizability import Linearizability, Search
+from overbooked.histories.linearizability import Linearizability, LinearizabilitySearch
 from overbooked.histories.model import Entry, M, Model, Partition, S
 from overbooked.histories.operation import BadHistory, Operation
 from overbooked.targets.adapter import Outcome
@@ -17,11 +17,12 @@ STEPS_PER_TRY = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """Operations which no order explains.
+    """Operations that have no legal order.
 
-    `operations` is the smallest failing sub-history found: the others of `prefix`, the shortest failing
-    prefix, cannot make it legal, whether and wherever within their intervals they took effect.
-    `placed` is the longest legal order of `operations` found, `stuck` the rest that had completed.
+    `prefix` is the shortest failing prefix found. `operations` is the smallest failing sub-history found:
+    the other operations of `prefix` cannot make it legal, whether or not they took effect, and at any
+    moment within their intervals. `placed` is the longest legal order of `operations` found, `stuck` the
+    remaining completed operations.
     """
 
     partition: str
@@ -46,17 +47,17 @@ class Counterexample:
 def shrink(
     model: Model[S, M],
     history: History,
-    found: Search[S, M],
+    found: LinearizabilitySearch[S, M],
     *,
     until: float,
     clock: Callable[[], float],
 ) -> Counterexample:
-    """Make what a search found illegal small, until a moment of the clock.
+    """Shrink an illegal partition until the clock reaches `until`.
 
-    First the shortest failing prefix: linearizability is prefix-closed, so bisection finds it. Then
-    operations are made optional (their effect may be missing), in ever smaller groups, as long as the
-    rest stays illegal. Just dropping them would lie: without a cancellation that took place, two
-    bookings one after the other look like an oversold slot.
+    First find the shortest failing prefix by bisection; linearizability is prefix-closed. Then make
+    operations optional (their effect may be missing), in smaller and smaller groups, while the rest stays
+    illegal. Dropping operations would be wrong: without a cancellation that took place, two successive
+    bookings look like an oversold slot.
     """
     prefix, search = _shortest_prefix(model, _related(model, history, found), found, until, clock)
     for apart in model.prepare(History.of(prefix), apart=True):
@@ -70,8 +71,10 @@ def shrink(
     return Counterexample(found.key, prefix, search.order(), prefix)
 
 
-def _related(model: Model[S, M], history: History, found: Search[S, M]) -> tuple[Operation, ...]:
-    """The operations needed to read those of a partition by themselves."""
+def _related(
+    model: Model[S, M], history: History, found: LinearizabilitySearch[S, M]
+) -> tuple[Operation, ...]:
+    """The operations needed to interpret those of one partition on their own."""
     one = found.operations[0]
     for apart in model.prepare(history, apart=True):
         operations = tuple(entry.operation for entry in apart.entries)
@@ -80,18 +83,18 @@ def _related(model: Model[S, M], history: History, found: Search[S, M]) -> tuple
     return history.operations
 
 
-def _illegal(model: Model[S, M], partition: Partition[S, M]) -> Search[S, M] | None:
-    search = Search(model, partition)
+def _illegal(model: Model[S, M], partition: Partition[S, M]) -> LinearizabilitySearch[S, M] | None:
+    search = LinearizabilitySearch(model, partition)
     return search if search.run(STEPS_PER_TRY) is Linearizability.ILLEGAL else None
 
 
 def _shortest_prefix(
     model: Model[S, M],
     operations: tuple[Operation, ...],
-    found: Search[S, M],
+    found: LinearizabilitySearch[S, M],
     until: float,
     clock: Callable[[], float],
-) -> tuple[tuple[Operation, ...], Search[S, M]]:
+) -> tuple[tuple[Operation, ...], LinearizabilitySearch[S, M]]:
     returns = sorted(op.completed_at for op in operations if op.completed_at is not None and not op.unknown)
     prefix, search = operations, found
     low, high = 0, len(returns) - 1  # the prefix up to returns[high] is illegal
@@ -106,16 +109,16 @@ def _shortest_prefix(
     return prefix, search
 
 
-def _first_illegal(model: Model[S, M], history: History) -> Search[S, M] | None:
+def _first_illegal(model: Model[S, M], history: History) -> LinearizabilitySearch[S, M] | None:
     try:
         partitions = model.prepare(history)
     except BadHistory:
-        return None  # cut before what makes it readable
+        return None  # the prefix lacks operations that the model needs
     return next((search for search in (_illegal(model, part) for part in partitions) if search), None)
 
 
 def _up_to(operations: Sequence[Operation], moment: float) -> History:
-    """What was known at a moment: later calls did not happen, later answers are unknown."""
+    """The history as known at a moment: later calls are removed, later answers are unknown."""
     known = []
     for op in operations:
         if op.invoked_at > moment:
@@ -128,10 +131,10 @@ def _up_to(operations: Sequence[Operation], moment: float) -> History:
 
 def _weaken(
     model: Model[S, M], partition: Partition[S, M], until: float, clock: Callable[[], float]
-) -> tuple[tuple[Entry[M], ...], Search[S, M]] | None:
-    """The entries with as many made optional as can be; None when time ran out before the first."""
+) -> tuple[tuple[Entry[M], ...], LinearizabilitySearch[S, M]] | None:
+    """The entries, as many as possible made optional; None if time ran out before the first one."""
     entries = partition.entries
-    found: Search[S, M] | None = None
+    found: LinearizabilitySearch[S, M] | None = None
     size = len(entries)
     while size > 1:
         size = (size + 1) // 2

@@ -1,4 +1,4 @@
-"""Two small checks beside the search: effects that happened not exactly once, and lost updates."""
+"""Two checks that need no search: effects that did not happen exactly once, and lost updates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overbooked.histories.operation import Operation
 
 @dataclass(frozen=True, slots=True)
 class Miscount:
-    """An intention, named by its key, whose effect is found more or less often than its answers say."""
+    """An idempotency key whose effect was found more or less often than the answers allow."""
 
     key: str
     found: int
@@ -22,15 +22,15 @@ class Miscount:
 
 
 def miscounted(history: History, effects: Iterable[str]) -> tuple[Miscount, ...]:
-    """What did not happen exactly once.
+    """The effects that did not happen exactly once.
 
-    Attempts with the same `key` argument are one intention. If any succeeded its effect is there
-    exactly once; if all were refused, not at all; if some outcome is unknown, at most once. An effect
-    nobody intended counts too.
+    Attempts with the same `key` argument have one effect in common. If any of them succeeded, the effect
+    must exist exactly once; if all were refused, not at all; if an outcome is unknown, at most once. An
+    effect without any attempt is a miscount too.
 
     Args:
-        history: operations with a `key` argument; others are passed over.
-        effects: the key of each effect found in durable state, as often as it is found.
+        history: operations with a `key` argument; others are ignored.
+        effects: the key of each effect found in durable state, repeated for each occurrence.
     """
     attempts: dict[str, list[Operation]] = {}
     for op in history:
@@ -49,7 +49,7 @@ def miscounted(history: History, effects: Iterable[str]) -> tuple[Miscount, ...]
 
 @dataclass(frozen=True, slots=True)
 class LostUpdate:
-    """Several acknowledged updates of one subject that were all made from the same state of it."""
+    """Several acknowledged updates of one subject that are based on the same state of it."""
 
     subject: str
     based_on: Hashable
@@ -59,15 +59,15 @@ class LostUpdate:
 def lost_updates(
     history: History, *, subject: str = "subject", based_on: str = "based_on"
 ) -> tuple[LostUpdate, ...]:
-    """Updates of which all but one overwrote, unseen, what another had written.
+    """Find updates that overwrote another update without having read it.
 
-    Each update read a state that occurs once, such as a version, and wrote the next; of two that were
-    acknowledged and based on the same one, the later lost the earlier's. Attempts with one `key`
-    argument are one update.
+    Each update reads a state that occurs once, such as a version, and writes the next one. If two
+    acknowledged updates are based on the same state, the later one overwrote the earlier one. Attempts
+    with the same `key` argument are one update.
 
     Args:
-        subject: the argument that says what is updated.
-        based_on: the argument that says which state the update was made from.
+        subject: the argument that names the updated object.
+        based_on: the argument that names the state the update is based on.
     """
     updates: dict[tuple[str, Hashable], dict[object, Operation]] = {}
     for number, op in enumerate(history):

@@ -1,4 +1,4 @@
-"""A history: the operations of one exercise in the order they were invoked, and its recorder."""
+"""A history: recorded operations in order of invocation; and its recorder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Operations, sorted by invocation (equal moments keep the order they were given in)."""
+    """Operations sorted by invocation time; the sort is stable."""
 
     operations: tuple[Operation, ...]
 
@@ -38,14 +38,14 @@ class History:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:
-        """Read the JSON form; raises BadHistory when it is not one or of another format."""
+        """Read the JSON form. Raises BadHistory if it is invalid or has another format number."""
         if data.get("format") != FORMAT:
-            raise BadHistory(f"wanted a history of format {FORMAT}, found {data.get('format')!r}")
+            raise BadHistory(f"expected a history of format {FORMAT}, found {data.get('format')!r}")
         return cls.of(Operation.from_dict(entry) for entry in data["operations"])
 
 
 class Call:
-    """An operation that was invoked and has not ended; end it once, by `ok`, `refused` or `unknown`."""
+    """An operation that was invoked and has not ended. End it once, with `ok`, `refused` or `unknown`."""
 
     __slots__ = ("_actor", "_args", "_invoked_at", "_operation", "_recorder", "_verb")
 
@@ -69,14 +69,14 @@ class Call:
         return self.end(Outcome.UNKNOWN, result, problem)
 
     def end(self, outcome: Outcome, result: Any = None, problem: str = "") -> Operation:
-        """End the operation now; raises BadHistory when it had ended before."""
+        """End the operation now. Raises BadHistory if it ended before."""
         if self._operation is not None:
             raise BadHistory(f"{self._verb} by {self._actor} was ended twice")
         self._operation = self._as_operation(self._recorder.now(), outcome, result, problem)
         return self._operation
 
     def operation(self) -> Operation:
-        """The operation as it stands: pending is UNKNOWN without a completion."""
+        """The operation in its current state; a pending one is UNKNOWN and has no completion time."""
         return self._operation or self._as_operation(None, Outcome.UNKNOWN, None, "still pending")
 
     def _as_operation(
@@ -95,11 +95,11 @@ class Call:
 
 
 class Recorder:
-    """Records operations as they are invoked and end; safe to share between threads and tasks.
+    """Records the start and end of operations. Safe to share between threads and tasks.
 
     Args:
         clock: seconds, monotonic, one clock for all actors (e.g. `time.monotonic`). It is read
-            *before* a request is sent and *after* its answer came, so an interval is never too short.
+            *before* a request is sent and *after* its answer arrives, so an interval is never too short.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -108,15 +108,15 @@ class Recorder:
         self._added: list[Operation] = []
 
     def invoke(self, actor: str, verb: str, args: Mapping[str, Any] | None = None) -> Call:
-        """Note that `actor` is about to do `verb`; call it before anything is sent."""
+        """Record that `actor` starts `verb`; call it before anything is sent."""
         call = Call(self, actor, verb, args or {}, self.now())
         self._calls.append(call)
         return call
 
     def add(self, operation: Operation) -> None:
-        """Take an operation that was timed elsewhere, by the same clock (e.g. in a burst)."""
+        """Add an operation that was timed elsewhere with the same clock (e.g. in a burst)."""
         self._added.append(operation)
 
     def history(self) -> History:
-        """Everything so far; what is pending has an unknown outcome."""
+        """All operations so far; pending ones have an unknown outcome."""
         return History.of([*(call.operation() for call in self._calls), *self._added])

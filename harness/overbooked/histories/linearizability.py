@@ -1,17 +1,16 @@
-"""The Wing-Gong-Lowe search over one partition, resumable so that partitions can take turns.
+"""The Wing-Gong-Lowe search over one partition. It is resumable, so partitions can be searched in turns.
 
 J. Wing and C. Gong, Testing and verifying concurrent objects, JPDC 17 (1993); G. Lowe, Testing for
-linearizability, CCPE 29 (2017), whose memo of (operations linearized, state) makes it practical; the
-linked list of calls and returns with lift and unlift is as in A. Athalye's porcupine.
+linearizability, CCPE 29 (2017), whose memo of (operations linearized, state) makes it practical. The
+linked list of calls and returns with lift and unlift follows A. Athalye's porcupine.
 
-Time is read as closed intervals: of a call and a return at one moment the call comes first, so that
-the two operations are concurrent. With open intervals a coarse clock would forge an order: write(1)
-over [0, 5] and read() -> 0 over [5, 9], started at the very tick at which the write was acknowledged,
-would be illegal, though the read may really have come first and the clock merely failed to tell. Equal
-stamps are no evidence of order, and a checker may only condemn on evidence.
+Intervals are closed: if a call and a return have the same timestamp, the call comes first, so the two
+operations are concurrent. Open intervals with a coarse clock would report a false order: write(1) over
+[0, 5] and read() -> 0 over [5, 9] would be illegal, although the read may have started before the write
+was acknowledged within the same tick. Equal timestamps are no evidence of order.
 
 An operation of unknown outcome has a call and no return: it may take effect at any later moment or
-never. The search may leave it out, and so it ends when all operations that returned are placed.
+never. The search may leave it out, so it ends when all operations that returned are placed.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from overbooked.histories.operation import Operation
 
 
 class Linearizability(StrEnum):
-    """What a check found; UNKNOWN when time or steps ran out."""
+    """The verdict of a check; UNKNOWN if time or steps ran out."""
 
     OK = "ok"
     ILLEGAL = "illegal"
@@ -34,35 +33,36 @@ class Linearizability(StrEnum):
 
 
 _HEAD = 0
-# A search that has gone wrong early seldom recovers, and one that goes well is through in a few steps an
-# operation: so attempts are short, and each goes by another order (C. Gomes et al., Heavy-tailed
-# phenomena in satisfiability and constraint satisfaction problems, JAR 24 (2000)).
+# Run times are heavy-tailed: a search with a wrong early choice seldom recovers, others need a few steps
+# per operation. So attempts are short, and each uses another order of choices (C. Gomes et al.,
+# Heavy-tailed phenomena in satisfiability and constraint satisfaction problems, JAR 24 (2000)).
 STEPS_PER_OPERATION = 30
 SHORTEST_ATTEMPT_STEPS = 1_500
 ATTEMPT_GROWTH = 1.02
-# By how many events at most a choice may come before a more urgent one.
-WHIMS = (5.0, 20.0, 60.0, 200.0)
+# Maximum number of events by which a choice may be tried before a more urgent one.
+ORDER_JITTER = (5.0, 20.0, 60.0, 200.0)
 
 
-class Search(Generic[S, M]):
-    """One partition being checked; `run` goes on where it stopped.
+class LinearizabilitySearch(Generic[S, M]):
+    """The search over one partition; `run` continues where it stopped.
 
-    Three reductions keep bursts cheap, and none loses a legal order. Let the search be in a configuration
-    from which some order T of the remaining operations is legal.
+    Three reductions keep bursts cheap, and none loses a legal order. Assume a configuration from which
+    some order T of the remaining operations is legal.
 
     *Observers first.* If the call of x is before every remaining return, x changes no state in any
-    state (`Model.observes`), and x is legal now, then x followed by T without x is legal too: no other
-    operation sees whether x was there, and being called before every remaining return x may come first.
-    So x is placed at once, with no alternative kept. (A refused booking of a full slot, say.)
+    state (`Model.observes`), and x is legal now, then x followed by T without x is legal too: x does not
+    affect other operations, and it may come first because its call is before every remaining return.
+    So x is placed at once, without an alternative (e.g. a refused booking of a full slot).
 
-    *Of equals the one that returns first.* Let x and y have equal moves, both called before every
-    remaining return, x returning no later than y. If T begins with y, swap the two: moves are equal, so
-    states are; x may come first as said; and whatever is called after the return of y, so after the
-    return of x, comes after x in T, so after the new place of y. So y need not be tried.
+    *Among equals, the earliest return.* Let x and y have equal moves, both called before every remaining
+    return, x returning no later than y. If T begins with y, swap the two. The moves are equal, so the
+    states are too; x may come first, as above; and an operation called after the return of y is also
+    called after the return of x, so it comes after x in T, that is, after the new place of y. So y need
+    not be tried.
 
-    *Nothing is ended while it is needed.* What ends a thing for good (`Model.ends`) is not placed while an
-    operation that must be placed still needs it (`Model.needs`): no T begins so. (A cancellation waits
-    for the reschedules of its booking that succeeded.)
+    *Ends come after needs.* A move that ends an object for good (`Model.ends`) is not placed while an
+    operation that must be placed still needs the object (`Model.needs`), because no legal T begins that
+    way (e.g. a cancellation comes after the successful reschedules of its booking).
     """
 
     def __init__(self, model: Model[S, M], partition: Partition[S, M]) -> None:
@@ -70,7 +70,7 @@ class Search(Generic[S, M]):
         self.steps = 0
         self.verdict: Linearizability | None = None
         self._model = model
-        # What never changes a state and has no certain answer constrains nothing.
+        # An operation that never changes a state and has no certain answer is no constraint.
         self._entries: list[Entry[M]] = [
             entry
             for entry in partition.entries
@@ -80,7 +80,7 @@ class Search(Generic[S, M]):
         self._observer = [model.observes(entry.move) for entry in self._entries]
         self._needs = [model.needs(entry.move) for entry in self._entries]
         self._ends = [model.ends(entry.move) for entry in self._entries]
-        # How many operations that must still be placed need a thing.
+        # Per object, the number of operations that must still be placed and need it.
         self._needed = Counter(
             thing
             for entry, thing in zip(self._entries, self._needs, strict=True)
@@ -91,7 +91,7 @@ class Search(Generic[S, M]):
         self._placed = 0  # bit i: operation i is linearized
         self._order: list[int] = []
         self._memo: set[tuple[int, S]] = set()
-        # One frame a choice made: where the order stood, state and bits before, choices left.
+        # One frame per choice: length of the order, state and bits before it, remaining choices.
         self._stack: list[tuple[int, S, int, list[tuple[int, S]]]] = []
         self._choices: list[tuple[int, S]] | None = None
         self._best: list[int] = []
@@ -102,11 +102,11 @@ class Search(Generic[S, M]):
 
     @property
     def size(self) -> int:
-        """How many operations the search has to place."""
+        """The number of operations that the search has to place."""
         return len(self._entries)
 
     def _lay_out(self) -> None:
-        """Calls and returns in order of time as a doubly linked list of event numbers from 1."""
+        """Build the doubly linked list of calls and returns in time order; event numbers start at 1."""
         events: list[tuple[float, int, int]] = []
         for i, entry in enumerate(self._entries):
             events.append((entry.called_at, 0, i))
@@ -125,7 +125,7 @@ class Search(Generic[S, M]):
     # -- running -------------------------------------------------------------------------------
 
     def run(self, steps: int) -> Linearizability | None:
-        """Search on for about `steps` transitions; None when it has not come to an end."""
+        """Continue the search for about `steps` transitions; None if it is not finished."""
         until = self.steps + steps
         while self.verdict is None and self.steps < until:
             if self._choices is None:
@@ -142,7 +142,7 @@ class Search(Generic[S, M]):
         return self.verdict
 
     def _enter(self) -> None:
-        """A configuration just reached: place what needs no choice, then list the choices."""
+        """Enter a new configuration: place the operations that need no choice, then list the choices."""
         choices = self._scan()
         while choices is None:
             choices = self._scan()
@@ -160,7 +160,7 @@ class Search(Generic[S, M]):
         self._choices = choices
 
     def _scan(self) -> list[tuple[int, S]] | None:
-        """The choices here, the one to try first last; None when observers were placed instead."""
+        """The choices in this configuration, the first to try last; None if observers were placed instead."""
         following, of_event, returns = self._next, self._of_event, self._return
         state, step, entries = self._state, self._model.step, self._entries
         earliest: dict[tuple[M, bool], int] = {}
@@ -184,12 +184,12 @@ class Search(Generic[S, M]):
         if observed:
             return None
         choices: list[tuple[int, S]] = []
-        # What returns first is tried first: it must be placed soonest.
+        # The earliest return is tried first, because it must be placed first.
         for i in sorted(earliest.values(), key=self._urgency):
             entry = entries[i]
             self.steps += 1
             unknown = entry.returned_at is None
-            # An unknown operation without effect is as good as left out.
+            # An unknown operation without effect is equivalent to leaving it out.
             after = [new for new in step(state, entry.move) if not (unknown and new == state)]
             if entry.optional and not unknown and state not in after:
                 choices.append((i, state))
@@ -200,7 +200,7 @@ class Search(Generic[S, M]):
         return self._return[i] != self._tail and not self._entries[i].optional
 
     def _too_early(self, i: int) -> bool:
-        """Whether the operation would end what another one that must be placed still needs."""
+        """Whether the operation ends an object that another one, which must be placed, still needs."""
         thing = self._ends[i]
         own = thing == self._needs[i] and self._must_be_placed(i)
         return self._needed[thing] > own
@@ -221,9 +221,10 @@ class Search(Generic[S, M]):
             self._unlift(self._order.pop())
 
     def _start_over(self) -> None:
-        """Back to the beginning with another order of choices, keeping what is known to be dead.
+        """Restart with another order of choices; keep the configurations known to be dead ends.
 
-        What was reached and is not on the stack was searched to its end, so it stays in the memo.
+        A configuration that was reached and is not on the stack was searched completely, so it stays in
+        the memo.
         """
         while self._stack:
             self._memo.discard((self._placed, self._state))
@@ -232,7 +233,7 @@ class Search(Generic[S, M]):
         self._choices = None
         self._attempt_steps = int(self._attempt_steps * ATTEMPT_GROWTH)
         self._attempt_ends = self.steps + self._attempt_steps
-        self._whim = self._random.choice(WHIMS)
+        self._whim = self._random.choice(ORDER_JITTER)
 
     def _lift(self, i: int) -> None:
         following, previous = self._next, self._previous
@@ -265,9 +266,9 @@ class Search(Generic[S, M]):
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What the search has to place."""
+        """The operations that the search has to place."""
         return tuple(entry.operation for entry in self._entries)
 
     def order(self) -> tuple[Operation, ...]:
-        """The longest legal order found so far: of OK, a linearization of the whole partition."""
+        """The longest legal order found so far; for OK, a linearization of the whole partition."""
         return tuple(self._entries[i].operation for i in self._best)

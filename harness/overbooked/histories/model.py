@@ -1,7 +1,7 @@
-"""What a history is checked against: a sequential specification as a pure transition relation.
+"""The model of a check: a sequential specification as a pure transition relation.
 
-A model prepares a history into partitions that can be judged one by one, each operation reduced to a
-*move*: a small hashable value with all that `step` looks at. Equal moves therefore act alike.
+A model splits a history into partitions that are checked one by one, and reduces each operation to a
+*move*: a small hashable value with everything that `step` reads. Equal moves have equal effects.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Entry(Generic[M]):
 
     @classmethod
     def of(cls, operation: Operation, move: M) -> Entry[M]:
-        """The entry of an operation by itself: unknown has no return, whenever its client gave up."""
+        """The entry of one operation; an unknown outcome has no return, even if the client gave up."""
         returned_at = None if operation.unknown else operation.completed_at
         return cls(operation, move, operation.invoked_at, returned_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Partition(Generic[S, M]):
-    """Operations that no operation outside can influence, with the state they start from."""
+    """Operations that are independent of all others, with their initial state."""
 
     key: str
     initial: S
@@ -49,7 +49,7 @@ class Partition(Generic[S, M]):
 
 @dataclass(frozen=True, slots=True)
 class Refutation:
-    """Operations that no order explains, found without search; `placed` of them can be ordered."""
+    """Operations without a legal order, found without search; `placed` is the part that has one."""
 
     partition: str
     operations: tuple[Operation, ...]
@@ -60,26 +60,26 @@ class Model(Protocol[S, M]):
     """A sequential specification; every method is a pure function."""
 
     def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[S, M]]:
-        """Split a history; raises BadHistory for a verb or argument it cannot read.
+        """Split a history. Raises BadHistory for an unknown verb or argument.
 
-        With `apart` the entries stand for themselves: each may be made optional without making another
-        one say something else. Without, a model may draw on the whole history to say it shorter.
+        With `apart`, entries are independent: making one optional does not change the meaning of
+        another. Without it, a model may use the whole history to simplify moves.
         """
 
     def refute(self, history: History) -> Refutation | None:
-        """A cheap proof that no order explains the history, if there is one; misses some, errs never."""
+        """A cheap proof that the history has no legal order, or None. Sound, not complete."""
 
     def step(self, state: S, move: M) -> tuple[S, ...]:
-        """The states the move can lead to with the outcome it had; none when it could not have it.
+        """The states that the move can lead to with its observed outcome; empty if that is impossible.
 
-        The move of an unknown outcome leads to the states of every effect it can have.
+        A move of unknown outcome leads to the states of every possible effect.
         """
 
     def observes(self, move: M) -> bool:
-        """Whether the move changes no state, in any state: a read, or a refusal without trace."""
+        """Whether the move leaves every state unchanged: a read, or a refusal without effect."""
 
     def needs(self, move: M) -> Hashable | None:
-        """What must not have been ended before the move, such as the booking it changes."""
+        """The object that must not have ended before the move, such as the booking it changes."""
 
     def ends(self, move: M) -> Hashable | None:
-        """What the move ends for good: no move that needs it can follow."""
+        """The object that the move ends for good: no move that needs it can follow."""

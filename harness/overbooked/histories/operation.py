@@ -1,7 +1,7 @@
-"""One operation as its client saw it: when it was invoked, when and how it ended.
+"""One operation as seen by its client: when it was invoked, when and how it ended.
 
-Operations are data (the habit is Jepsen's). A time-out or a reset is not a failure but an *unknown*:
-the operation may take effect at any later moment, or never.
+Operations are data, as in Jepsen. A time-out or a reset is not a failure but an *unknown*: the operation
+may take effect at any later moment, or never.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from overbooked.targets.adapter import Outcome
 
 
 class BadHistory(HarnessError):
-    """A history says something that no client can have seen; the recording is at fault."""
+    """A history contains something that no client can observe; the recording is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class Operation:
     """One operation of a history.
 
     Args:
-        actor: who did it, a short name; one lane of a timeline. An actor may overlap itself.
-        verb: the domain word, e.g. `book`; which verbs exist is the model's business.
-        args: what was asked, JSON-compatible, e.g. `{"slot": "7"}`.
+        actor: short name of the client; one lane of a timeline. Operations of one actor may overlap.
+        verb: the domain verb, e.g. `book`; the model defines which verbs exist.
+        args: the arguments, JSON-compatible, e.g. `{"slot": "7"}`.
         invoked_at: seconds by the history's clock.
         completed_at: seconds by the same clock; None while pending. For an UNKNOWN outcome it is the
-            moment the client gave up, which says nothing of when the effect happened, if it did.
-        outcome: OK, REFUSED (a definite no) or UNKNOWN.
-        result: what was learnt, JSON-compatible: of a `book` the booking's id, of a read the value.
-        problem: why it was refused or is unknown, for people.
+            moment the client gave up; the effect may happen later, earlier or never.
+        outcome: OK, REFUSED (definitely no effect) or UNKNOWN.
+        result: the returned data, JSON-compatible: for `book` the booking's id, for a read the value.
+        problem: why it was refused or is unknown, for display.
     """
 
     actor: str
@@ -85,7 +85,7 @@ class Operation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Operation:
-        """Read the JSON form; raises BadHistory when a key is missing or an outcome unheard of."""
+        """Read the JSON form. Raises BadHistory for a missing key or an invalid outcome."""
         try:
             return cls(
                 actor=data["actor"],

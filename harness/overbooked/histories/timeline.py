@@ -1,4 +1,4 @@
-"""A history as plain text: one line an operation, bars over one axis of time, fault windows on top."""
+"""A history as plain text: one line per operation, bars over one time axis, fault windows on top."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from overbooked.histories.operation import Operation
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of the history's clock worth seeing, e.g. in which a fault was in force."""
+    """A time span to display, by the history's clock, e.g. while a fault was active."""
 
     name: str
     started_at: float
@@ -20,8 +20,8 @@ class Window:
 def timeline(operations: Iterable[Operation], *, windows: Sequence[Window] = (), width: int = 48) -> str:
     """Draw operations in order of invocation.
 
-    A bar spans invocation to completion; `x` ends a refused one; after `?`, where the client gave up,
-    an unknown effect may still come. Times are milliseconds since the first invocation.
+    A bar spans invocation to completion. `x` ends a refused operation. `?` marks where the client gave
+    up; the effect may still come after it. Times are milliseconds since the first invocation.
     """
     rows = sorted(operations, key=lambda op: op.invoked_at)
     if not rows:

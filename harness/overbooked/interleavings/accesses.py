@@ -1,4 +1,4 @@
-"""What the steps of a trace read and wrote, for naming what went wrong in it."""
+"""The reads and writes of the steps of a trace, for naming its anomaly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ADVISORY = frozenset({"table:pg_advisory"})
 
 
 class Touched(Protocol):
-    """What one step read and wrote; `overbooked.interleavings.footprints.footprints.Footprint` is one."""
+    """The reads and writes of one step; `overbooked.interleavings.footprints.footprints.Footprint` is one."""
 
     @property
     def reads(self) -> Collection[str]: ...
@@ -31,7 +31,7 @@ class Touched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a step read when it was let go, and what it wrote, which others see from `seen_at` on."""
+    """The reads of a step when it was released, and its writes, visible to others from step `seen_at` on."""
 
     at: int
     seen_at: int
@@ -46,29 +46,29 @@ class Access:
 
     @property
     def decides(self) -> bool:
-        """What it writes depends on what it looks up in the same statement."""
+        """Whether the writes depend on a SELECT in the same statement."""
         return bool(_LOOKS_UP.search(self.step.text or self.step.verb))
 
     @property
     def inserts(self) -> bool:
-        """It makes rows, as far as its text or that of a function would tell."""
+        """Whether the step inserts rows, judged by its text; a SELECT that writes counts as inserting."""
         step = self.step
         if step.verb in {"INSERT", "WITH"}:
             return step.verb == "INSERT" or bool(_INSERTS.search(step.text))
         return step.verb == "SELECT" and bool(self.writes)
 
     def sees(self, write: Access) -> bool:
-        """Whether this reads what that writes, so that its outcome depends on which comes first.
+        """Return whether this access reads what `write` writes, so that its outcome depends on their order.
 
-        A plain UPDATE or DELETE reads no more than the rows that it changes, once it has them locked, and
-        a plain INSERT none.
+        A plain UPDATE or DELETE reads only the rows that it changes, after locking them; a plain INSERT reads
+        none.
         """
         plain = self.step.verb in {"INSERT", "UPDATE", "DELETE"} and not self.decides
         return not plain and bool(self.reads & write.writes) and self.items.overlaps(write.items)
 
 
 def accesses_of(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> list[Access]:
-    """The accesses of a trace whose effect stayed, or that had none."""
+    """Return the accesses of a trace that were not rolled back."""
     found = []
     for at, (step, one) in enumerate(zip(steps, touched, strict=True)):
         if step.error or step.verb in _CONTROL:
@@ -82,14 +82,14 @@ def accesses_of(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> list[
 
 
 def _only_looks(step: TraceStep) -> bool:
-    # A lock counts as a write for the order of steps, and changes nothing.
+    # A row lock counts as a write when steps are ordered, but it changes no data.
     if step.verb not in _LOOKS:
         return False
     return step.verb == "GET" or (bool(_LOCKS.search(step.text)) and not _CHANGES.search(step.text))
 
 
 def _end(steps: Sequence[TraceStep], at: int) -> tuple[int, bool]:
-    """The step from which on others see what this one wrote, and whether it was undone instead."""
+    """Return the step from which others see this step's writes, and whether it was rolled back."""
     step = steps[at]
     if step.protocol != "postgres" or not step.in_transaction:
         return at, False

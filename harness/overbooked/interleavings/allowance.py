@@ -1,4 +1,4 @@
-"""How long an exploration may go on: it asks for as much time as the space that it has found needs."""
+"""The time budget of an exploration: requests as much time as the known search space needs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import math
 import time
 from collections.abc import Callable
 
-# Asks that so many seconds be left from now; returns how many are.
+# Requests a number of seconds from now; returns how many are granted.
 Ask = Callable[[float], float]
 
-# Branches that were found cost as much as the schedules so far, and some more are found on the way.
+# Factor on the estimated time for the known branches, because more branches are found while running them.
 _MORE = 1.3
-# What is kept back, so that an exploration ends by itself and says how far it came.
+# Reserve: the exploration ends this many seconds before its deadline, to report its progress.
 _RESERVE_S = 2.0
 _RESERVE_SCHEDULES = 3
 
 
 def endless(_seconds: float) -> float:
-    """No end at all."""
+    """Grant unlimited time."""
     return math.inf
 
 
 class Allowance:
-    """The time of one exploration.
+    """The time budget of one exploration.
 
     Args:
-        ask: grows the budget as far as it may grow.
+        ask: requests seconds from now, and returns how many are granted.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -34,10 +34,10 @@ class Allowance:
         self._runs = 0
 
     def reaches(self, waiting: int) -> bool:
-        """Whether there is time for another schedule; called after each.
+        """Return whether there is time for another schedule; call it after each.
 
         Args:
-            waiting: branches that were found and not looked at.
+            waiting: number of branches that were found and not run yet.
         """
         self._runs += 1
         each = (time.monotonic() - self._began) / self._runs

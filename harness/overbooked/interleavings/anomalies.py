@@ -1,10 +1,10 @@
-"""What kind of anomaly a schedule shows, from what its steps read and wrote.
+"""Names the anomaly of a schedule from the reads and writes of its steps.
 
 The names are those of the literature. Lost update and write skew: Berenson et al., "A Critique of ANSI SQL
 Isolation Levels" (SIGMOD 1995). Read skew (G-single), predicate-many-preceders (PMP) and the classes G2-item
 and G2: Adya, "Weak Consistency" (1999), and Bailis et al., "Highly Available Transactions" (VLDB 2014). A
-double claim is a check, then an insert, by two who both passed the check: a G2 by inserts. A dirty effect is
-one outside the database by somebody whose transaction came to nothing.
+double claim is a G2 by inserts: two actors both pass a check and then insert. A dirty effect is an effect
+outside the database by an actor whose transaction was rolled back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TIMED_OUT = frozenset({"57014", "55P03", "25P03", "25P04", "57P05"})
 
 
 class Anomaly(StrEnum):
-    """Names for what went wrong; RACE where none of the others fits."""
+    """The name of an anomaly; RACE if no other fits."""
 
     NO_RACE = "no race needed"
     DOUBLE_CLAIM = "double claim"
@@ -35,7 +35,7 @@ class Anomaly(StrEnum):
 
 
 class Phenomenon(StrEnum):
-    """Adya's and Bailis' classes that PostgreSQL lets happen at some isolation level."""
+    """Adya's and Bailis' classes that PostgreSQL allows at some isolation level."""
 
     PMP = "PMP: predicate-many-preceders"
     P4 = "P4: lost update"
@@ -45,11 +45,11 @@ class Phenomenon(StrEnum):
 
 
 def name_anomaly(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Anomaly:
-    """The name that fits a schedule which broke an invariant; only failed ones have one.
+    """Return the name of the anomaly of a schedule that violated an invariant.
 
     Args:
-        steps: of the trace, in order.
-        touched: what each of them read and wrote.
+        steps: the steps of the trace, in order.
+        touched: the reads and writes of each step.
     """
     if is_serial(steps):
         return Anomaly.NO_RACE
@@ -75,13 +75,13 @@ def name_anomaly(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Anom
 
 
 def phenomenon_of(steps: Sequence[TraceStep], touched: Sequence[Touched]) -> Phenomenon | None:
-    """The class of a schedule that broke an invariant; None where none is seen in it."""
+    """Return the phenomenon in a schedule that violated an invariant; None if it shows none."""
     accesses = accesses_of(steps, touched)
     return None if is_serial(steps) else _classified(accesses, _stale_reads(accesses))
 
 
 def is_serial(steps: Sequence[TraceStep]) -> bool:
-    """Whether each actor had ended before the next began, so that nothing overlapped."""
+    """Return whether each actor ended before the next began, so that no two overlapped."""
     order = [step.actor for at, step in enumerate(steps) if not at or step.actor != steps[at - 1].actor]
     return len(order) > 1 and len(order) == len(set(order))
 
@@ -90,7 +90,8 @@ _Stale = tuple[Access, Access]
 
 
 def _stale_reads(accesses: Sequence[Access]) -> list[_Stale]:
-    """Anti-dependencies: a read, and another actor's write of the same that it did not see yet."""
+    """Return the anti-dependencies: a read, and another actor's write of the same data that it did not
+    see."""
     return [
         (read, write)
         for read in accesses
@@ -117,7 +118,7 @@ def _classified(accesses: Sequence[Access], stale: Sequence[_Stale]) -> Phenomen
 
 
 def _overwrites(accesses: Sequence[Access], read: Access, write: Access) -> bool:
-    """Whether the reader goes on to write what the other has written, by what it had read."""
+    """Return whether the reader later overwrites the other's write, based on its earlier read."""
     if write.items.adds:
         return False
     return any(

@@ -1,76 +1,85 @@
-"""Explores a race: one schedule after another, until none is left, time is up or something is found.
+"""Explores a race: runs schedule after schedule until none is left, time is up or there is a finding.
 
-The search (`search.search`) says which schedules there are, and the runner runs one. Here they meet: a
-schedule that was disturbed, or that began in another state than those before it, is run again and never
-judged; a check that finds something ends the exploration.
+The search (`search.search`) enumerates the schedules, and the runner runs them. A disturbed schedule is run
+again and never judged. A finding ends the exploration.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import Protocol
 
 from overbooked.errors import GapFound, HarnessError
 from overbooked.interleavings.allowance import Allowance, Ask, endless
 from overbooked.interleavings.paths import Paths, Witness
-from overbooked.interleavings.results import Explored, Violation
-from overbooked.interleavings.scheduler.actor_state import Stepping
-from overbooked.interleavings.scheduler.controller import Scheduled
-from overbooked.interleavings.scheduler.race import Ran
-from overbooked.interleavings.scheduler.strategy import Choice, Chooser, ScheduleGone, following
-from overbooked.interleavings.scheduler.timeouts import Experience
+from overbooked.interleavings.results import ExplorationResult, Violation
+from overbooked.interleavings.scheduler.actor_state import ExecutedStep
+from overbooked.interleavings.scheduler.controller import ScheduleRun
+from overbooked.interleavings.scheduler.race import RaceResult
+from overbooked.interleavings.scheduler.strategy import (
+    ByFunction,
+    ScheduleDiverged,
+    SchedulingPoint,
+    Strategy,
+)
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour
 from overbooked.interleavings.search.schedule import Step
-from overbooked.interleavings.search.search import Search
-from overbooked.interleavings.shrinker import Spare, simplified
+from overbooked.interleavings.search.search import ScheduleSearch
+from overbooked.interleavings.shrinker import ShrinkBudget, shrink
+from overbooked.interleavings.strategies.exhaustive import Exhaustive
+from overbooked.interleavings.strategies.replay import Replay
+from overbooked.interleavings.strategies.sampling import Sampling
 from overbooked.traces.trace import Trace
 
-# How often a schedule is tried before the race is given up as not to be judged.
+# Maximum number of tries of a schedule; if all fail, it is inconclusive.
 TRIES = 3
-# How often an exploration is begun anew, at most, where schedules could not be run undisturbed.
+# Maximum number of starts of an exploration; it restarts if schedules could not be run undisturbed.
 FRESH_STARTS = 2
-# Between two tries.
+# Seconds between two tries.
 REST_S = 1.1
 
 
-class NothingConcluded(HarnessError):
-    """An exploration that shows neither that a race is safe nor that it is not."""
+class Inconclusive(HarnessError):
+    """An exploration shows neither that a race is safe nor that it is unsafe."""
 
 
-class Play(Protocol):
-    """Makes a fresh race and runs one schedule of it."""
+class RunSchedule(Protocol):
+    """A function that prepares a fresh race and runs one schedule of it."""
 
     def __call__(
-        self, choose: Chooser, *, experience: Experience, learning: bool = False
-    ) -> Awaitable[tuple[Ran, Scheduled]]: ...
+        self, choose: Strategy, *, experience: LearnedBehaviour, learning: bool = False
+    ) -> Awaitable[tuple[RaceResult, ScheduleRun]]: ...
 
 
-Steps = Callable[[Sequence[Stepping]], Sequence[Step]]
+Steps = Callable[[Sequence[ExecutedStep]], Sequence[Step]]
 
 
 class Exploration:
-    """One race, explored.
+    """The exploration of one race.
 
     Args:
         play: runs one schedule of a fresh race.
-        check: what a schedule's outcome shows; None: nothing wrong.
-        steps: what the search is told of the steps taken.
-        actors: how many take part.
-        preemptions: at most; None: any number.
-        reduce: leave out schedules that differ in nothing.
-        schedules: at most.
-        seed: of the order in which schedules with as many preemptions are run; not of which are.
-        shard: (i, n), from 1: explore only the i-th of n disjoint parts, which together are the whole.
-        spare: what making a violation smaller may cost.
-        told: called for every schedule that was run and judged.
-        ask: for more time, as the space turns out larger.
+        check: judges a result; None: no finding.
+        steps: converts executed steps for the search.
+        actors: number of actors.
+        preemptions: maximum number; None: unlimited.
+        reduce: skip schedules that are equivalent to one that was run.
+        schedules: maximum number.
+        seed: determines the order of schedules with equally many preemptions, not which ones are run.
+        shard: (i, n), from 1: explore only the i-th of n disjoint parts of the whole.
+        spare: the budget for shrinking.
+        told: called for every schedule after its run and before it is judged.
+        ask: requests more time if the space is larger than expected.
     """
 
     def __init__(
         self,
-        play: Play,
-        check: Callable[[Ran], Awaitable[GapFound | None]],
+        play: RunSchedule,
+        check: Callable[[RaceResult], Awaitable[GapFound | None]],
         steps: Steps,
         *,
         actors: int,
@@ -79,29 +88,33 @@ class Exploration:
         schedules: int = 100_000,
         seed: int = 0,
         shard: tuple[int, int] = (1, 1),
-        spare: Spare | None = None,
-        told: Callable[[Ran], None] = lambda _: None,
+        spare: ShrinkBudget | None = None,
+        told: Callable[[RaceResult], None] = lambda _: None,
         ask: Ask = endless,
     ) -> None:
         self._play = play
         self._check = check
-        self._steps = steps
+        self._convert = steps
+        # Whether the state inside the processes may make any step and a beginning dependent.
+        self._opaque = False
         self._schedules = schedules
         self._seed = seed
-        self._spare = spare or Spare()
+        self._spare = spare or ShrinkBudget()
         self._told = told
         self._allowance = Allowance(ask)
         self._paths = Paths()
         self._departures: list[str] = []
-        self._experience = Experience()
-        self.explored = Explored(actors, preemptions, reduce, shard=shard)
+        self._warm_steps = 1
+        self._experience = LearnedBehaviour()
+        self.explored = ExplorationResult(actors, preemptions, reduce, shard=shard)
 
-    async def run(self) -> Explored:
-        """Warm up, explore, and make what was found as small as can be."""
+    async def run(self) -> ExplorationResult:
+        """Warm up, explore, and shrink a finding."""
         await self.warm_up()
         explored = self.explored
-        for _ in range(FRESH_STARTS):
-            search = Search(
+        for start in range(FRESH_STARTS):
+            self._opaque |= start > 0 or bool(self._experience.parks)
+            search = ScheduleSearch(
                 explored.actors,
                 preemptions=explored.bound,
                 reduce=explored.reduced,
@@ -117,11 +130,11 @@ class Exploration:
                 break
         return explored
 
-    async def _search(self, search: Search) -> None:
-        """Go on until nothing is left, something was found, or the search has lost its way.
+    async def _search(self, search: ScheduleSearch) -> None:
+        """Run schedules until none is left, there is a finding, or most runs diverge.
 
-        What was learnt from a run that began in another state than all others makes every later one
-        seem to diverge; then it is better to begin anew than to leave out what lies behind.
+        If the search learnt from a run that began in a different state than the others, every later run
+        seems to diverge. Then the search is restarted instead of skipping the rest.
         """
         explored = self.explored
         while not (explored.violation or search.counts.skipped):
@@ -129,12 +142,12 @@ class Exploration:
             if prefix is None:
                 return
             try:
-                ran, scheduled = await self._run(following(prefix.actors), prefix.actors)
-            except NothingConcluded as error:
+                ran, scheduled = await self._run(Exhaustive(prefix), prefix.actors)
+            except Inconclusive as error:
                 search.disturbed(str(error))
                 continue
             steps = self._steps(scheduled.steps)
-            explored.wrote |= any(step.footprint.everything or step.footprint.writes for step in steps)
+            self._look_at(steps)
             if not search.learn(steps):
                 explored.again += 1
                 self._departed(ran.trace)
@@ -150,14 +163,49 @@ class Exploration:
                 explored.out_of_time = not search.exhausted
                 return
             if found is not None:
-                # Those with fewer preemptions come first, so that none of them shows it.
+                # Schedules with fewer preemptions ran before, so none of them shows the finding.
                 all_before = explored.shard == (1, 1) and not search.counts.skipped
                 at_least = prefix.preemptions if all_before else 0
                 violation = Violation(found, ran, scheduled, explored.schedules)
                 explored.violation = await self._smaller(violation, at_least)
 
+    def _steps(self, executed: Sequence[ExecutedStep]) -> list[Step]:
+        """Convert executed steps for the search.
+
+        A beginning and a statement of another actor are independent, unless the actors meet inside a
+        process: one waits for the other there (it was parked), or finds what the other left there (runs
+        diverged). Then every order of a beginning is searched.
+        """
+        steps = list(self._convert(executed))
+        return (
+            [replace(step, opaque=True) if step.begins else step for step in steps] if self._opaque else steps
+        )
+
+    async def sample(self, sampling: Sampling) -> ExplorationResult:
+        """Warm up, run the schedules that a strategy draws, and shrink a finding. It never exhausts the
+        space."""
+        explored = self.explored
+        explored.sampled, explored.wanted = str(sampling), sampling.schedules
+        await self.warm_up()
+        for number in range(1, sampling.schedules + 1):
+            steps = max(explored.longest, self._warm_steps)
+            strategy = sampling.strategy(number, actors=explored.actors, steps=steps)
+            ran, scheduled = await self._run(strategy, ())
+            self._look_at(self._steps(scheduled.steps))
+            explored.count(ran)
+            self._told(ran)
+            self._paths.learn(ran.trace)
+            found = await self._check(ran)
+            if found is not None:
+                explored.violation = await self._smaller(Violation(found, ran, scheduled, number), 0)
+                break
+            if not self._allowance.reaches(sampling.schedules - number):
+                explored.out_of_time = number < sampling.schedules
+                break
+        return explored
+
     async def _smaller(self, violation: Violation, at_least: int) -> Violation:
-        return await simplified(
+        return await shrink(
             violation,
             self._once,
             self._check,
@@ -167,30 +215,40 @@ class Exploration:
             spare=self._spare,
         )
 
+    def _look_at(self, steps: Sequence[Step]) -> None:
+        """Record whether the actors write, and whether they meet anywhere."""
+        touching = [step for step in steps if not step.begins and not step.footprint.is_empty]
+        self.explored.wrote |= any(step.footprint.everything or step.footprint.writes for step in touching)
+        self.explored.met = self.explored.met or any(
+            one.actor != other.actor and one.footprint.dependent(other.footprint)
+            for one, other in combinations(touching, 2)
+        )
+
     def _departed(self, trace: Trace) -> None:
-        """Name the statement by which a schedule left the ways that are known."""
+        """Record the statement at which a schedule left the known paths."""
         found = {n: [step.shape for step in trace.of(n)] for n in range(len(trace.actors))}
         if left := self._paths.departure([actor.name for actor in trace.actors], found):
             self._departures.append(left)
         self._paths.learn(trace)
 
-    async def _once(self, choose: Chooser) -> tuple[Ran, Scheduled] | None:
+    async def _once(self, choose: Strategy) -> tuple[RaceResult, ScheduleRun] | None:
         ran, scheduled = await self._play(choose, experience=self._experience)
         return None if ran.trace.disturbed else (ran, scheduled)
 
     async def warm_up(self) -> None:
-        """Fill pools and caches, and learn who sends several at once; none of it is judged."""
+        """Fill pools and caches, and learn which actors send several messages at once. Nothing is judged."""
         experience = self._experience
-        await self._play(following(()), experience=experience, learning=True)
-        # In turns, so that as many connections are open as ever will be.
-        await self._play(lambda choice: _in_turn(choice.enabled, choice.running), experience=experience)
-        # Each first for once: what a service does only at a customer's first success is over then.
+        ran, _ = await self._play(Replay(), experience=experience, learning=True)
+        self._warm_steps = max(1, len(ran.trace.steps))
+        # Alternate the actors, so that pools open as many connections as they will need.
+        await self._play(ByFunction(_in_turn), experience=experience)
+        # Let each actor go first once, to complete work that is done only at a customer's first success.
         for first in range(1, self.explored.actors):
-            await self._play(partial(_led_by, first), experience=experience)
-        await self._play(following(()), experience=experience, learning=True)
+            await self._play(ByFunction(partial(_led_by, first)), experience=experience)
+        await self._play(Replay(), experience=experience, learning=True)
 
-    async def only(self, choose: Chooser, schedule: Sequence[int] = ()) -> None:
-        """Run and judge one schedule, and no other; see `follow`."""
+    async def only(self, choose: Strategy, schedule: Sequence[int] = ()) -> None:
+        """Run and judge exactly one schedule; see `follow`."""
         ran, scheduled = await self._run(choose, schedule)
         self.explored.count(ran)
         self._told(ran)
@@ -198,26 +256,26 @@ class Exploration:
         if found is not None:
             self.explored.violation = Violation(found, ran, scheduled, 0)
 
-    async def follow(self, choose: Chooser, schedule: Sequence[int] = ()) -> Ran:
-        """Run one schedule on a fresh race, again if it was disturbed.
+    async def follow(self, choose: Strategy, schedule: Sequence[int] = ()) -> RaceResult:
+        """Run one schedule on a fresh race; repeat it if it was disturbed.
 
         Args:
-            choose: who goes next.
-            schedule: what it follows, for messages.
+            choose: the strategy.
+            schedule: the schedule that it follows, for messages.
 
         Raises:
-            NothingConcluded: it was disturbed, or could not be followed, every time.
+            Inconclusive: every try was disturbed or could not follow the schedule.
         """
         ran, _ = await self._run(choose, schedule)
         return ran
 
-    async def _run(self, choose: Chooser, schedule: Sequence[int]) -> tuple[Ran, Scheduled]:
+    async def _run(self, choose: Strategy, schedule: Sequence[int]) -> tuple[RaceResult, ScheduleRun]:
         why = ""
         for _ in range(TRIES):
             witness = Witness(choose)
             try:
                 ran, scheduled = await self._play(witness, experience=self._experience)
-            except ScheduleGone as error:
+            except ScheduleDiverged as error:
                 last = self.explored.last
                 names = [actor.name for actor in last.trace.actors] if last else ()
                 left = self._paths.departure(names, witness.paths())
@@ -228,17 +286,18 @@ class Exploration:
                     return ran, scheduled
                 why = ran.trace.disturbed
             self.explored.again += 1
-            # A service that gave something up may leave it alone for a while: its breakers, its back-off.
+            # After an error a service may refuse work for a while (circuit breaker, back-off).
             await asyncio.sleep(REST_S)
-        raise NothingConcluded(
+        raise Inconclusive(
             f"schedule {list(schedule)} of this race was tried {TRIES} times and never ran undisturbed: {why}"
         )
 
 
-def _led_by(first: int, choice: Choice) -> int:
+def _led_by(first: int, choice: SchedulingPoint) -> int:
     return first if first in choice.enabled else choice.usual
 
 
-def _in_turn(enabled: Sequence[int], running: int | None) -> int:
-    after = [actor for actor in enabled if running is not None and actor > running]
-    return after[0] if after else enabled[0]
+def _in_turn(choice: SchedulingPoint) -> int:
+    running = choice.running
+    after = [actor for actor in choice.enabled if running is not None and actor > running]
+    return after[0] if after else choice.enabled[0]

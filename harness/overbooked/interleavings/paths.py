@@ -1,27 +1,28 @@
-"""What each actor did at the wire in the schedules so far, to name the statement by which one departs."""
+"""The boundaries of each actor in earlier schedules, to name the statement at which one differs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 
-from overbooked.interleavings.scheduler.strategy import Choice, Chooser
+from overbooked.interleavings.scheduler.strategy import SchedulingPoint, Strategy
 from overbooked.traces.trace import Trace
 
 _SHOWN = 120
 
 
 class Witness:
-    """Follows the choices of one schedule: what each actor was let go with, and holds at the end."""
+    """A strategy wrapper that records one schedule: released boundaries by actor, and those held at the
+    end."""
 
-    def __init__(self, choose: Chooser) -> None:
+    def __init__(self, choose: Strategy) -> None:
         self._choose = choose
         self.taken: defaultdict[int, list[str]] = defaultdict(list)
         self._held: Mapping[int, str] = {}
 
-    def __call__(self, choice: Choice) -> int | Awaitable[int]:
+    def next(self, choice: SchedulingPoint) -> int | Awaitable[int]:
         self._held = {actor: boundary.shape for actor, boundary in choice.held.items()}
-        chosen = self._choose(choice)
+        chosen = self._choose.next(choice)
         return self._went(chosen) if isinstance(chosen, int) else self._later(chosen)
 
     async def _later(self, choosing: Awaitable[int]) -> int:
@@ -34,7 +35,7 @@ class Witness:
         return actor
 
     def paths(self) -> dict[int, tuple[str, ...]]:
-        """What each actor did, and last what it was about to do when the schedule was given up."""
+        """Return the steps of each actor, followed by the boundary at which it was held at the end."""
         actors = {*self.taken, *self._held}
         return {
             actor: (*self.taken[actor], *([self._held[actor]] if actor in self._held else []))
@@ -43,22 +44,22 @@ class Witness:
 
 
 class Paths:
-    """The ways that actors have gone; an actor may go several, as a winner and as a loser."""
+    """The known paths of actors; an actor may have several, e.g. as winner and as loser."""
 
     def __init__(self) -> None:
         self._known: defaultdict[int, set[tuple[str, ...]]] = defaultdict(set)
 
     def learn(self, trace: Trace) -> None:
-        """Take in a schedule that ran to its end."""
+        """Add a schedule that ran to its end."""
         for actor in range(len(trace.actors)):
             self._known[actor].add(tuple(step.shape for step in trace.of(actor)))
 
     def departure(self, names: Sequence[str], found: Mapping[int, Sequence[str]]) -> str:
-        """The first statement by which an actor leaves every way known so far; "" when none does.
+        """Return the first statement at which an actor leaves every known path; "" if none does.
 
         Args:
-            names: of the actors.
-            found: what each did, maybe not to its end.
+            names: the names of the actors.
+            found: the steps of each actor, possibly incomplete.
         """
         for actor, way in sorted(found.items()):
             known = self._known.get(actor)

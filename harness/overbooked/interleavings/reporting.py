@@ -1,7 +1,7 @@
-"""What is told of an exploration that found something, and what tells an exploration to run one schedule.
+"""The report of an exploration's finding, and the request to run a single schedule.
 
-A `Story` is what lanes are drawn from and a bundle is written from; a `Script` is what a bundle, or a
-schedule given by hand, asks for.
+Lanes are drawn and a bundle is written from a `ScheduleCounterexample`. A bundle or a schedule on the command
+line is run as a `FixedSchedule`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from dataclasses import dataclass, field
 
 from overbooked.errors import GapFound
 from overbooked.interleavings.anomalies import Anomaly
-from overbooked.interleavings.step_by_step import Walk
+from overbooked.interleavings.strategies.interactive import Walk
+from overbooked.recording import Recording
 from overbooked.traces.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One schedule under which a check found something.
+class ScheduleCounterexample:
+    """One schedule with a finding.
 
     Args:
-        clause: what it opens.
+        clause: the clause that it opens.
         race: the race's name within its scenario.
-        found: what the check found.
-        trace: what happened, step by step.
-        anomaly: what kind it is.
-        number: which schedule of the exploration it was, from 1; 0: it was asked for.
-        preemptions: the exploration's bound, None: any number.
+        found: the finding.
+        trace: the steps of the schedule.
+        anomaly: the kind of anomaly.
+        number: the number of the schedule in the exploration, from 1; 0: the schedule was requested.
+        preemptions: the exploration's bound; None: unlimited.
     """
 
     clause: str
@@ -39,32 +40,34 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What telling a story left behind.
+class ExplorationEvidence:
+    """The evidence that a reporter adds to a finding.
 
     Args:
-        lines: to show beneath the finding, e.g. lanes.
-        details: JSON-compatible, for the scorecard, e.g. the bundle's path.
+        lines: lines shown below the finding, e.g. lanes.
+        details: JSON-compatible details for the scorecard.
+        recording: the recording of the schedule, for a replay bundle.
     """
 
     lines: Sequence[str] = ()
     details: Mapping[str, object] = field(default_factory=dict)
+    recording: Recording | None = None
 
 
-Tell = Callable[[Story], Left]
-# Told of each schedule as it is run, before it is judged: the race's name and the trace.
+Reporter = Callable[[ScheduleCounterexample], ExplorationEvidence]
+# Called for each schedule after its run, before it is judged, with the race's name and the trace.
 Watch = Callable[[str, Trace], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """Run this one schedule instead of exploring.
+class FixedSchedule:
+    """A single schedule to run instead of exploring.
 
     Args:
-        schedule: the actor of each step; where it ends actors go on without preemptions.
-        race: the name of the race it is for; "": the scenario's first.
-        shape: what the trace must look like, line by line; empty: anything goes.
-        walk: asks somebody who goes next, from where the schedule ends.
+        schedule: the actor of each step; after its end actors continue without preemptions.
+        race: the name of its race; "": the scenario's first.
+        shape: the expected trace, line by line; empty: not checked.
+        walk: asks the user for each further choice after the schedule.
     """
 
     schedule: Sequence[int] = ()
@@ -73,11 +76,11 @@ class Script:
     walk: Walk | None = None
 
 
-def plain(story: Story) -> Left:
-    """The steps as they are, one a line."""
+def plain(story: ScheduleCounterexample) -> ExplorationEvidence:
+    """Return the steps as plain text, one per line."""
     trace = story.trace
     width = max((len(actor.name) for actor in trace.actors), default=0)
-    return Left(
+    return ExplorationEvidence(
         [
             f"{trace.actors[step.actor].name:{width}}  {' '.join(step.shape.split())[:80]}  "
             f"{step.error or step.reply}"

@@ -1,4 +1,4 @@
-"""What an exploration did, and what it found."""
+"""Results of an exploration."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass, field
 
 from overbooked.catalog.model import Means
 from overbooked.errors import GapFound
-from overbooked.interleavings.scheduler.controller import Scheduled
-from overbooked.interleavings.scheduler.race import Ran
+from overbooked.interleavings.scheduler.controller import ScheduleRun
+from overbooked.interleavings.scheduler.race import RaceResult
 from overbooked.verdicts.exercise import Exercise
 
 
 @dataclass(frozen=True, slots=True)
-class Minimised:
-    """How far a violation was made smaller.
+class Shrunk:
+    """The result of shrinking a violation.
 
     Args:
-        found_with, left_with: preemptions of the schedule that showed it first, and of the one kept.
-        schedules: how many were run for it.
-        fewest: no schedule with fewer preemptions shows it; every one of them was run, or one that
-            differs in nothing.
+        found_with, left_with: preemptions of the first violating schedule, and of the one kept.
+        schedules: number of schedules that were run to shrink it.
+        fewest: whether it is known that no schedule with fewer preemptions shows the violation.
     """
 
     found_with: int
@@ -28,7 +27,7 @@ class Minimised:
     fewest: bool
 
     def as_dict(self) -> dict[str, object]:
-        """For the evidence, JSON-compatible."""
+        """Return the counts for the evidence, JSON-compatible."""
         return {
             "preemptions": [self.found_with, self.left_with],
             "schedules": self.schedules,
@@ -38,18 +37,20 @@ class Minimised:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A schedule under which a check found something.
+    """A schedule with a finding.
 
     Args:
-        number: which schedule of the exploration it was, from 1; 0: it was asked for.
-        minimised: how far it was made smaller; None: that was not tried.
+        found: the finding.
+        ran, scheduled: the result of the race, and the run of its schedule.
+        number: the number of the schedule in the exploration, from 1; 0: the schedule was requested.
+        minimised: the result of shrinking; None: it was not tried.
     """
 
     found: GapFound
-    ran: Ran
-    scheduled: Scheduled
+    ran: RaceResult
+    scheduled: ScheduleRun
     number: int
-    minimised: Minimised | None = None
+    minimised: Shrunk | None = None
 
     @property
     def preemptions(self) -> int:
@@ -57,27 +58,37 @@ class Violation:
 
 
 @dataclass(slots=True)
-class Explored:
-    """What an exploration did, and what it found.
+class ExplorationResult:
+    """The progress and the finding of an exploration.
 
     Args:
-        actors: how many took part.
-        bound: preemptions at most; None: any number.
-        reduced: whether schedules that differ in nothing were left out.
-        schedules, boundaries: how many were run and judged, and their steps together.
-        exhausted: whether every schedule within the bound was run, or left out as differing in nothing;
-            of a shard every one of its part.
-        again: schedules run again because one was disturbed or began in another state.
-        succeeded: schedules in which a request succeeded, or work was done that has no answer.
-        seconds: how long the schedules took, without making races and checking them.
-        left: why it is not exhausted.
-        waiting: branches that were found and not looked at.
-        out_of_time: whether it ended for want of time.
+        actors: number of actors.
+        bound: maximum number of preemptions; None: unlimited.
+        reduced: whether equivalent schedules were skipped.
+        schedules, boundaries: the number of schedules that were run and judged, and of all their
+            boundaries.
+        exhausted: whether every schedule within the bound, or an equivalent one, was run; for a shard,
+            every schedule of its part.
+        violation: the schedule with a finding, if any.
+        again: number of runs that were disturbed or diverged.
+        blocked, parked, yielded: number of schedules in which an actor waited for a lock, was parked, or
+            repeated a failed poll.
+        longest: steps of the longest schedule.
+        preempted: the most preemptions in a schedule.
+        succeeded: number of schedules in which a request succeeded, or work without an answer was done.
+        seconds: duration of the schedules, without preparing and checking races.
+        left: the reasons why the space is not exhausted.
+        waiting: number of known branches that were not explored.
+        out_of_time: whether the exploration ended because time was up.
         wrote: whether any step wrote something, or may have.
-        unsplit: autocommit statements whose commit could not be ordered apart from them, and why.
-        last: the schedule that was run last and counted.
+        met: whether the order of two steps of different actors could matter, beginnings aside.
+        outcomes: the combinations of the actors' answers.
+        unsplit: autocommit statements whose commit could not be made a separate step, and why.
+        last: the last counted schedule.
         shard: (i, n), from 1: only the i-th of n disjoint parts was explored.
-        scouts: schedules that were run to find the way to that part, and that another shard judges.
+        scouts: number of schedules that were run only to reach that part; another shard judges them.
+        sampled: the strategy that drew the schedules, with its seed; "": they were searched.
+        wanted: the number of schedules to draw.
     """
 
     actors: int
@@ -99,18 +110,21 @@ class Explored:
     waiting: int = 0
     out_of_time: bool = False
     wrote: bool = False
+    met: bool = False
     outcomes: set[tuple[str, ...]] = field(default_factory=set)
     unsplit: set[str] = field(default_factory=set)
-    last: Ran | None = None
+    last: RaceResult | None = None
     shard: tuple[int, int] = (1, 1)
     scouts: int = 0
+    sampled: str = ""
+    wanted: int = 0
 
-    def count(self, ran: Ran) -> None:
-        """Take in a schedule that was run to its end undisturbed."""
+    def count(self, ran: RaceResult) -> None:
+        """Count a schedule that ran to its end undisturbed."""
         trace = ran.trace
         self.last = ran
         self.schedules += 1
-        self.boundaries += len(trace.steps)
+        self.boundaries += trace.boundaries
         self.longest = max(self.longest, len(trace.steps))
         self.preempted = max(self.preempted, trace.preemptions)
         self.blocked += any(step.blocked_by for step in trace.steps)
@@ -118,11 +132,11 @@ class Explored:
         self.yielded += "yielded" in trace.notes
         unsplit = trace.notes.get("unsplit", ())
         self.unsplit.update(unsplit if isinstance(unsplit, list) else ())
-        self.succeeded += any(answer is None or answer.ok for answer in ran.answers)
+        self.succeeded += any(reply is None or reply.ok for reply in ran.replies)
         self.outcomes.add(tuple(actor.answer for actor in trace.actors))
 
     def as_exercise(self, race: str) -> Exercise:
-        """For the counts that a verdict rests on."""
+        """Return the counts on which a verdict is based."""
         return Exercise(
             Means.INTERLEAVINGS,
             self.schedules + self.scouts,
@@ -130,14 +144,15 @@ class Explored:
             actors=self.actors,
             preemptions=self.bound,
             exhausted=self.exhausted,
+            sampled=self.sampled if self.schedules >= self.wanted else "",
         )
 
     def as_note(self) -> dict[str, object]:
-        """For the evidence, JSON-compatible."""
+        """Return the counts for the evidence, JSON-compatible."""
         note: dict[str, object] = {
             "actors": self.actors,
             "preemptions": "any" if self.bound is None else self.bound,
-            "reduction": "by dependence" if self.reduced else "none",
+            "reduction": "by dependence" if self.reduced and not self.sampled else "none",
             "schedules": self.schedules,
             "boundaries": self.boundaries,
             "exhausted": self.exhausted,
@@ -146,6 +161,8 @@ class Explored:
             "outcomes": sorted(" ".join(outcome) for outcome in self.outcomes),
             "seconds": round(self.seconds, 3),
         }
+        if self.sampled:
+            note["strategy"] = self.sampled
         if not self.exhausted and self.waiting:
             note["waiting"] = self.waiting
         for name in ("again", "parked", "yielded"):

@@ -1,4 +1,4 @@
-"""Makes what an exploration found as small as can be: other schedules of fresh races, within a budget."""
+"""Shrinks a violation by running simpler schedules of fresh races, within a budget."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.results import Minimised, Violation
-from overbooked.interleavings.scheduler.actor_state import Stepping
-from overbooked.interleavings.scheduler.controller import Scheduled
-from overbooked.interleavings.scheduler.race import Ran
-from overbooked.interleavings.scheduler.strategy import Chooser
+from overbooked.interleavings.results import Shrunk, Violation
+from overbooked.interleavings.scheduler.actor_state import ExecutedStep
+from overbooked.interleavings.scheduler.controller import ScheduleRun
+from overbooked.interleavings.scheduler.race import RaceResult
+from overbooked.interleavings.scheduler.strategy import Strategy
 from overbooked.interleavings.search.schedule import Step
-from overbooked.interleavings.search.shrinking import Minimiser
+from overbooked.interleavings.search.shrinking import ScheduleShrinker
 
-# Runs one schedule of a fresh race; None: nothing can be concluded from it.
-RunOnce = Callable[[Chooser], Awaitable[tuple[Ran, Scheduled] | None]]
+# Runs one schedule of a fresh race; None: the run is inconclusive.
+RunOnce = Callable[[Strategy], Awaitable[tuple[RaceResult, ScheduleRun] | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Spare:
-    """What making a violation smaller may cost; whichever is used up first ends it.
+class ShrinkBudget:
+    """The budget for shrinking; the limit that is reached first ends it.
 
     Args:
-        schedules: that are run for it, at most.
-        seconds: after which no further one is begun.
+        schedules: maximum number of schedules.
+        seconds: time after which no further schedule is started.
     """
 
     schedules: int = 20
     seconds: float = 5.0
 
 
-async def simplified(
+async def shrink(
     violation: Violation,
     run: RunOnce,
-    check: Callable[[Ran], Awaitable[GapFound | None]],
-    steps: Callable[[Sequence[Stepping]], Sequence[Step]],
+    check: Callable[[RaceResult], Awaitable[GapFound | None]],
+    steps: Callable[[Sequence[ExecutedStep]], Sequence[Step]],
     *,
     actors: int,
     at_least: int,
-    spare: Spare,
+    spare: ShrinkBudget,
     clock: Callable[[], float] = time.monotonic,
 ) -> Violation:
-    """The same violation under the simplest schedule found: fewest preemptions, then shortest.
+    """Return the violation with the simplest schedule found: fewest preemptions, then shortest.
 
-    One that has at most one preemption, and is known to need it, is left as it is. Whatever goes wrong
-    on the way, the violation stays at least as it was.
+    A violation with at most one preemption that is known to be necessary is not shrunk. An error ends the
+    shrinking; the simplest schedule so far is kept.
 
     Args:
         run: runs one schedule.
-        check: what a schedule's outcome shows; only the same finding by the same check counts.
-        steps: what the search is told of the steps taken.
-        actors: how many there are.
-        at_least: no schedule with fewer preemptions shows it, as the search has found.
-        spare: what it may cost.
-        clock: seconds, for the budget.
+        check: judges a result; only the same finding of the same race counts.
+        steps: converts executed steps for the search.
+        actors: number of actors.
+        at_least: the search has shown that no schedule with fewer preemptions shows the violation.
+        spare: the budget.
+        clock: returns seconds, for the budget.
     """
-    minimiser = Minimiser(
+    minimiser = ScheduleShrinker(
         steps(violation.scheduled.steps), actors=actors, max_runs=spare.schedules, at_least=at_least
     )
     first, best = minimiser.preemptions, violation
@@ -70,7 +70,7 @@ async def simplified(
             played = await run(guide)
             found = await check(played[0]) if played is not None else None
         except HarnessError:
-            break  # what was found stays found
+            break  # keep the finding unshrunk
         if played is None:
             minimiser.learn(None, fails=False)
             continue
@@ -78,11 +78,9 @@ async def simplified(
         minimiser.learn(steps(played[1].steps), fails=found is not None and same_kind(found, violation.found))
         if found is not None and minimiser.best is not before:
             best = replace(violation, found=found, ran=played[0], scheduled=played[1])
-    return replace(
-        best, minimised=Minimised(first, minimiser.preemptions, minimiser.runs, minimiser.is_fewest)
-    )
+    return replace(best, minimised=Shrunk(first, minimiser.preemptions, minimiser.runs, minimiser.is_fewest))
 
 
 def same_kind(found: GapFound, other: GapFound) -> bool:
-    """Whether two findings are of one check and say the same of it."""
+    """Return whether two findings are of the same race and invariant."""
     return (found.what, found.details.get("check")) == (other.what, other.details.get("check"))

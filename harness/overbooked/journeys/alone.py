@@ -1,8 +1,8 @@
-"""Whether the adapter can do alone what never succeeded in a scenario.
+"""Checks whether a verb that never succeeded in a scenario succeeds alone.
 
-A request that is refused to everybody, always, shows nothing of a race or a fault: the path may be
-wrong, the token, or the state that the adapter prepares. So each kind of request that never succeeded
-is tried once more, by a new customer on a new slot, with nobody beside it.
+A request that is always refused proves nothing about a race or a fault: the path, the token or the state that
+the adapter prepares may be wrong. So each verb that never succeeded is tried once more, for a new customer on
+a new slot, without concurrent requests.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from overbooked.capabilities.booking import BOOKING
+from overbooked.capabilities.checkout import CHECKOUT
+from overbooked.capabilities.rescheduling import RESCHEDULING
+from overbooked.capabilities.resizing import RESIZING
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories.operation import Operation
-from overbooked.targets.adapter import Capability
-from overbooked.targets.system import System
+from overbooked.system.system import System
 
 _OF_BOOKING = frozenset({"book", "cancel", "reschedule", "resize"})
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """What the requests of one verb came to."""
+    """The outcomes of the requests of one verb."""
 
     ok: int = 0
     others: Counter[str] = field(default_factory=Counter)
 
     @property
     def usual(self) -> str:
-        """What those that did not succeed were told most."""
+        """The most frequent answer among the requests that did not succeed."""
         return self.others.most_common(1)[0][0] if self.others else ""
 
     @property
@@ -38,7 +41,7 @@ class Outcomes:
 
 
 def outcomes(operations: Iterable[Operation]) -> dict[str, Outcomes]:
-    """What the requests of each verb came to."""
+    """Return the outcomes of the requests of each verb."""
     found: dict[str, Outcomes] = {}
     for operation in operations:
         of_verb = found.setdefault(operation.verb, Outcomes())
@@ -50,14 +53,14 @@ def outcomes(operations: Iterable[Operation]) -> dict[str, Outcomes]:
 
 
 async def wrong_adapter(system: System, done: Mapping[str, Outcomes], *, found: bool) -> str:
-    """Why a scenario shows nothing: a verb that never succeeded does not succeed alone either.
+    """Return why a scenario proves nothing, e.g. a verb that never succeeded fails alone, too.
 
     Args:
-        done: what the scenario's requests came to.
+        done: the outcomes of the scenario's requests.
         found: whether the scenario found a gap.
 
     Returns:
-        One sentence; "" where nothing is wrong, or nothing can be said of it.
+        One sentence; "" if no problem was found.
     """
     never = {verb: each for verb, each in done.items() if not each.ok}
     if not never:
@@ -72,38 +75,37 @@ async def wrong_adapter(system: System, done: Mapping[str, Outcomes], *, found: 
     if len(never) == len(done) and not found:
         total = sum(each.total for each in never.values())
         usual = next(iter(never.values())).usual
-        return f"none of {total} requests succeeded ({usual}), so nothing was shown; check the adapter"
+        return f"none of {total} requests succeeded ({usual}), so nothing was proven; check the adapter"
     return ""
 
 
 async def _tried_alone(system: System, verbs: set[str]) -> Mapping[str, Outcomes]:
-    """What the verbs came to that a new customer tried alone, as far as the target can do them."""
+    """Try the verbs that the target offers alone with a new customer; return their outcomes."""
     since = system.recorder.now()
     for tries in (_books, _checks_out):
-        with suppress(HarnessError, GapFound):  # what was tried before it is recorded
+        with suppress(HarnessError, GapFound):  # requests sent before the error are recorded
             await tries(system, verbs)
     return outcomes(system.history_since(since))
 
 
 async def _books(system: System, verbs: set[str]) -> None:
-    can = system.adapter.capabilities
-    if not verbs & _OF_BOOKING or Capability.BOOKING not in can:
+    if not verbs & _OF_BOOKING or not system.offers(BOOKING):
         return
     (who,) = await system.customers(1)
     slot = await system.open_slot(capacity=2)
-    if "resize" in verbs and Capability.RESIZING in can:
-        await system.do(system.resize(slot, 3))
+    if "resize" in verbs and system.offers(RESIZING):
+        await system.do(system.resizing.resize(slot, 3))
     booked = await system.do(who.books(slot))
     if not booked.ok:
         return
-    if "reschedule" in verbs and Capability.RESCHEDULING in can:
+    if "reschedule" in verbs and system.offers(RESCHEDULING):
         await system.do(who.reschedules(booked, await system.open_slot(capacity=2)))
     if "cancel" in verbs:
         await system.do(who.cancels(await system.do(who.books(await system.open_slot(capacity=2)))))
 
 
 async def _checks_out(system: System, verbs: set[str]) -> None:
-    if verbs <= _OF_BOOKING or Capability.CHECKOUT not in system.adapter.capabilities:
+    if verbs <= _OF_BOOKING or not system.offers(CHECKOUT):
         return
     (who,) = await system.customers(1)
     await system.walk(who.checks_out(await system.open_slot(capacity=2)))

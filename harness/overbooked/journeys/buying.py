@@ -1,4 +1,4 @@
-"""Buying a place through checkout, as people do who lose the connection and try again."""
+"""Buying a place through checkout, with retries of the payment after a lost connection."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overbooked.system.customer import Customer
+from overbooked.system.system import System
 from overbooked.targets.adapter import Answer, Slot
-from overbooked.targets.person import Person
-from overbooked.targets.system import System
 
 PAY = "pay"
 
 
 @dataclass(slots=True)
 class Purchase:
-    """One person's attempt to buy one place, with every answer to the payment, in order.
+    """One customer's attempt to buy one place, with every answer to the payment in order.
 
-    `stopped_at` names the step before the payment at which it ended, if it did not get that far;
-    `stopped_by` is the answer that ended it.
+    `stopped_at` is the step at which the purchase ended, if that was before the payment; `stopped_by` is the
+    answer that ended it.
     """
 
-    who: Person
+    who: Customer
     slot: Slot
     key: str
     method: str
@@ -32,37 +32,37 @@ class Purchase:
 
     @property
     def checkout(self) -> str | None:
-        """The checkout's id once it was begun."""
+        """The checkout's id; None before it is begun."""
         found = self.facts.get("checkout")
         return None if found is None else str(found)
 
     @property
     def outcome(self) -> Answer | None:
-        """The first conclusive answer to the payment; None while there is none."""
+        """The first conclusive answer to the payment; None if there is none."""
         return next((answer for answer in self.payments if not answer.unknown), None)
 
     @property
     def booking(self) -> str | None:
-        """The booking's id when the payment was answered with one."""
+        """The booking's id, if the answer to the payment has one."""
         found = self.outcome.facts.get("booking") if self.outcome else None
         return None if found is None else str(found)
 
 
-async def begins(
+async def begin_checkout(
     system: System,
-    who: Person,
+    who: Customer,
     slot: Slot,
     *,
     method: str = "card",
     key: str | None = None,
     replica: int | None = None,
 ) -> Purchase:
-    """Walk through checkout up to the payment, which `repeats` sends, the first time too.
+    """Do every step of a checkout before the payment. `repeat_payment` sends the payment.
 
     Args:
         method: "card", "declined card" or "bank".
         key: the idempotency key of the payment; default a new one.
-        replica: which replica serves it, from 0; default the first.
+        replica: index of the replica that serves it, from 0; default the first.
     """
     purchase = Purchase(who, slot, key or who.new_key(), method)
     steps = who.checks_out(slot, key=purchase.key, method=method)
@@ -73,9 +73,9 @@ async def begins(
     return purchase
 
 
-async def buys(
+async def buy(
     system: System,
-    who: Person,
+    who: Customer,
     slot: Slot,
     *,
     method: str = "card",
@@ -83,13 +83,13 @@ async def buys(
     tries: int = 1,
     replica: int | None = None,
 ) -> Purchase:
-    """Walk through checkout; repeat the payment with its key while its outcome is unknown.
+    """Do a whole checkout; repeat the payment with its key while its outcome is unknown.
 
     Args:
-        method, key, replica: as for `begins`.
-        tries: how often the payment is sent at most, at once and without waiting in between.
+        method, key, replica: as for `begin_checkout`.
+        tries: maximum number of times that the payment is sent, without a pause.
     """
-    purchase = await begins(system, who, slot, method=method, key=key, replica=replica)
+    purchase = await begin_checkout(system, who, slot, method=method, key=key, replica=replica)
     if purchase.stopped_at:
         return purchase
     steps = who.checks_out(slot, key=purchase.key, method=method)
@@ -102,16 +102,14 @@ async def buys(
     return purchase
 
 
-async def repeats(system: System, purchase: Purchase, *, replica: int | None = None) -> Answer:
-    """Send the payment once more, with the same key, and add the answer to the purchase.
+async def repeat_payment(system: System, purchase: Purchase, *, replica: int | None = None) -> Answer:
+    """Send the payment again with the same key, and add the answer to the purchase.
 
     Raises:
-        ValueError: the checkout was never begun, so there is nothing to repeat.
+        ValueError: the checkout was not begun.
     """
     if purchase.checkout is None:
-        raise ValueError(
-            f"{purchase.who!r} never got as far as a checkout (stopped at {purchase.stopped_at})"
-        )
+        raise ValueError(f"{purchase.who!r} has no checkout to pay for: it stopped at {purchase.stopped_at}")
     action = purchase.who.resumes(purchase.checkout, key=purchase.key, method=purchase.method)
     answer = await system.do(action, replica=replica)
     purchase.payments.append(answer)

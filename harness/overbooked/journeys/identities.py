@@ -1,4 +1,4 @@
-"""The people of a scenario: names from Faker, the same for the same seed."""
+"""The identities of a scenario: names from Faker, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from faker import Faker
 
-# Names with and without accents: what a name does to a system is part of the test.
+# Names with and without accents, to test how a system handles them.
 LOCALES = ("en_GB", "es_ES", "de_DE", "pl_PL")
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A person who may become a customer. `nick` is one lower-case word, once per scenario."""
+    """A personal identity for a customer. `nick` is one lower-case word, unique in the scenario."""
 
     nick: str
     name: str
@@ -24,12 +24,12 @@ class Persona:
 
 
 class People:
-    """Makes people who have not been met before.
+    """Makes new identities.
 
     Args:
-        seed: names, nicks and telephone numbers follow from it alone.
-        mark: goes into every e-mail address. The seed cannot: a scenario repeated on one database
-            needs addresses that are new to it. Default a fresh random one.
+        seed: determines names, nicks and telephone numbers.
+        mark: part of every e-mail address; default random. It does not depend on the seed, because a scenario
+            that is repeated on one database needs new addresses.
     """
 
     def __init__(self, seed: int, *, mark: str | None = None) -> None:
@@ -39,7 +39,7 @@ class People:
         self._met: set[str] = set()
 
     def next(self) -> Persona:
-        """One more person."""
+        """Return a new identity."""
         first, last = self._faker.first_name(), self._faker.last_name()
         nick = _once(_plain(first) or "guest", self._met.__contains__)
         self._met.add(nick)
@@ -51,7 +51,7 @@ class People:
         )
 
     def some(self, n: int) -> list[Persona]:
-        """`n` people.
+        """Return `n` new identities.
 
         Raises:
             ValueError: `n` is negative.

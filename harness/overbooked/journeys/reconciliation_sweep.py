@@ -1,29 +1,35 @@
-"""A reconciliation run as a journey under faults: struck and started again, it ends like a whole one."""
+"""Reconciliation as a journey to be swept: a run that is restarted after a fault ends like an intact run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
 from overbooked.fault_points.journey import Findings, Mark
 from overbooked.journeys.checkout_sweep import LINKS, CheckoutJourney
-from overbooked.journeys.planted_discrepancies import EVERY_KIND, Planted, plant, quiet
+from overbooked.journeys.planted_discrepancies import EVERY_KIND, PlantedDiscrepancies, plant, settle_and_hold
 from overbooked.oracles.effects import nothing_changed
-from overbooked.oracles.repairs import LEFT_TO_A_PERSON
-from overbooked.targets.adapter import DurableState
-from overbooked.targets.errors import TargetFailed
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.errors import TargetError
 
 REPAIRS = "repairs"
 RECONCILIATION = "reconciliation"
-# Few differences, so that a run is short: refunds are what a run broken off may send twice.
-REFUNDS = ("refunded here only", "captured twice there", "refunded there only")
-OTHERS = tuple(kind for kind in EVERY_KIND if kind not in (*REFUNDS, *LEFT_TO_A_PERSON))
+# Few discrepancies keep a run short. Refunds are included because an interrupted run may send them twice.
+REFUNDS = ("part refunded here, never sent", "second charge unknown", "part refunded there, unknown here")
+# Repairs in several steps without the provider: nothing else repeats what comes after the first step.
+LOCAL = (
+    "all refunded there, unknown here",
+    "booked, payment captured, declined there",
+    "payment recorded twice",
+)
+LEFT_TO_A_PERSON = ("charge of less there", "refund of less there", "ledger capture of less")
+OTHERS = tuple(name for name in EVERY_KIND if name not in (*REFUNDS, *LEFT_TO_A_PERSON))
 
 
 class ReconciliationTrial:
-    """Differences that are planted right before the run that is to be struck."""
+    """One reconciliation run, with discrepancies planted right before it."""
 
     undecided = True
 
@@ -31,34 +37,34 @@ class ReconciliationTrial:
         self.findings = Findings()
         self.patient = False
         self.done = False
-        self.planted: Planted | None = None
+        self.planted: PlantedDiscrepancies | None = None
         self._journey = journey
 
     async def ready(self) -> None:
-        """The run before is started again, and judged; then there is something new to repair."""
+        """Restart and judge the previous run; then plant new discrepancies."""
         await self._journey.started_again()
         self.planted = await self._journey.plant()
         self._journey.open = self
 
     async def play(self, replica: int, mark: Mark) -> None:
-        """One run."""
+        """Run reconciliation once."""
         mark("reconcile")
-        with suppress(TargetFailed):
-            await self._journey.system.reconcile()
+        with suppress(TargetError):
+            await self._journey.system.reconciliation.reconcile()
             self.done = True
 
     async def glance(self) -> None:
-        """What a run has left half done may be anything; it is judged once another was whole."""
+        """Do nothing; an unfinished run may leave any state."""
 
     async def recover(self, replica: int, way: str) -> None:
-        """It is started again."""
+        """Start reconciliation again."""
         await self.play(replica, lambda step: None)
 
     async def judge(self) -> None:
-        """Whether everything planted is repaired as the policy says."""
+        """Judge whether every planted discrepancy is repaired as the policy requires."""
         if self.planted is not None:
             try:
-                await self.planted.are_repaired()
+                await self.planted.assert_repaired()
             except GapFound as found:
                 self.findings.add(REPAIRS, found)
 
@@ -67,14 +73,14 @@ class ReconciliationJourney:
     """Reconciliation runs of one system.
 
     Args:
-        kinds: of the differences that each run meets.
-        name: of the journey with these.
+        kinds: the shapes of discrepancies that are planted for each run.
+        name: the name of the journey.
     """
 
     links: Sequence[str] = LINKS
     replica: int | None = 0
     aspects: Mapping[str, str] = {
-        REPAIRS: "a run that is struck and started again ends like a whole one, with nothing repaired twice"
+        REPAIRS: "a run that is interrupted and restarted ends like a whole one, with nothing repaired twice"
     }
     recoveries: Sequence[str] = ("started again",)
 
@@ -84,44 +90,44 @@ class ReconciliationJourney:
         self.open: ReconciliationTrial | None = None
         self._kinds = kinds
         self._customers = CheckoutJourney(system)
-        self._left: Planted | None = None
+        self._left: PlantedDiscrepancies | None = None
         self._left_as: DurableState | None = None
 
     async def prepare(self, n: int) -> Sequence[ReconciliationTrial]:
-        """What a killed run has sent is still on its way when the next one looks."""
+        """Prepare runs with delayed refunds: those of a killed run are still pending in the next one."""
         if self._left is None:
-            await quiet(self.system)
-            await self.system.delay_refunds()
+            await settle_and_hold(self.system)
+            await self.system.reconciliation.delay_refunds(True)
             self._left = await plant(self.system, LEFT_TO_A_PERSON)
         return [ReconciliationTrial(self) for _ in range(n)]
 
-    async def plant(self) -> Planted:
-        """What a run is to find."""
+    async def plant(self) -> PlantedDiscrepancies:
+        """Plant the discrepancies that a run must find."""
         return await plant(self.system, self._kinds)
 
     async def probe(self, replica: int) -> None:
-        """A customer reads his checkout."""
+        """Read a checkout as its owner."""
         await self._customers.probe(replica)
 
     async def later(self) -> None:
-        """A run can be started again at once."""
+        """Do nothing; a run can be restarted at once."""
 
     async def started_again(self) -> None:
-        """A whole run after the one that was struck; it is judged by what is there then."""
+        """Run reconciliation after the run with the fault, and judge that run by the resulting state."""
         trial, self.open = self.open, None
         if trial is None:
             return
-        await self.system.reconcile()
+        await self.system.reconciliation.reconcile()
         await trial.judge()
         if self._left is not None and self._left_as is None:
             self._left_as = await self._left.state()
 
     async def finish(self, trials: Sequence[ReconciliationTrial]) -> None:
-        """One run more comes by, refunds arrive, and what a repair done twice has only set going comes to
-        light."""
+        """Run reconciliation once more and let refunds arrive, so that double repairs become visible; judge
+        all runs."""
         await self.started_again()
-        await self.system.reconcile()
-        await self.system.recover()
+        await self.system.reconciliation.reconcile()
+        await self.system.jobs.recover()
         for trial in trials:
             await trial.judge()
         if self._left is not None and self._left_as is not None:
@@ -131,7 +137,7 @@ class ReconciliationJourney:
                 for trial in trials:
                     trial.findings.add(REPAIRS, found)
 
-    async def mend(self) -> None:
-        """What waits for a person is settled: later runs are not to meet it again."""
+    async def clear(self) -> None:
+        """Resolve the discrepancies that await a person, so that later runs do not report them again."""
         if self._left is not None:
-            await self._left.mend()
+            await self._left.clear()

@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from overbooked.journeys.buying import PAY, Purchase
+from overbooked.system.customer import Customer
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, Answer, Slot
-from overbooked.targets.person import Person
-from overbooked.targets.system import System
 
-# How often a step is sent, and how often a checkout is begun from the quote on.
+# Maximum number of times that a step is sent, and that a checkout is begun with a new quote.
 TRIES = 2
 STARTS = 3
 
 
-class Insisting:
-    """One person who wants one place.
+class RetryingClient:
+    """One customer that wants one place.
 
-    Each step is sent again, to the next replica, while its outcome is unknown. Whoever does not learn
-    what became of beginning a checkout begins another, with a new quote; the one he does not know of is
-    left to expire.
+    Each step is sent again, to the next replica, while its outcome is unknown. If the outcome of beginning a
+    checkout stays unknown, the client begins another with a new quote, and the first is left to expire.
 
     Args:
-        replica: where he turns to first.
-        at: told of the step he is at.
+        replica: index of the first replica to use.
+        at: called with the name of each step before it is sent.
     """
 
     def __init__(
         self,
         system: System,
-        who: Person,
+        who: Customer,
         slot: Slot,
         *,
         method: str = "card",
@@ -42,7 +41,7 @@ class Insisting:
         self.purchase = Purchase(who, slot, who.new_key(), method)
 
     async def buys(self) -> Purchase:
-        """Everything up to an answer to the payment, or to giving up for now."""
+        """Buy until the payment is answered or the client gives up for now."""
         for _ in range(STARTS):
             if await self._begins():
                 await self._pays()
@@ -50,7 +49,7 @@ class Insisting:
         return self.purchase
 
     async def _begins(self) -> bool:
-        """All steps before the payment; False when it ended before that."""
+        """Do every step before the payment; return whether all succeeded."""
         purchase = self.purchase
         steps = purchase.who.checks_out(purchase.slot, key=purchase.key, method=purchase.method)
         facts: dict[str, object] = {}
@@ -74,7 +73,8 @@ class Insisting:
         await self._sent(action, purchase.payments)
 
     async def _sent(self, action: Action, answers: list[Answer] | None = None) -> Answer:
-        """The last answer to sending it until somebody says how it ended; all go into `answers`."""
+        """Send an action until its outcome is known, up to `TRIES` times; return the last answer and add all
+        to `answers`."""
         sent = [] if answers is None else answers
         for n in range(TRIES):
             sent.append(await self._system.do(action, replica=self._replica + n))

@@ -1,4 +1,4 @@
-"""Load: arrivals scheduled ahead, latency from the intended start, invariants looked at afterwards.
+"""Load: scheduled arrivals, latency from the intended start, and invariants checked afterwards.
 
 Nothing is imported here: the generator's process must patch the standard library before it loads.
 """

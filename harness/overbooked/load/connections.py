@@ -1,7 +1,7 @@
-"""Connections of the load generator: strict HTTP/1.1, kept while fresh, nothing ever sent twice.
+"""Connections of the load generator: strict HTTP/1.1, kept while fresh, and no request is sent twice.
 
-Locust's own client sends a request again when a kept connection was closed under it, a POST as well.
-What the system then saw twice, nobody would know of; here a request is sent once or is UNKNOWN.
+Locust's own client resends a request, even a POST, if a kept connection was closed. The system may then
+receive it twice without a record of it. Here a request is sent once, and is UNKNOWN without an answer.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from overbooked.targets.adapter import HttpRequest, HttpResponse
 from overbooked.targets.client import KEEP_IDLE_S
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.errors import TransportError
 
 
 class Door:
-    """One replica's address with the connections that are free; used by greenlets, not threads."""
+    """One replica's address with its idle connections; used by greenlets, not threads."""
 
     def __init__(self, url: str, patience_s: float) -> None:
         parts = urlsplit(url)
@@ -25,14 +25,14 @@ class Door:
         self._port = parts.port
         self._path = parts.path.rstrip("/")
         self._patience_s = patience_s
-        # Last in, first out: few connections stay warm, the others go stale and are closed.
+        # Last in, first out: few connections stay in use; the others become stale and are closed.
         self._free: list[tuple[float, http.client.HTTPConnection]] = []
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request and read the whole answer.
 
         Raises:
-            TransportFailed: no whole answer came.
+            TransportError: no complete answer arrived.
         """
         connection = self._connection()
         stage = "send"
@@ -43,9 +43,9 @@ class Door:
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise TransportFailed(f"{type(error).__name__} {error}".strip(), stage=stage) from error
+            raise TransportError(f"{type(error).__name__} {error}".strip(), stage=stage) from error
         except BaseException:
-            connection.close()  # the greenlet was killed; an answer may still come on it
+            connection.close()  # the greenlet was killed; an answer may still arrive on it
             raise
         if response.will_close:
             connection.close()
@@ -64,7 +64,7 @@ class Door:
         try:
             connection.connect()
         except OSError as error:
-            raise TransportFailed(f"{type(error).__name__} {error}".strip(), stage="connect") from error
+            raise TransportError(f"{type(error).__name__} {error}".strip(), stage="connect") from error
         return connection
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class Door:
 
 
 def _send(connection: http.client.HTTPConnection, request: HttpRequest, path: str) -> None:
-    """As `HTTPConnection.request`, which takes each header once."""
+    """Like `HTTPConnection.request`, but a header may occur several times."""
     headers = request.header_list
     named = {name.lower() for name, _ in headers}
     connection.putrequest(

@@ -1,4 +1,4 @@
-"""One load, from an idle system to a verdict: offer, drive, look, judge."""
+"""Runs one load on an idle system and returns its verdict."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from overbooked.descriptor import Descriptor
 from overbooked.errors import GapFound, HarnessError, NotSupported, UsageError
 from overbooked.histories import History
 from overbooked.load.generator import generate
-from overbooked.load.invariants import keeps_its_promises
+from overbooked.load.invariants import check_invariants
 from overbooked.load.judging import figures, score, summary
 from overbooked.load.measurements import Measured
-from overbooked.load.plan import Plan, schedule
+from overbooked.load.plan import LoadPlan, schedule
 from overbooked.load.profile import LoadProfile
 from overbooked.load.user_actions import NEEDS
 from overbooked.stacks.base.allowed_hosts import ensure_allowed
 from overbooked.stacks.base.protocol import Stack
+from overbooked.system.system import System
 from overbooked.targets.adapter import Slot
-from overbooked.targets.system import System
 from overbooked.verdicts.scorecard import LoadScore
 from overbooked.verdicts.verdict import Verdict
 
-# Looks at the durable state afterwards; raises GapFound.
+# Checks the durable state afterwards; raises GapFound.
 Look: TypeAlias = Callable[[System, Sequence[Slot], History], Awaitable[None]]
 
 
@@ -37,46 +37,42 @@ async def drive(
     seed: int,
     processes: int = 1,
     allow: Sequence[str] = (),
-    look: Look = keeps_its_promises,
+    look: Look = check_invariants,
 ) -> LoadScore:
-    """Put the system under the profile's load, through its links, and judge what came of it.
+    """Run the profile's load through the system's links and judge the result.
 
     Args:
-        system: bound to the stack; new people and slots are made, so other work is not disturbed.
-        seed: arrivals, who comes and where to follow from it.
-        processes: how many generator processes share the arrivals.
-        allow: hosts beside loopback that may be burdened (`[stack] allow_hosts`).
-        look: judges the durable state afterwards.
+        system: bound to the stack; the load uses new customers and slots.
+        seed: determines arrivals, customers and slots.
+        processes: the number of generator processes that share the arrivals.
+        allow: hosts besides loopback that may be put under load (`[stack] allow_hosts`).
+        look: checks the durable state afterwards.
 
     Returns:
         Closed, open (an invariant broken, an objective missed, the system dead), inconclusive (the load
-        was invalid), or not covered (the target knows none of the profile's journeys).
+        was invalid), or not covered (the target supports none of the profile's journeys).
 
     Raises:
-        HostNotAllowed: the system is where no load may go.
+        HostNotAllowed: the system's host is not on the allow-list.
     """
     started_at = time.monotonic()
     doors = system.client.urls
     for door in doors:
         ensure_allowed(urlsplit(door).hostname or "", allow, purpose="load")
-    visits = {
-        visit: share
-        for visit, share in profile.journeys.items()
-        if NEEDS[visit] in system.adapter.capabilities
-    }
+    visits = {visit: share for visit, share in profile.journeys.items() if system.offers(NEEDS[visit])}
     if not visits:
-        wanted = ", ".join(sorted({NEEDS[visit].value for visit in profile.journeys}))
+        wanted = ", ".join(sorted({NEEDS[visit].id for visit in profile.journeys}))
         return LoadScore(profile.name, Verdict.NOT_COVERED, reason=f"the target offers none of: {wanted}")
     measured, broken = Measured(), None
     try:
         slots = [await system.open_slot(profile.capacity) for _ in range(profile.slots)]
         people = await system.customers(profile.people)
         arrivals = schedule(profile, seed=seed, doors=len(doors), visits=visits)
-        plan = Plan.of(
+        plan = LoadPlan.of(
             descriptor,
             profile,
             doors=doors,
-            people=[person.customer for person in people],
+            people=[person.account for person in people],
             slots=slots,
             arrivals=arrivals,
         )

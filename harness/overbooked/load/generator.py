@@ -1,4 +1,4 @@
-"""Runs generator processes and gathers what they measured; a lost one makes the load invalid."""
+"""Runs generator processes and merges their measurements; a lost process makes the load invalid."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Final
 
 from overbooked.errors import HarnessError
 from overbooked.load.measurements import Measured
-from overbooked.load.plan import Plan
+from overbooked.load.plan import LoadPlan
 
 START_S: Final = 60.0
-# Between the word and the first arrival, so that every process has heard it.
+# Seconds between the start command and the first arrival, so that every process has received it.
 HEAD_START_S: Final = 0.3
 GRACE_S: Final = 30.0
 LINES_KEPT: Final = 8
@@ -26,17 +26,17 @@ _PYTHON: Final = (sys.executable, "-P", "-m", "overbooked.load.runner")
 
 
 class GeneratorLost(HarnessError):
-    """A generator process did not start, died, or did not come to its end: the load is invalid."""
+    """A generator process did not start, died, or did not finish: the load is invalid."""
 
 
-async def generate(plan: Plan, *, processes: int = 1, command: tuple[str, ...] = _PYTHON) -> Measured:
-    """Drive a plan's arrivals at the system, dealt out to some processes, and add up what they saw.
+async def generate(plan: LoadPlan, *, processes: int = 1, command: tuple[str, ...] = _PYTHON) -> Measured:
+    """Run a plan's arrivals, divided among processes, and merge their measurements.
 
     Raises:
-        GeneratorLost: with what the process said last.
+        GeneratorLost: with the last lines of the process.
     """
     if processes < 1:
-        raise ValueError(f"wanted at least one generator process, found {processes}")
+        raise ValueError(f"expected at least one generator process, found {processes}")
     lasts_s = (plan.arrivals[-1].at_s if plan.arrivals else 0.0) + 2 * plan.patience_s
     async with contextlib.AsyncExitStack() as stack:
         generators = [await stack.enter_async_context(_Generator(n + 1, command)) for n in range(processes)]
@@ -52,7 +52,7 @@ async def generate(plan: Plan, *, processes: int = 1, command: tuple[str, ...] =
 
 
 class _Generator:
-    """One process. It is shielded from the terminal's Ctrl-C: who started it ends it."""
+    """One process. It ignores the terminal's Ctrl-C: the process that started it ends it."""
 
     def __init__(self, number: int, command: tuple[str, ...]) -> None:
         self._name = f"load generator {number}"
@@ -60,7 +60,7 @@ class _Generator:
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
 
     async def __aenter__(self) -> _Generator:
-        # It loads the adapter from where this process would.
+        # It loads the adapter from the same path as this process.
         path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -81,30 +81,30 @@ class _Generator:
         await self._listening
 
     async def _listen(self) -> None:
-        """Keep the last lines; a full pipe would stall the process."""
+        """Keep the last lines of stderr; a full pipe would stall the process."""
         assert self._process.stderr is not None
         with contextlib.suppress(ValueError):  # a line longer than any buffer
             async for line in self._process.stderr:
                 self._said.append(line.decode("utf-8", "replace").rstrip())
         await self._process.stderr.read()
 
-    async def prepare(self, plan: Plan) -> None:
-        """Hand over the plan; returns when its users stand ready."""
+    async def prepare(self, plan: LoadPlan) -> None:
+        """Send the plan; return when the virtual users are ready."""
         await self._tell(plan.as_line())
         ready = await self._hear(START_S, "to be ready")
         if ready.strip() != b"ready":
-            raise self._lost(f"wanted `ready`, found {ready[:80]!r}")
+            raise self._lost(f"expected `ready`, found {ready[:80]!r}")
 
     async def drive(self, start_at: float, within_s: float) -> Measured:
-        """Say go, for a moment of the monotonic clock, and wait for what it measured."""
+        """Start the load at a moment of the monotonic clock, and wait for the measurements."""
         await self._tell(f"go {start_at}")
-        measured = await self._hear(within_s, "to say what it measured", whole=True)
+        measured = await self._hear(within_s, "to send its measurements", whole=True)
         if await self._process.wait() != 0 or not measured.strip():
             raise self._lost(f"it ended with {self._process.returncode}")
         try:
             return Measured.from_line(measured.decode())
         except (ValueError, KeyError) as error:
-            raise self._lost(f"what it measured cannot be read ({error!r})") from error
+            raise self._lost(f"its measurements cannot be read ({error!r})") from error
 
     async def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -128,5 +128,5 @@ class _Generator:
         return heard
 
     def _lost(self, why: str) -> GeneratorLost:
-        said = "; it said last: " + " / ".join(self._said) if self._said else ""
+        said = "; its last lines: " + " / ".join(self._said) if self._said else ""
         return GeneratorLost(f"{self._name} was lost: {why}{said}")

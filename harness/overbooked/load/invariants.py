@@ -1,38 +1,40 @@
-"""What must hold of the durable state once the load is over, whatever it was like."""
+"""Invariants of the durable state after any load."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from overbooked.capabilities.checkout import CHECKOUT
+from overbooked.capabilities.durable_state import DURABLE_STATE, DurableState
+from overbooked.capabilities.jobs import JOBS
 from overbooked.errors import GapFound
 from overbooked.histories import History, oversold
-from overbooked.oracles.capacity import kept_promises, never_oversold
+from overbooked.oracles.capacity import acknowledged_bookings_exist, never_oversold
 from overbooked.oracles.effects import provider_and_records_agree
 from overbooked.oracles.ledger import ledger_pairs
 from overbooked.oracles.money import charged_once, money_matches_bookings
-from overbooked.targets.adapter import Capability, DurableState, Slot
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.adapter import Slot
 
 
-async def keeps_its_promises(system: System, slots: Sequence[Slot], history: History) -> None:
-    """No slot is oversold, what was promised is there, and money was taken for it and nothing else.
+async def check_invariants(system: System, slots: Sequence[Slot], history: History) -> None:
+    """No slot is oversold, acknowledged bookings exist, and money was captured for bookings only.
 
     Args:
-        system: at rest. Of one that cannot show its durable state, what it says of each slot is taken.
-        slots: all that were offered, with their capacity; nobody else used them.
+        system: at rest. If it does not offer its durable state, its count of each slot is used.
+        slots: all offered slots, with their capacity; only this load used them.
         history: every request made.
 
     Raises:
         GapFound: the first invariant that does not hold.
     """
     _certainly_not_oversold(history, slots)
-    offered = system.adapter.capabilities
-    if any(op.unknown for op in history) and Capability.JOBS in offered:
-        await system.recover()
-    if Capability.DURABLE_STATE not in offered:
+    if any(op.unknown for op in history) and system.offers(JOBS):
+        await system.jobs.recover()
+    if not system.offers(DURABLE_STATE):
         for slot in slots:
-            _, taken = await system.places(slot)
+            _, taken = await system.booking.places(slot)
             never_oversold(slot.capacity, taken, slot=slot)
         return
     state = await system.state(slots=[slot.id for slot in slots])
@@ -41,7 +43,7 @@ async def keeps_its_promises(system: System, slots: Sequence[Slot], history: His
         held = sum(row.slot == slot.id and row.live for row in state.holds)
         never_oversold(slot.capacity, taken + held, slot=slot)
     _promises(history, state)
-    if Capability.CHECKOUT in offered:
+    if system.offers(CHECKOUT):
         charged_once(state)
         money_matches_bookings(state)
         provider_and_records_agree(state)
@@ -49,7 +51,7 @@ async def keeps_its_promises(system: System, slots: Sequence[Slot], history: His
 
 
 def _certainly_not_oversold(history: History, slots: Sequence[Slot]) -> None:
-    """By the answers alone: what was on sale elsewhere at the same time can only make it worse."""
+    """Check by the answers only; other bookings cannot make an oversold slot legal."""
     for found in oversold(history, {slot.id: slot.capacity for slot in slots}):
         raise GapFound(
             "more bookings than capacity",
@@ -61,13 +63,13 @@ def _certainly_not_oversold(history: History, slots: Sequence[Slot]) -> None:
 
 
 def _promises(history: History, state: DurableState) -> None:
-    """Bookings acknowledged are there, unless somebody asked to cancel them."""
+    """Check that acknowledged bookings exist unless a cancellation was requested."""
     booked = {
         op.result for op in history if op.ok and op.verb in {"book", "pay"} and isinstance(op.result, str)
     }
     given_back = {op.args["booking"] for op in history.only("cancel") if not op.refused}
     in_doubt = sum(op.unknown and op.verb != "cancel" for op in history)
-    # Whether a cancellation without an answer happened is not known; either way nothing was broken.
+    # Whether an unanswered cancellation took effect is unknown; both are correct.
     maybe = {op.args["booking"] for op in history.only("cancel") if op.unknown}
     known = replace(state, bookings=tuple(row for row in state.bookings if row.id not in maybe))
-    kept_promises(sorted(booked - given_back), known, in_doubt=in_doubt)
+    acknowledged_bookings_exist(sorted(booked - given_back), known, in_doubt=in_doubt)

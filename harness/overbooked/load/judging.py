@@ -1,4 +1,4 @@
-"""From what was measured to a verdict: was it a valid load, and were the objectives met?"""
+"""The verdict on a load: whether it was valid, and whether its objectives were met."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from overbooked.verdicts.verdict import Verdict
 
 
 def why_invalid(profile: LoadProfile, measured: Measured) -> str:
-    """Why nothing may be concluded from this load; empty when it was valid."""
+    """Return why a load is invalid, "" if it is valid."""
     if measured.mistakes:
-        return f"the generator made mistakes: {measured.mistakes[0]}"
+        return f"the generator failed: {measured.mistakes[0]}"
     if not measured.intended or not measured.operations:
         return "no request was sent"
     share = measured.sent / measured.intended
     if share < profile.validity.sent_share:
         return (
             f"{measured.sent} of {measured.intended} arrivals were sent, "
-            f"wanted {profile.validity.sent_share:.0%}: give the generator more of the machine"
+            f"expected at least {profile.validity.sent_share:.0%}: give the generator more CPU"
         )
     lag_ms = measured.lag.ms(99)
     if lag_ms > profile.validity.lag_p99_ms:
         return (
-            f"the generator was {lag_ms:.0f} ms late (p99), wanted {profile.validity.lag_p99_ms:g}: "
-            f"give it more of the machine or lower the rate"
+            f"the generator was {lag_ms:.0f} ms late (p99), expected {profile.validity.lag_p99_ms:g}: "
+            f"give it more CPU or lower the rate"
         )
     return ""
 
 
 def missed(profile: LoadProfile, measured: Measured) -> Finding | None:
-    """The first objective that was not met."""
+    """Return a finding for the first objective that was not met; None if all were."""
     p95_ms = measured.visits.ms(95)
     if p95_ms > profile.objectives.p95_ms:
         return Finding(
@@ -57,11 +57,11 @@ def missed(profile: LoadProfile, measured: Measured) -> Finding | None:
 def score(
     profile: LoadProfile, measured: Measured, *, broken: GapFound | None = None, duration_s: float = 0.0
 ) -> LoadScore:
-    """The verdict on one load.
+    """Return the verdict on one load.
 
     Args:
-        broken: an invariant that did not hold afterwards; it opens whatever the load was worth.
-        duration_s: of the whole, set-up and looking at the state included.
+        broken: an invariant that did not hold afterwards; it makes the verdict open, also of an invalid load.
+        duration_s: total duration, including set-up and checks.
     """
     invalid = why_invalid(profile, measured)
     finding = missed(profile, measured)
@@ -86,7 +86,7 @@ def score(
 
 
 def summary(measured: Measured) -> str:
-    """What was done and measured, in one line."""
+    """Return the measurements in one line."""
     outcomes = measured.outcomes
     return (
         f"{measured.sent} of {measured.intended} arrivals sent, {len(measured.operations)} requests "
@@ -96,7 +96,7 @@ def summary(measured: Measured) -> str:
 
 
 def figures(profile: LoadProfile, measured: Measured) -> Mapping[str, Any]:
-    """Everything measured, JSON-compatible; `histograms` are HdrHistograms that merge."""
+    """Return all measurements, JSON-compatible; `histograms` are HdrHistograms, which merge."""
     return {
         "rate": profile.rate,
         "seconds": profile.seconds,

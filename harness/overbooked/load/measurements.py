@@ -1,4 +1,4 @@
-"""What was measured under load: HdrHistograms that merge across processes, and the operations."""
+"""The measurements of a load: HdrHistograms that merge across processes, and the operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGITS: Final = 3
 
 
 class Latencies:
-    """Durations in an HdrHistogram; what lies beyond its range counts as its end."""
+    """Durations in an HdrHistogram; those beyond its range count as its maximum."""
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, _HIGHEST_US, _DIGITS)
@@ -32,11 +32,11 @@ class Latencies:
         return int(self._histogram.get_total_count())
 
     def ms(self, percentile: float) -> float:
-        """The value at a percentile (0 to 100) in milliseconds; 0 when nothing was recorded."""
+        """Return the value at a percentile (0 to 100) in milliseconds; 0 without any record."""
         return float(self._histogram.get_value_at_percentile(percentile)) / 1000 if len(self) else 0.0
 
     def as_figures(self) -> dict[str, float]:
-        """Count, and the usual percentiles in milliseconds."""
+        """Return the count and the usual percentiles in milliseconds."""
         figures: dict[str, float] = {"count": len(self)}
         for percentile in (50, 95, 99, 100):
             name = "max_ms" if percentile == 100 else f"p{percentile}_ms"
@@ -44,7 +44,7 @@ class Latencies:
         return figures
 
     def encoded(self) -> str:
-        """The compressed form of HdrHistogram (V2, base64), which other tools read."""
+        """Return HdrHistogram's compressed form (V2, base64), which other tools read."""
         return bytes(self._histogram.encode()).decode()
 
     @classmethod
@@ -56,18 +56,18 @@ class Latencies:
 
 @dataclass(slots=True)
 class Measured:
-    """What one generator process saw, or several together.
+    """The measurements of one or several generator processes.
 
     Args:
         intended: arrivals that were scheduled.
         sent: arrivals that began.
-        unfinished: arrivals that had begun and not ended when the time was up.
-        visits: whole visits, from the moment they were to begin.
-        lag: how much later than intended visits began.
+        unfinished: arrivals that had begun and not ended at the end of the load.
+        visits: whole visits, from their intended start.
+        lag: the delay of the start of visits.
         requests: single requests by verb: the first from its visit's intended start, each other from
             the answer before it.
         operations: every request with its outcome.
-        mistakes: what went wrong in the generator itself.
+        mistakes: failures of the generator itself.
     """
 
     intended: int = 0
@@ -85,7 +85,7 @@ class Measured:
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many requests ended ok, refused and unknown."""
+        """Return the numbers of requests that ended ok, refused and unknown."""
         counts = {"ok": 0, "refused": 0, "unknown": 0}
         for op in self.operations:
             counts[op.outcome.value] += 1
@@ -100,7 +100,7 @@ class Measured:
         self.requests.setdefault(verb, Latencies()).record(seconds)
 
     def as_line(self) -> str:
-        """One line of JSON."""
+        """Return it as one line of JSON."""
         return json.dumps(
             {
                 "intended": self.intended,
@@ -130,7 +130,7 @@ class Measured:
 
     @classmethod
     def together(cls, parts: Iterable[Measured]) -> Measured:
-        """Several processes' measurements as one."""
+        """Merge the measurements of several processes."""
         whole = cls()
         for part in parts:
             whole.intended += part.intended

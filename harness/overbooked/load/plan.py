@@ -1,4 +1,4 @@
-"""What a generator process is told, as one line of JSON."""
+"""The plan of a generator process, as one line of JSON."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from random import Random
 from overbooked.descriptor import Descriptor
 from overbooked.errors import HarnessError
 from overbooked.load.profile import LoadProfile
-from overbooked.targets.adapter import Customer, Slot
+from overbooked.targets.adapter import Account, Slot
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Somebody who comes, `at_s` seconds after the start, through one of the doors.
+    """An arrival `at_s` seconds after the start, at one of the doors (replicas).
 
     `who` and `slot` are numbers in the plan's lists.
     """
@@ -34,13 +34,13 @@ class Arrival:
 def schedule(
     profile: LoadProfile, *, seed: int, doors: int, visits: Mapping[str, float] | None = None
 ) -> list[Arrival]:
-    """Arrivals of the open model: they come whether or not the system keeps up.
+    """Return arrivals of the open model: they do not wait for the system.
 
-    Their number is exact, their moments are independent and uniform, which is a Poisson process given
+    Their number is exact and their moments are independent and uniform: a Poisson process conditional on
     its count.
 
     Args:
-        doors: how many replicas are called on, in turn.
+        doors: the number of replicas, used in turn.
         visits: shares by visit; default those of the profile.
     """
     random = Random(f"{seed}/load")
@@ -61,18 +61,18 @@ def schedule(
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """All that one generator process needs.
+class LoadPlan:
+    """Everything that one generator process needs.
 
-    People and slots travel pickled: what an adapter keeps of them is its own business. The process that
-    reads a plan is always a child of the one that wrote it.
+    Customers and slots are pickled, because an adapter may attach its own objects to them. The process
+    that reads a plan is always a child of the one that wrote it.
     """
 
     adapter: str
     root: str
     beside: tuple[str, ...]
     doors: tuple[str, ...]
-    people: tuple[Customer, ...]
+    people: tuple[Account, ...]
     slots: tuple[Slot, ...]
     arrivals: tuple[Arrival, ...]
     patience_s: float
@@ -84,10 +84,10 @@ class Plan:
         profile: LoadProfile,
         *,
         doors: Sequence[str],
-        people: Sequence[Customer],
+        people: Sequence[Account],
         slots: Sequence[Slot],
         arrivals: Sequence[Arrival],
-    ) -> Plan:
+    ) -> LoadPlan:
         return cls(
             adapter=descriptor.adapter,
             root=str(descriptor.root),
@@ -101,21 +101,21 @@ class Plan:
 
     @property
     def descriptor(self) -> Descriptor:
-        """As much of the descriptor as loads the adapter."""
+        """The part of the descriptor that loads the adapter."""
         return _loadable(self.adapter, self.root, self.beside)
 
     def as_line(self) -> str:
         """One line of JSON.
 
         Raises:
-            HarnessError: the adapter keeps something with a customer that cannot be sent to a process.
+            HarnessError: the adapter attaches an object to a customer that cannot be pickled.
         """
         try:
             pickled = pickle.dumps((self.people, self.slots))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise HarnessError(
-                f"the adapter {self.adapter} keeps with its customers or slots what cannot be sent to the "
-                f"load generator's process ({error}): keep plain data in `Customer.session`"
+                f"customers or slots of the adapter {self.adapter} cannot be pickled for the load "
+                f"generator's process ({error}): keep plain data in `Account.session`"
             ) from error
         return json.dumps(
             {
@@ -130,10 +130,10 @@ class Plan:
         )
 
     @classmethod
-    def from_line(cls, line: str) -> Plan:
+    def from_line(cls, line: str) -> LoadPlan:
         """Read what `as_line` wrote; the adapter's module must be importable."""
         said = json.loads(line)
-        # The adapter first: it may bring the classes that were pickled, and the path to them.
+        # The adapter first: it may define the pickled classes.
         _loadable(said["adapter"], said["root"], said["beside"]).load_adapter()
         people, slots = pickle.loads(base64.b64decode(said["cast"]))  # noqa: S301 - from our parent
         return cls(

@@ -1,4 +1,4 @@
-"""A load profile: what is driven at the system, what must hold, and when the load itself counts."""
+"""A load profile: the arrivals, the objectives, and when the load is valid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Table(BaseModel):
 
 
 class Objectives(_Table):
-    """What must hold of a valid load.
+    """The objectives of a valid load.
 
     `p95_ms` bounds the 95th percentile of whole journeys in milliseconds from their intended start;
     `error_share` the share of requests without a definite answer (5xx, time-out, reset).
@@ -35,14 +35,14 @@ class Objectives(_Table):
 
 
 class Validity(_Table):
-    """When a load counts: enough arrivals sent, and the generator itself on time."""
+    """When a load is valid: enough arrivals were sent, and the generator was on time."""
 
     sent_share: _Share = 0.99
     lag_p99_ms: _Positive = 250.0
 
 
 class LoadProfile(_Table):
-    """One load profile; see `profiles/smoke.toml`. Rates are arrivals a second."""
+    """One load profile; see `profiles/smoke.toml`. Rates are arrivals per second."""
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
     summary: str = ""
@@ -66,25 +66,25 @@ class LoadProfile(_Table):
 
     @property
     def arrivals(self) -> int:
-        """How many arrivals are scheduled, at least one."""
+        """The number of scheduled arrivals, at least one."""
         return max(1, round(self.rate * self.seconds))
 
     def at(self, *, rate: float | None = None, seconds: float | None = None) -> Self:
-        """The profile at another rate or for another time."""
+        """Return the profile with another rate or duration."""
         changed = {name: value for name, value in (("rate", rate), ("seconds", seconds)) if value is not None}
         return self.model_copy(update=changed)
 
 
 def profiles() -> dict[str, Path]:
-    """The bundled profiles by name."""
+    """Return the bundled profiles by name."""
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
 
 def load_profile(name: str) -> LoadProfile:
-    """Read a bundled profile by name, or one of the user's by its path (it ends in .toml).
+    """Read a bundled profile by name, or a file by its path (it ends in .toml).
 
     Raises:
-        ConfigError: there is no such profile, or it says what no profile can.
+        ConfigError: there is no such profile, or the file is invalid.
     """
     known = profiles()
     path = Path(name) if name.endswith(".toml") else known.get(name)

@@ -1,12 +1,12 @@
 """The load generator, a process of its own: `python -m overbooked.load.runner`.
 
-gevent patches the standard library, which would poison an event loop, so Locust lives here and nowhere
-else. A plan comes in on stdin; `ready` goes out; a line `go MOMENT` (of the machine's monotonic clock)
-starts it; what was measured goes out as one line.
+gevent patches the standard library and would break an event loop, so Locust is imported in this process
+only. The process reads a plan on stdin and prints `ready`. A line `go MOMENT` (of the machine's monotonic
+clock) starts the load. The measurements are printed as one line.
 
-Arrivals are scheduled ahead. A Locust user takes the next one, waits for its moment and lives through
-the visit; there are as many users as could ever be needed at once, so a stalled system delays nobody
-who comes later, and every latency counts from when the visit was to begin.
+Arrivals are scheduled ahead. A Locust user takes the next one, waits for its moment and runs the visit.
+There are as many users as may be needed concurrently, so a stalled system does not delay later arrivals.
+Latency counts from the intended start of a visit.
 """
 
 # ruff: noqa: E402 - before anything else is imported
@@ -31,23 +31,23 @@ from locust.exception import StopUser
 from overbooked.histories import Recorder
 from overbooked.load.connections import Door
 from overbooked.load.measurements import Measured
-from overbooked.load.plan import Arrival, Plan
+from overbooked.load.plan import Arrival, LoadPlan
 from overbooked.load.user_actions import VISITS
 from overbooked.machine.troubles import limit_of
 from overbooked.targets.adapter import Action, Answer
-from overbooked.targets.answer_summary import result_of, why
-from overbooked.targets.client import unanswered
-from overbooked.targets.errors import TargetFailed, TransportFailed
+from overbooked.targets.answer_summary import result, why
+from overbooked.targets.client import unknown_answer
+from overbooked.targets.errors import TargetError, TransportError
 
 MOST_USERS: Final = 2_000
 MOST_MISTAKES: Final = 20
 LEFT_ALONE: Final = 3
 
 
-class Ground:
-    """What all users of one process share: the arrivals to come and what has been measured."""
+class SlotPool:
+    """The state shared by all virtual users of a process: the next arrivals and the measurements."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
         self.adapter = plan.descriptor.load_adapter()
         self.doors = [Door(url, plan.patience_s) for url in plan.doors]
@@ -65,7 +65,7 @@ class Ground:
         return next(self._coming, None)
 
     def begin(self, arrival: Arrival) -> float:
-        """Note that a visit begins; the moment at which it was to."""
+        """Record the start of a visit; return its intended start."""
         due_at = self.started_at + arrival.at_s
         self.measured.sent += 1
         self.measured.lag.record(time.monotonic() - due_at)
@@ -84,7 +84,7 @@ class Ground:
             self.measured.mistakes.append(mistake)
 
     def total(self) -> Measured:
-        """What was measured; a visit under way has taken at least as long as it has."""
+        """Return the measurements; an unfinished visit counts with its duration so far."""
         now = time.monotonic()
         self.measured.unfinished = len(self._under_way)
         for due_at in self._under_way.values():
@@ -94,11 +94,11 @@ class Ground:
         return self.measured
 
 
-class Visitor(User):
-    """Takes arrivals one after another."""
+class VirtualUser(User):
+    """Runs arrivals one after another."""
 
     wait_time = constant(0)
-    ground: Ground
+    ground: SlotPool
 
     @task
     def visit(self) -> None:
@@ -142,16 +142,16 @@ class Visitor(User):
                 request = exchanges.send(response)
         except StopIteration as end:
             answer: Answer = end.value
-        except TransportFailed as error:
+        except TransportError as error:
             if limit := limit_of(error):
-                # The generator's own failure is no answer of the service.
+                # A failure of the generator is not an answer of the service.
                 call.unknown(limit)
-                raise TargetFailed(f"the load could not be sent: {limit}") from error
-            answer = unanswered(error)
-        except TargetFailed as error:
+                raise TargetError(f"the load could not be sent: {limit}") from error
+            answer = unknown_answer(error)
+        except TargetError as error:
             call.unknown(str(error))
             raise
-        call.end(answer.outcome, result_of(answer), why(answer))
+        call.end(answer.outcome, result(answer), why(answer))
         seconds = time.monotonic() - due_at
         self.ground.measured.request(action.verb, seconds)
         self.environment.events.request.fire(
@@ -159,16 +159,16 @@ class Visitor(User):
             name=action.verb,
             response_time=seconds * 1000,
             response_length=length,
-            exception=TransportFailed(answer.problem, stage="receive") if answer.unknown else None,
+            exception=TransportError(answer.problem, stage="receive") if answer.unknown else None,
             context={},
         )
         return answer
 
 
-def run(plan: Plan, start: Iterator[float]) -> Measured:
-    """Drive the plan's arrivals at the system from the moment that `start` yields."""
-    ground = Ground(plan)
-    visitor = type("PlannedVisitor", (Visitor,), {"ground": ground})
+def run(plan: LoadPlan, start: Iterator[float]) -> Measured:
+    """Run the plan's arrivals from the moment that `start` yields."""
+    ground = SlotPool(plan)
+    visitor = type("PlannedVisitor", (VirtualUser,), {"ground": ground})
     environment = Environment(user_classes=[visitor], catch_exceptions=True)
     runner = environment.create_local_runner()
     users = min(len(plan.arrivals), MOST_USERS)
@@ -176,7 +176,7 @@ def run(plan: Plan, start: Iterator[float]) -> Measured:
     ground.started_at = next(start)
     ground.go.set()
     last_s = plan.arrivals[-1].at_s if plan.arrivals else 0.0
-    # A visit has several requests, each with all the patience; what has not ended by then is unfinished.
+    # A visit has several requests, each with its own timeout; a later end counts as unfinished.
     ground.done.wait(timeout=max(0.0, ground.started_at - time.monotonic()) + last_s + 2 * plan.patience_s)
     measured = ground.total()
     runner.quit()
@@ -185,7 +185,7 @@ def run(plan: Plan, start: Iterator[float]) -> Measured:
     return measured
 
 
-def _told() -> Iterator[float]:
+def _start_times() -> Iterator[float]:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     word, _, moment = sys.stdin.readline().partition(" ")
@@ -195,17 +195,17 @@ def _told() -> Iterator[float]:
 
 
 def _end_with(parent: int) -> None:
-    """A generator whose harness was killed must not go on burdening anybody."""
+    """Exit when the harness exits: a generator must not outlive it."""
     while os.getppid() == parent:
         gevent.sleep(0.5)
     os._exit(LEFT_ALONE)
 
 
 def main() -> None:
-    """Read a plan, run it, say what was measured."""
+    """Read a plan, run it and print the measurements."""
     gevent.spawn(_end_with, os.getppid())
-    plan = Plan.from_line(sys.stdin.readline())
-    measured = run(plan, _told())
+    plan = LoadPlan.from_line(sys.stdin.readline())
+    measured = run(plan, _start_times())
     sys.stdout.write(measured.as_line() + "\n")
     sys.stdout.flush()
 

@@ -1,46 +1,39 @@
-"""What somebody who arrives does: actions one after another, each told the answer of the last.
+"""The actions of an arrival, in sequence; each gets the answer of the previous one.
 
-A visit is a generator, so that it knows no way of sending: the load generator's greenlets drive it, and
-a test can by hand.
+A visit is a generator and sends nothing itself: the load generator's greenlets or a test drive it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
-from overbooked.targets.adapter import (
-    Action,
-    Adapter,
-    Answer,
-    BookingVerbs,
-    Capability,
-    CheckoutVerbs,
-    Customer,
-    Slot,
-)
+from overbooked.capabilities import Capability, implementation
+from overbooked.capabilities.booking import BOOKING
+from overbooked.capabilities.checkout import CHECKOUT
+from overbooked.targets.adapter import Account, Action, Adapter, Answer, Slot
 
 Visit: TypeAlias = Generator[Action, Answer, None]
-Begin: TypeAlias = Callable[[Adapter, Customer, Slot, str], Visit]
+Begin: TypeAlias = Callable[[Adapter, Account, Slot, str], Visit]
 
 
-def book(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
+def book(adapter: Adapter, who: Account, slot: Slot, key: str) -> Visit:
     """Book a place."""
-    yield who.does(cast("BookingVerbs", adapter).book(who, slot, key=key))
+    yield who.does(implementation(adapter, BOOKING).book(who, slot, key=key))
 
 
-def book_and_cancel(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
-    """Book a place and give it back."""
-    verbs = cast("BookingVerbs", adapter)
+def book_and_cancel(adapter: Adapter, who: Account, slot: Slot, key: str) -> Visit:
+    """Book a place and cancel it."""
+    verbs = implementation(adapter, BOOKING)
     booked = yield who.does(verbs.book(who, slot, key=key))
     if booked.ok:
         yield who.does(verbs.cancel(who, str(booked.facts["booking"])))
 
 
-def buy(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
-    """Walk through checkout to the payment."""
+def buy(adapter: Adapter, who: Account, slot: Slot, key: str) -> Visit:
+    """Do a whole checkout."""
     facts: dict[str, Any] = {}
-    for step in cast("CheckoutVerbs", adapter).checkout(who, slot, key=key):
+    for step in implementation(adapter, CHECKOUT).checkout(who, slot, key=key):
         answer = yield who.does(step.build(facts))
         if not answer.ok:
             return
@@ -49,8 +42,8 @@ def buy(adapter: Adapter, who: Customer, slot: Slot, key: str) -> Visit:
 
 VISITS: Final[Mapping[str, Begin]] = {"book": book, "book_and_cancel": book_and_cancel, "buy": buy}
 
-NEEDS: Final[Mapping[str, Capability]] = {
-    "book": Capability.BOOKING,
-    "book_and_cancel": Capability.BOOKING,
-    "buy": Capability.CHECKOUT,
+NEEDS: Final[Mapping[str, Capability[Any]]] = {
+    "book": BOOKING,
+    "book_and_cancel": BOOKING,
+    "buy": CHECKOUT,
 }

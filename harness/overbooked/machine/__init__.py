@@ -1,1 +1,1 @@
-"""This machine and this process: limits and delays that are no property of the system under test."""
+"""Limits and delays of this machine and process, which are not properties of the system under test."""

@@ -1,4 +1,4 @@
-"""File descriptors: as many as a run needs, asked for before anything starts."""
+"""Checks and raises the limit of file descriptors before a run starts any process."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import resource
 
 from overbooked.errors import UsageError
 
-# Enough for anything that is run here; a limit without end makes some programs close them one by one.
+# Enough for any run. Unlimited is avoided: some programs close all possible descriptors one by one.
 _ENOUGH = 16_384
-# What a worker holds beside its bursts: stacks' links, their connections, logs, pipes.
+# The descriptors of a worker without bursts: stacks' links, their connections, logs, pipes.
 BESIDE_BURSTS = 400
-# Of one request of a burst: the client's socket and the relay's two, and one to spare.
+# The descriptors per request of a burst: the client's socket, the relay's two, and one in reserve.
 EACH_REQUEST = 4
 
 
 def needed(largest_burst: int) -> int:
-    """How many file descriptors one process needs for bursts of so many requests."""
+    """How many file descriptors one process needs for bursts of up to `largest_burst` requests."""
     return BESIDE_BURSTS + EACH_REQUEST * largest_burst
 
 
 def ensure(wanted: int) -> None:
-    """Raise this process's limit as far as it may, for itself and for what it starts.
+    """Raise the limit of this process and of the processes that it starts, as far as allowed.
 
     Raises:
-        UsageError: it may not be raised to `wanted`.
+        UsageError: the limit cannot be raised to `wanted`.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     reach = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, max(_ENOUGH, wanted))
@@ -31,7 +31,7 @@ def ensure(wanted: int) -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
             soft = reach
-        except (OSError, ValueError):  # a sandbox may forbid it; then the limit is what it is
+        except (OSError, ValueError):  # a sandbox may forbid it; the limit then stays unchanged
             pass
     if soft != resource.RLIM_INFINITY and soft < wanted:
         raise UsageError(
@@ -41,10 +41,9 @@ def ensure(wanted: int) -> None:
 
 
 def runs_out(descriptor: int) -> bool:
-    """Whether a descriptor that was just given out is among the last: the lowest free one always is.
+    """Whether fewer than two descriptors are left after this new one; the kernel assigns the lowest free one.
 
-    With none left an event loop accepts a connection and closes it, and tells nobody. A connection that is
-    passed on takes two.
+    A proxied connection takes two descriptors.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft != resource.RLIM_INFINITY and soft - 1 - descriptor < 2

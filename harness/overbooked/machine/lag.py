@@ -1,7 +1,7 @@
-"""How late the event loops of this process are, and whether that explains an answer that did not come.
+"""Measures how late the event loops of this process are, and whether that explains a missing answer.
 
-A loop that is watched expects to be called every `TICK_S` seconds. What it is called late, it could neither
-send, nor pass on, nor receive.
+A watched loop expects a call every `TICK_S` seconds. While the call is late, the loop can neither send nor
+receive nor forward data.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from overbooked.machine import troubles
 
 TICK_S = 0.05
-# Less is the grain of a scheduler.
+# A smaller delay is within the granularity of the operating system's scheduler.
 _WORTH_NOTING_S = 0.02
 _KEPT = 5_000
-# Lateness that explains why an answer was not there in time: a share of the wait, and not less than this.
+# The lateness that explains a time-out: at least this share of the wait and this many seconds.
 SHARE = 0.25
 LEAST_S = 1.0
 
@@ -28,11 +28,11 @@ SCENARIO, RELAY = "scenario", "relay"
 
 
 class LoopWatch:
-    """Measures how late one event loop is; made and stopped in the loop's thread.
+    """Measures how late one event loop is; create and stop it in the loop's thread.
 
     Args:
-        loop: which.
-        name: what it does.
+        loop: the loop to measure.
+        name: the loop's purpose, e.g. `relay`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
@@ -44,7 +44,7 @@ class LoopWatch:
         _watches.append(self)
 
     def stop(self) -> None:
-        """Measure no longer; what was measured is still told by `conditions`."""
+        """Stop measuring; `conditions` still reports the measurements."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -59,13 +59,13 @@ class LoopWatch:
         self._handle = self._loop.call_later(TICK_S, self._tick)
 
     def late_s(self, begun: float, ended: float) -> float:
-        """Seconds between two moments in which the loop was late, the tick that is due now included."""
+        """How many seconds between two moments the loop was late, including a tick that is overdue now."""
         pieces = [*list(self._late), (self._expected, time.monotonic())]
         return sum(max(0.0, min(to, ended) - max(at, begun)) for at, to in pieces)
 
 
 _watches: list[LoopWatch] = []
-# From when a loop was expected to when it came, by the name of what it does.
+# Periods between the expected and the actual call, by loop name.
 _late_by_name: dict[str, deque[tuple[float, float]]] = {}
 
 
@@ -80,13 +80,13 @@ def watched(name: str = SCENARIO) -> Iterator[LoopWatch]:
 
 
 def excuses(begun: float, ended: float, *, only: str = "") -> bool:
-    """Whether this process was so late between two moments that a time-out says nothing of the system.
+    """Whether this process was so late that a time-out is no evidence about the system.
 
-    What it was is noted, so that no verdict rests on it.
+    If it was, that is noted in `troubles`, so that the verdict is inconclusive.
 
     Args:
-        begun, ended: of the wait, by `time.monotonic`.
-        only: the name of the loops that count; "": all.
+        begun, ended: the start and end of the wait, by `time.monotonic`.
+        only: the name of the loops to consider; "" means all.
     """
     wait = ended - begun
     late = max((one.late_s(begun, ended) for one in list(_watches) if only in {"", one.name}), default=0.0)
@@ -100,12 +100,12 @@ def excuses(begun: float, ended: float, *, only: str = "") -> bool:
 
 
 def load() -> str:
-    """The machine's load, in words."""
+    """The load of the machine as a phrase for messages."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def conditions(begun: float) -> dict[str, Any]:
-    """What this machine was doing since a moment, JSON-compatible: load by core, lateness by loop in ms."""
+    """The machine's load averages and cores, and each loop's lateness in ms since a moment, as JSON data."""
     late: dict[str, dict[str, int]] = {}
     for name, pieces in list(_late_by_name.items()):
         each = [to - max(at, begun) for at, to in list(pieces) if to > begun]

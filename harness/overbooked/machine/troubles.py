@@ -1,7 +1,8 @@
-"""What went wrong on this machine, in this process: noted where it happens, read where verdicts are made.
+"""Records failures of this machine and process; verdicts take them into account.
 
-A verdict during which something was noted here is inconclusive, whatever was seen: a connection that this
-process could not open looks like a refusal of the system, a burst that it could not send like a calm one.
+If a failure was noted during a trial, the verdict is inconclusive: a connection that this process could not
+open looks like a refusal by the system, and requests that it could not send look like requests without a
+finding.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _noted: deque[tuple[float, str]] = deque(maxlen=_KEPT)
 
 
 def note(sentence: str) -> None:
-    """Note that something went wrong here, now; from any thread."""
+    """Record a failure of this machine with the current time; callable from any thread."""
     _noted.append((time.monotonic(), sentence))
 
 
 def note_limit(error: BaseException) -> bool:
-    """Note an error that a limit of this machine caused; False where it was something else's doing."""
+    """Record an error if a limit of this machine caused it; return whether it did."""
     sentence = limit_of(error)
     if sentence:
         note(sentence)
@@ -39,14 +40,14 @@ def note_limit(error: BaseException) -> bool:
 
 
 def since(moment: float) -> tuple[str, ...]:
-    """What has been noted since a moment of `time.monotonic`, each once."""
+    """The failures noted since a time of `time.monotonic`, without duplicates."""
     return tuple(dict.fromkeys(sentence for at, sentence in list(_noted) if at >= moment))
 
 
 def limit_of(error: BaseException) -> str:
-    """The limit of this machine that caused an error, and what to do; "" where none did.
+    """A sentence that names the limit of this machine that caused an error and the remedy; "" if none did.
 
-    Clients wrap what the operating system said; every cause and every member of a group is looked at.
+    Clients wrap the operating system's errors, so every cause and every member of a group is examined.
     """
     for each in _chain(error):
         if isinstance(each, OSError) and each.errno is not None and each.errno in LIMITS:

@@ -1,4 +1,4 @@
-"""How much memory processes take while something is done, at most."""
+"""Measures the peak memory of processes during a piece of work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from overbooked.errors import HarnessError
 
-# A look costs a few milliseconds; what is held for shorter than this is no growth.
+# Seconds between samples. A sample takes a few milliseconds; a shorter peak does not count as growth.
 EVERY_S = 0.02
 
 
@@ -22,44 +22,46 @@ class Measurable(Protocol):
     def memory_bytes(self) -> int: ...
 
 
-class Peak:
-    """The most memory seen so far, over all processes together.
+class PeakMemory:
+    """The highest total memory of all processes in the samples so far, in bytes.
 
     Args:
-        processes: each with all it started.
+        processes: the processes; each includes its descendants.
     """
 
     def __init__(self, processes: Sequence[Measurable]) -> None:
         if not processes:
-            raise HarnessError("memory is measured of at least one process; the stack has none to look at")
+            raise HarnessError("peak memory needs at least one process; the stack has none")
         self._processes = processes
         self.bytes = 0
         self.looks = 0
 
     def look(self) -> None:
-        """Measure once; blocking.
+        """Take one sample; blocking.
 
         Raises:
-            HarnessError: one of the processes does not run.
+            HarnessError: a process is not running.
         """
         seen = [process.memory_bytes() for process in self._processes]
         if 0 in seen:
             raise HarnessError(
-                f"{self._processes[seen.index(0)].name} takes no memory, so it does not run: "
-                "what it takes while it works cannot be measured"
+                f"{self._processes[seen.index(0)].name} uses no memory, so it is not running: "
+                "its peak memory cannot be measured"
             )
         self.bytes = max(self.bytes, sum(seen))
         self.looks += 1
 
 
 @asynccontextmanager
-async def peak_memory(processes: Sequence[Measurable], *, every_s: float = EVERY_S) -> AsyncIterator[Peak]:
-    """The peak while the block runs: looked at when it begins, every `every_s` seconds, and at its end.
+async def peak_memory(
+    processes: Sequence[Measurable], *, every_s: float = EVERY_S
+) -> AsyncIterator[PeakMemory]:
+    """Measure the peak during the block: sample at its start, every `every_s` seconds, and at its end.
 
     Raises:
-        HarnessError: a process does not run, or there is none.
+        HarnessError: a process is not running, or no process is given.
     """
-    peak, over = Peak(processes), asyncio.Event()
+    peak, over = PeakMemory(processes), asyncio.Event()
 
     async def watch() -> None:
         while not over.is_set():
@@ -73,7 +75,7 @@ async def peak_memory(processes: Sequence[Measurable], *, every_s: float = EVERY
     try:
         yield peak
     except BaseException:
-        # What went wrong in the block weighs more than a look that failed.
+        # The block's own error is raised, not that of a failed sample.
         over.set()
         await asyncio.gather(watching, return_exceptions=True)
         raise

@@ -1,4 +1,4 @@
-"""Waiting for something to be so, with a deadline."""
+"""Waits for a condition, with a deadline."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from overbooked.errors import DeadlineExceeded, GapFound
+from overbooked.errors import DeadlineExceeded, GapFound, findings_retried
 
 T = TypeVar("T")
 
 WITHIN_S = 10.0
 _POLL_S = 0.005
-# How long a system may take to act on what it has acknowledged and recorded.
+# How long a system may take, in seconds, to act on a request that it has acknowledged and recorded.
 SOON_S = 3.0
 
 
 async def until(ask: Callable[[], Awaitable[T | None]], what: str, *, within_s: float = WITHIN_S) -> T:
-    """Ask until the answer is truthy, and return it.
+    """Poll until the result is truthy, and return it.
 
     Args:
-        ask: looks once.
-        what: what is waited for, for the message.
-        within_s: seconds to wait before giving up.
+        ask: polls once.
+        what: a description of the condition, for the error.
+        within_s: the deadline, in seconds.
 
     Raises:
-        DeadlineExceeded: it was not so in time.
+        DeadlineExceeded: the condition did not hold in time.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -40,24 +40,25 @@ async def until(ask: Callable[[], Awaitable[T | None]], what: str, *, within_s: 
 async def eventually(
     look: Callable[[], Awaitable[T]], oracle: Callable[[T], None], *, within_s: float = SOON_S
 ) -> T:
-    """Look until the oracle finds nothing, and return what it then saw.
+    """Poll until the oracle raises no finding, and return the value that passed.
 
-    For what a system may rightly do a moment after its answer. Where it is done before, one look is
-    enough; never for what must hold at every moment.
+    Use it for effects that a system may complete shortly after its answer, and never for an invariant that
+    must hold at every moment.
 
     Args:
-        look: looks once, e.g. at durable state.
-        oracle: raises GapFound while it is not so.
-        within_s: seconds to wait before the finding counts.
+        look: reads the value once, e.g. the durable state.
+        oracle: raises GapFound while the condition does not hold.
+        within_s: seconds after which a finding counts.
 
     Raises:
-        GapFound: what the oracle still found at the deadline.
+        GapFound: the oracle still raised it at the deadline.
     """
     deadline = time.monotonic() + within_s
     while True:
         seen = await look()
         try:
-            oracle(seen)
+            with findings_retried():
+                oracle(seen)
         except GapFound:
             if time.monotonic() > deadline:
                 raise

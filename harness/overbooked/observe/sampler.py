@@ -1,4 +1,4 @@
-"""Looking on while something happens: what went forward and back between two looks is seen by one."""
+"""Samples a state in the background, so that a change that is later reverted is observed too."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from overbooked.errors import HarnessError
 
 T = TypeVar("T")
 
-# Between two looks; a look costs a few milliseconds, and must not slow down what it looks at.
+# Seconds between samples; a sample takes a few milliseconds and must not slow down the system.
 _EVERY_S = 0.02
 
 
 class Onlooker(Generic[T]):
-    """Looks again and again between `begin` and `end`; both may be called many times over.
+    """Takes samples repeatedly between `begin` and `end`, which may be called many times.
 
     async with Onlooker[DurableState]() as onlooker:
         onlooker.begin(payment.state)
@@ -42,25 +42,25 @@ class Onlooker(Generic[T]):
                 await self._task
 
     def begin(self, look: Callable[[], Awaitable[T]]) -> None:
-        """Begin to look, with this.
+        """Start sampling with `look`.
 
         Raises:
-            HarnessError: it has not ended looking at something else.
+            HarnessError: sampling is already running.
         """
         if self._task is not None:
-            raise HarnessError("somebody looks on already; end that before another beginning")
+            raise HarnessError("a sampling is running; call end() before begin()")
         self._seen = []
         self._enough.clear()
         self._task = asyncio.create_task(self._look_on(look))
 
     async def end(self) -> list[T]:
-        """Look once more; everything seen, in order, at least one look.
+        """Take a last sample and return all samples in order; there is at least one.
 
         Raises:
-            HarnessError: nobody has begun. What a look raised is raised here.
+            HarnessError: sampling is not running. An error in `look` is raised here too.
         """
         if self._task is None:
-            raise HarnessError("nobody looks on")
+            raise HarnessError("no sampling is running; call begin() first")
         self._enough.set()
         task, self._task = self._task, None
         await task

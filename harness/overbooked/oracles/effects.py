@@ -1,4 +1,4 @@
-"""Events and their effects: each exactly once, and states that only go forward."""
+"""Checks of effects: each happens exactly once, and records never go backwards."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.checkout import PAYMENT_STATES, PaymentRow
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.side_effects import ANNOUNCEMENTS, CHECKOUT_STATES
 from overbooked.errors import GapFound, HarnessError
 from overbooked.oracles.ledger import in_force
-from overbooked.targets.adapter import PAYMENT_STATES, BookingRow, DurableState, PaymentRow
 
 _RANK: Mapping[str, int] = {state: rank for rank, state in enumerate(PAYMENT_STATES)}
 
 
 def exactly_once(effects: Iterable[str], wanted: Iterable[str], what: str = "effect") -> None:
-    """Each wanted effect happened once, and no other did."""
+    """Each expected effect happened once, and no other did."""
     seen, expected = Counter(effects), set(wanted)
     wrong = {name: seen[name] for name in sorted(expected | set(seen)) if seen[name] != (name in expected)}
     if wrong:
@@ -27,11 +30,10 @@ def exactly_once(effects: Iterable[str], wanted: Iterable[str], what: str = "eff
 
 
 def provider_and_records_agree(state: DurableState) -> None:
-    """What the provider took and gave back stands in the service's records, once.
+    """The service's records match the amounts that the provider captured and refunded.
 
-    Captured and refunded amounts of each charge equal those of its payment, and each is posted to the
-    ledger once: an event that took effect twice, or not at all, shows here. Charges never captured
-    need no payment.
+    For each charge, the amounts equal those of its payments, and the ledger has each posted once. This finds
+    an event that took effect never or twice. A charge that was never captured needs no payment.
     """
     for charge in state.charges:
         payments = [row for row in state.payments if row.charge == charge.id]
@@ -58,36 +60,38 @@ def provider_and_records_agree(state: DurableState) -> None:
 
 
 def never_backwards(states: Sequence[DurableState]) -> None:
-    """Records never go back between one look at them and the next.
+    """Records never go backwards from one state to the next.
 
-    A payment's state stays or goes on (PAYMENT_STATES), its amounts never fall, a cancelled booking
-    stays so. A record of any kind that lasts, which the type of the state declares, stays there.
+    A payment's state stays or advances (PAYMENT_STATES), its amounts never decrease, and a cancelled booking
+    stays cancelled, a checkout that has ended stays ended. A record of a permanent kind
+    (`DurableState.lasting`) is never deleted.
     """
     for before, after in pairwise(states):
         _payments_go_on(before, after)
         _bookings_go_on(before, after)
+        _checkouts_go_on(before, after)
         _lasting_records_stay(before, after)
 
 
 def nothing_changed(before: DurableState, after: DurableState) -> None:
-    """Two looks at durable state show the same rows of every kind that either of them has."""
+    """Both states have the same rows of every kind."""
     was_of, now_of = before.kinds(), after.kinds()
     for kind in dict.fromkeys([*was_of, *now_of]):
         gone, new = _differing(was_of.get(kind, ()), now_of.get(kind, ()))
         if gone or new:
             raise GapFound(
-                f"{kind.replace('_', ' ')} changed where nothing may",
+                f"{kind.replace('_', ' ')} changed although nothing may change",
                 expected="the same as before",
-                observed=f"{len(new)} new or changed, {len(gone)} gone or changed",
+                observed=f"{len(new)} new or changed, {len(gone)} deleted or changed",
                 operations=[f"was {row}" for row in sorted(gone, key=str)[:5]]
                 + [f"is {row}" for row in sorted(new, key=str)[:5]],
             )
 
 
 def _differing(was: Sequence[Any], now: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The rows that only one of two looks shows, each as often as it is missing in the other.
+    """Return the multiset differences: the rows only in `was`, and the rows only in `now`.
 
-    By equality alone: a row need not be hashable.
+    Rows are compared by equality, because they need not be hashable.
     """
     gone, new = list(was), []
     for row in now:
@@ -107,9 +111,9 @@ def _lasting_records_stay(before: DurableState, after: DurableState) -> None:
         gone = [row for row in rows if _identity(row) not in there]
         if gone:
             raise GapFound(
-                f"a record went away that has to stay ({kind.replace('_', ' ')})",
-                expected=f"{gone[0]} to stay",
-                observed="it is gone",
+                f"a permanent record was deleted ({kind.replace('_', ' ')})",
+                expected=f"{gone[0]}",
+                observed="deleted",
             )
 
 
@@ -128,8 +132,8 @@ def _payments_go_on(before: DurableState, after: DurableState) -> None:
         if row is None or _falls(was, row):
             raise GapFound(
                 "a payment went backwards",
-                expected=f"from {_payment(was)} onwards",
-                observed="it is gone" if row is None else _payment(row),
+                expected=f"{_payment(was)}, or a later state",
+                observed="deleted" if row is None else _payment(row),
             )
 
 
@@ -145,7 +149,7 @@ def _falls(was: PaymentRow, row: PaymentRow) -> bool:
 def _rank(row: PaymentRow) -> int:
     if row.state not in _RANK:
         raise HarnessError(
-            f"payment {row.id} is {row.state!r}, which is none of {', '.join(_RANK)}: "
+            f"payment {row.id} is {row.state!r}, which is not one of {', '.join(_RANK)}: "
             "the adapter must translate its system's states"
         )
     return _RANK[row.state]
@@ -158,9 +162,28 @@ def _bookings_go_on(before: DurableState, after: DurableState) -> None:
         if row is None or (was.status == "cancelled" and row.status != "cancelled"):
             raise GapFound(
                 "a booking went backwards",
-                expected=f"booking {was.id}, {was.status}, to stay or go on",
-                observed="it is gone" if row is None else row.status,
+                expected=f"booking {was.id} {was.status}, or a later state",
+                observed="deleted" if row is None else row.status,
             )
+
+
+def _checkouts_go_on(before: DurableState, after: DurableState) -> None:
+    now = {row.id: row for row in after.kinds().get(CHECKOUT_STATES.name, ())}
+    for was in before.kinds().get(CHECKOUT_STATES.name, ()):
+        row = now.get(was.id)
+        if was.ended and row is not None and not row.ended:
+            raise GapFound(
+                "a checkout went backwards",
+                expected=f"checkout {was.id} {was.state}, or another end",
+                observed=row.state,
+            )
+
+
+def announced_once(state: DurableState) -> None:
+    """Each subject was announced at most once under each topic."""
+    rows = state.kinds().get(ANNOUNCEMENTS.name, ())
+    told = Counter(f"{row.topic} {row.subject}" for row in rows)
+    exactly_once(told.elements(), told, "announcement")
 
 
 def _payment(row: PaymentRow) -> str:

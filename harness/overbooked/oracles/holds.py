@@ -1,13 +1,13 @@
-"""Holds: none is left behind when nothing is going on any more."""
+"""Checks of holds: none is left at rest."""
 
 from __future__ import annotations
 
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.targets.adapter import DurableState
 
 
 def no_hold_left(state: DurableState) -> None:
-    """No hold lives on. For durable state at rest: every checkout ended or expired."""
+    """There is no live hold. For durable state at rest: every checkout has ended or expired."""
     left = [hold for hold in state.holds if hold.live]
     if left:
         raise GapFound(

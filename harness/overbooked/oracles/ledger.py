@@ -1,13 +1,14 @@
-"""The ledger: every capture and refund has its pair, once, and each pair balances."""
+"""Checks of the ledger: every capture and refund is posted once, and each transaction balances."""
 
 from __future__ import annotations
 
+from overbooked.capabilities.checkout import LedgerTransaction
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.targets.adapter import DurableState, LedgerTransaction
 
 
 def never_confirmed_without_ledger(state: DurableState) -> None:
-    """No paid-for booking is confirmed without a balanced capture pair; holds at every moment."""
+    """Every confirmed booking of a checkout has a balanced capture pair. Holds at every moment."""
     paired = {entry.checkout for entry in in_force(state, "capture") if entry.balanced}
     for row in state.bookings:
         if row.status == "confirmed" and row.checkout is not None and row.checkout not in paired:
@@ -23,21 +24,20 @@ def never_confirmed_without_ledger(state: DurableState) -> None:
 
 
 def ledger_balances(state: DurableState) -> None:
-    """Each transaction has at least two entries and sums to zero; holds at every moment."""
+    """Each transaction has at least two entries, and they sum to zero. Holds at every moment."""
     for entry in state.ledger:
         if not entry.balanced:
             raise GapFound(
                 "a ledger transaction does not balance",
-                expected="two entries or more that sum to 0",
+                expected="at least two entries that sum to 0",
                 observed=_line(entry),
             )
 
 
 def ledger_pairs(state: DurableState) -> None:
-    """Every capture has exactly one pair of its amount, every refund is posted once, and nothing else is.
+    """Every capture has exactly one pair of its amount, refunds are posted in full, and nothing else is.
 
-    A surplus transaction that is reversed counts for nothing, and neither does its reversal. For
-    durable state at rest.
+    Reversed transactions and their reversals do not count. For durable state at rest.
     """
     ledger_balances(state)
     for charge in state.charges:
@@ -46,7 +46,7 @@ def ledger_pairs(state: DurableState) -> None:
         wanted = [charge.captured_minor] if charge.captured_minor else []
         if amounts != wanted:
             raise GapFound(
-                "a capture has not exactly one ledger pair",
+                "a capture does not have exactly one ledger pair",
                 expected=f"captures posted for charge {charge.id}: {wanted}",
                 observed=f"{amounts}",
                 operations=[_line(entry) for entry in captures],
@@ -68,17 +68,55 @@ def ledger_pairs(state: DurableState) -> None:
     ]
     if stray:
         raise GapFound(
-            "the ledger has a transaction for a charge that the provider does not know",
-            expected="one charge behind each transaction",
+            "the ledger has a transaction for a charge unknown to the provider",
+            expected="a charge for each transaction",
             observed=_line(stray[0]),
             operations=[_line(entry) for entry in stray],
         )
 
 
+def posted_alike(state: DurableState, model: DurableState) -> None:
+    """Pairs of a kind move money between the same accounts, in the same direction, as those of a model, and
+    are in the currency of their charge.
+
+    Args:
+        state: the pairs to check.
+        model: pairs that are right, of any payments.
+    """
+    ways: dict[str, set[frozenset[tuple[str, bool]]]] = {}
+    for entry in model.ledger:
+        if entry.reverses is None:
+            ways.setdefault(entry.kind, set()).add(_way(entry))
+    currencies = {charge.id: charge.currency for charge in state.charges}
+    for kind, known in ways.items():
+        for entry in in_force(state, kind):
+            if _way(entry) not in known:
+                raise GapFound(
+                    "a ledger pair moves money between the wrong accounts",
+                    expected=" or ".join(
+                        ", ".join(f"{account} {'+' if up else '-'}" for account, up in sorted(way))
+                        for way in known
+                    ),
+                    observed=_line(entry),
+                )
+    for entry in (*in_force(state, "capture"), *in_force(state, "refund")):
+        wanted = currencies.get(entry.charge or "", entry.currency)
+        if entry.currency is not None and entry.currency != wanted:
+            raise GapFound(
+                "a ledger pair is in another currency than its charge",
+                expected=f"{wanted}",
+                observed=f"{_line(entry)}, in {entry.currency or 'several currencies'}",
+            )
+
+
+def _way(entry: LedgerTransaction) -> frozenset[tuple[str, bool]]:
+    return frozenset((account, minor > 0) for account, minor in entry.entries)
+
+
 def captures_posted_once(state: DurableState) -> None:
     """Every capture has exactly one pair, of its amount. For durable state at rest.
 
-    Less than `ledger_pairs`: whether what is posted was ever captured is for the oracles of money.
+    Weaker than `ledger_pairs`: it does not check that each posted amount was captured.
     """
     for charge in state.charges:
         if not charge.captured_minor:
@@ -86,7 +124,7 @@ def captures_posted_once(state: DurableState) -> None:
         captures = [entry for entry in in_force(state, "capture") if entry.charge == charge.id]
         if [entry.amount_minor for entry in captures] != [charge.captured_minor]:
             raise GapFound(
-                "a capture has not exactly one ledger pair",
+                "a capture does not have exactly one ledger pair",
                 expected=f"one pair of {charge.captured_minor} for charge {charge.id}",
                 observed=f"{len(captures)}",
                 operations=[_line(entry) for entry in captures],
@@ -94,7 +132,7 @@ def captures_posted_once(state: DurableState) -> None:
 
 
 def in_force(state: DurableState, kind: str) -> list[LedgerTransaction]:
-    """The transactions of a kind that are neither reversed nor reversals."""
+    """Return the transactions of a kind that are neither reversed nor reversals."""
     return [
         entry
         for entry in state.ledger

@@ -1,4 +1,4 @@
-"""Money: captured if and only if there is a booking, once, at the price that was quoted."""
+"""Checks of money: captured if and only if a booking exists, once, at the quoted price."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from overbooked.capabilities.booking import BookingRow
+from overbooked.capabilities.checkout import ChargeRow
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.targets.adapter import BookingRow, ChargeRow, DurableState, Money
+from overbooked.targets.adapter import Money
 
 _Row = TypeVar("_Row", BookingRow, ChargeRow)
 
@@ -24,11 +27,11 @@ def money_matches_bookings(state: DurableState) -> None:
         booked = bookings.get(checkout, [])
         if net and not booked:
             raise _found(
-                "money is kept for no booking", f"net 0 for checkout {checkout}", net, charges[checkout]
+                "money is kept without a booking", f"net 0 for checkout {checkout}", net, charges[checkout]
             )
         if booked and net <= 0:
             raise _found(
-                "a booking is confirmed that nobody paid for",
+                "a booking is confirmed without a payment",
                 f"a net charge for booking {booked[0].id}",
                 net,
                 charges.get(checkout, []),
@@ -42,11 +45,11 @@ def money_matches_bookings(state: DurableState) -> None:
             )
     stray = [charge for charge in charges.get(None, []) if charge.net_minor]
     if stray:
-        raise _found("money is kept for no checkout", "no such charge", stray[0].net_minor, stray)
+        raise _found("money is kept without a checkout", "no such charge", stray[0].net_minor, stray)
 
 
 def charged_once(state: DurableState) -> None:
-    """No booking is charged twice, at any moment: one charge a checkout, captured once."""
+    """Each checkout has at most one captured charge, captured once. Holds at every moment."""
     for checkout, charges in _by_checkout(state.charges).items():
         captured = [charge for charge in charges if charge.captured_minor > 0]
         if checkout is not None and len(captured) > 1:
@@ -67,7 +70,13 @@ def charged_once(state: DurableState) -> None:
 
 
 def charged(state: DurableState, checkout: str, price: Money) -> None:
-    """The checkout was charged exactly this, to the minor unit and in its currency."""
+    """The checkout was charged exactly this price, to the minor unit and in its currency.
+
+    For a price of zero, nothing was charged.
+    """
+    if price.minor == 0:
+        nothing_charged(state, [checkout])
+        return
     captured = [c for c in state.charges if c.checkout == checkout and c.captured_minor > 0]
     total = sum(charge.captured_minor for charge in captured)
     currencies = {charge.currency for charge in captured}
@@ -81,7 +90,7 @@ def charged(state: DurableState, checkout: str, price: Money) -> None:
 
 
 def nothing_charged(state: DurableState, checkouts: Sequence[str] | None = None) -> None:
-    """Nothing was captured, for these checkouts or at all; money taken and given back counts as taken."""
+    """Nothing was captured for these checkouts (default: any); a refunded capture counts as captured."""
     taken = [
         charge
         for charge in state.charges
@@ -89,7 +98,7 @@ def nothing_charged(state: DurableState, checkouts: Sequence[str] | None = None)
     ]
     if taken:
         raise GapFound(
-            "money was taken where none may be",
+            "money was captured where none may be",
             expected="no capture",
             observed=f"{len(taken)} captured",
             operations=[_line(charge) for charge in taken],
@@ -102,7 +111,7 @@ def paid_bookings(state: DurableState, n: int) -> None:
     kept = [charge for charge in state.charges if charge.net_minor > 0]
     if len(booked) != n or len(kept) != n:
         raise GapFound(
-            "bookings and charges are not as many as were bought",
+            "the numbers of bookings and charges differ from the number of purchases",
             expected=f"{n} confirmed bookings and {n} charges",
             observed=f"{len(booked)} bookings, {len(kept)} charges",
             operations=[f"booking {row.id}, checkout {row.checkout}" for row in booked]
@@ -127,7 +136,7 @@ def _found(what: str, expected: str, net: int, charges: Sequence[ChargeRow]) -> 
 
 
 def _line(charge: ChargeRow) -> str:
-    pending = f", {charge.refund_pending_minor} more on its way back" if charge.refund_pending_minor else ""
+    pending = f", {charge.refund_pending_minor} more being refunded" if charge.refund_pending_minor else ""
     return (
         f"charge {charge.id} for checkout {charge.checkout}: captured {charge.captured_minor} "
         f"{charge.currency} in {charge.captures}, refunded {charge.refunded_minor}{pending}"

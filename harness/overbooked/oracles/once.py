@@ -1,14 +1,15 @@
-"""One thing for everybody: systems that tell every caller OK, where one booking must exist."""
+"""Checks for systems that answer every request OK and must have exactly one booking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overbooked.capabilities.durable_state import DurableState
 from overbooked.errors import GapFound
-from overbooked.oracles.answers import told
+from overbooked.oracles.answers import describe
 from overbooked.oracles.capacity import confirmed
-from overbooked.targets.adapter import Answer, DurableState, Slot
-from overbooked.targets.errors import TargetFailed
+from overbooked.targets.adapter import Answer, Slot
+from overbooked.targets.errors import TargetError
 
 
 def exactly_one_exists(
@@ -18,39 +19,40 @@ def exactly_one_exists(
     state: DurableState | None = None,
     slot: Slot | str | None = None,
 ) -> None:
-    """Whoever was told OK was told of the same booking, and that one exists, once.
+    """Every OK answer names the same booking, and that booking exists once.
 
-    It stands beside `sold_at_most` and `losers_are_told`, for systems that refuse nobody: what was made
-    for one caller is what the others get.
+    It replaces `sold_at_most` and `others_refused` for systems that refuse no request: every request is
+    answered with the booking that one of them made.
 
     Args:
-        answers: to requests for the same thing.
-        exist: how many confirmed bookings of it there are afterwards (`System.places`).
-        state: durable state to look at as well.
-        slot: the slot meant, where the state has several.
+        answers: answers to requests for the same place.
+        exist: the number of confirmed bookings afterwards (`System.places`).
+        state: durable state to check as well.
+        slot: the slot to check, if the state has several.
 
     Raises:
-        GapFound: none or several exist, or somebody was told of another.
-        TargetFailed: nobody was told OK, so nothing was exercised.
+        GapFound: no booking or several exist, or an answer names a different one.
+        TargetError: no answer was OK, so nothing was exercised.
     """
     winners = [answer for answer in answers if answer.ok]
     if not winners:
-        raise TargetFailed(
-            "nobody was told OK, where this system is said to tell everybody; check the adapter. "
-            f"The first answer: {told(answers[0]) if answers else 'none'}"
+        raise TargetError(
+            "no request was answered OK, although this system is declared to answer each OK; check the "
+            "adapter. "
+            f"The first answer: {describe(answers[0]) if answers else 'none'}"
         )
     ids = sorted({str(answer.facts.get("booking")) for answer in winners})
-    operations = [told(answer) for answer in winners[:10]]
+    operations = [describe(answer) for answer in winners[:10]]
     if exist != 1:
         raise GapFound(
             "not exactly one booking exists",
-            expected="one booking for all who were told OK",
-            observed=f"{exist} exist",
+            expected="one booking for all OK answers",
+            observed=f"{exist}",
             operations=operations,
         )
     if len(ids) != 1:
         raise GapFound(
-            "callers were told of different bookings where one exists",
+            "clients got different bookings where one exists",
             expected="the same booking in every answer",
             observed=f"{len(ids)}: {', '.join(ids[:5])}",
             operations=operations,

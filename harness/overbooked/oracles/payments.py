@@ -1,35 +1,49 @@
-"""Payments of which everything was told: what the provider says stands in the records, once."""
+"""Checks of payments whose events were all delivered: the records match the provider's."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
+from overbooked.capabilities.checkout import PaymentRow
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.side_effects import CHECKOUT_STATES, REFUND_RECORDS
+from overbooked.capabilities.webhooks import DeadLetter, ProviderEvent
 from overbooked.errors import GapFound
-from overbooked.oracles.effects import provider_and_records_agree
+from overbooked.oracles.effects import announced_once, provider_and_records_agree
+from overbooked.oracles.holds import no_hold_left
 from overbooked.oracles.ledger import in_force, ledger_pairs
 from overbooked.oracles.money import charged_once, money_matches_bookings
-from overbooked.targets.adapter import DurableState, PaymentRow
 
 
-def told_once(state: DurableState) -> None:
+def recorded_once(state: DurableState) -> None:
     """Every event of these payments took effect, exactly once.
 
-    Booked if and only if money was kept, amounts as the provider has them, each posted to the ledger
-    once, and the state of each payment as its amounts say. For durable state at rest.
+    A booking exists if and only if money is kept; amounts equal the provider's; each amount is posted to the
+    ledger once; each payment's state fits its amounts; no place is held any more; each booking is announced
+    at most once. For durable state at rest.
     """
     charged_once(state)
     provider_and_records_agree(state)
     states_fit_amounts(state)
     ledger_pairs(state)
     money_matches_bookings(state)
+    no_hold_left(state)
+    announced_once(state)
+
+
+def given_up(events: Iterable[ProviderEvent], state: DurableState) -> list[DeadLetter]:
+    """Return the dead letters about some events."""
+    ids = {event.id for event in events}
+    return [letter for letter in state.dead_letters if letter.subject in ids]
 
 
 def states_fit_amounts(state: DurableState) -> None:
-    """A payment's state is the one its amounts imply; holds at every moment."""
+    """Each payment's state is consistent with its amounts. Holds at every moment."""
     for row in state.payments:
         if row.state not in _fitting(row):
             raise GapFound(
-                "a payment is in a state that its amounts belie",
+                "a payment's state contradicts its amounts",
                 expected=" or ".join(_fitting(row)),
                 observed=row.state,
                 operations=[
@@ -39,18 +53,19 @@ def states_fit_amounts(state: DurableState) -> None:
             )
 
 
-def alike(state: DurableState, model: DurableState) -> None:
-    """Two payments have come to the same, names apart.
+def same_records(state: DurableState, model: DurableState) -> None:
+    """The records of two payments are equal, apart from ids.
 
-    The same places taken and held, payments in the same states with the same amounts, the same
-    ledger. A booking that was made and cancelled leaves what one never made does: a free place.
+    Both have the same numbers of confirmed bookings and live holds, payments in the same states with the same
+    amounts, the same ledger entries, refunds and dead letters, and checkouts in the same state. Cancelled
+    bookings and the states of checkouts that were refunded in full are ignored: nothing is left of them.
     """
     found, wanted = _shape(state), _shape(model)
     if found != wanted:
         raise GapFound(
-            "a payment has not come to what another one like it has",
-            expected=_told(wanted - found) or "nothing more",
-            observed=_told(found - wanted) or "nothing of that",
+            "the records of a payment differ from those of an identical payment",
+            expected=_describe(wanted - found) or "nothing more",
+            observed=_describe(found - wanted) or "nothing of that",
         )
 
 
@@ -63,6 +78,9 @@ def _fitting(row: PaymentRow) -> tuple[str, ...]:
 
 
 def _shape(state: DurableState) -> Counter[str]:
+    kinds = state.kinds()
+    # Nothing is left of such a checkout, whether its place was booked in between or not.
+    refunded = {row.checkout for row in state.charges if row.captured_minor > 0 and row.net_minor == 0}
     return Counter(
         [
             *("a confirmed booking" for row in state.bookings if row.status == "confirmed"),
@@ -77,9 +95,20 @@ def _shape(state: DurableState) -> Counter[str]:
                 for kind in ("capture", "refund")
                 for entry in in_force(state, kind)
             ),
+            *(f"a refund of {row.amount_minor}, {row.state}" for row in kinds.get(REFUND_RECORDS.name, ())),
+            *(
+                f"a checkout {'ended' if row.checkout in refunded else row.state}"
+                for row in kinds.get(CHECKOUT_STATES.name, ())
+            ),
+            *("a dead letter" for letter in state.dead_letters if letter.subject in _subjects(state)),
         ]
     )
 
 
-def _told(shape: Counter[str]) -> str:
+def _subjects(state: DurableState) -> set[str]:
+    """Return the ids of every record but dead letters."""
+    return {str(row.id) for kind, rows in state.kinds().items() if kind != "dead_letters" for row in rows}
+
+
+def _describe(shape: Counter[str]) -> str:
     return "; ".join(f"{times} times {what}" if times > 1 else what for what, times in shape.items())

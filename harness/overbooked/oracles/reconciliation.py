@@ -1,11 +1,13 @@
-"""Reconciliation: finds every planted difference and names no other, repairs what policy allows."""
+"""Checks of reconciliation reports: they name every planted discrepancy and no other."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from overbooked.capabilities.durable_state import DurableState
+from overbooked.capabilities.reconciliation import Discrepancy, ReconciliationReport
+from overbooked.capabilities.webhooks import DeadLetter
 from overbooked.errors import GapFound
-from overbooked.targets.adapter import DeadLetter, Discrepancy, DurableState, ReconciliationReport
 
 
 def finds_exactly(
@@ -13,26 +15,34 @@ def finds_exactly(
     report: ReconciliationReport,
     known: Collection[tuple[str, str]] = (),
 ) -> None:
-    """The report names each planted difference, by subject and kind, once, and nothing else.
+    """The report names each planted discrepancy once, by subject and kind, and nothing else, near misses
+    included.
 
     Args:
-        known: what was named before anything was planted and is nobody's to repair; it may be named again.
+        known: earlier discrepancies that await manual resolution, as `(subject, kind)`; they may be named
+            again.
     """
-    wanted = {(one.subject, one.kind) for one in planted}
+    planted = list(planted)
+    wanted = {pair for one in planted for pair in one.named}
+    labels = {one.subject: one.label for one in planted}
     named = [pair for pair in report.differences if pair not in known]
     found = set(named)
     if wanted != found or len(found) != len(named):
-        missed = [f"missed: {kind} ({subject})" for subject, kind in sorted(wanted - found)]
-        invented = [f"invented: {kind} ({subject})" for subject, kind in sorted(found - wanted)]
+
+        def line(subject: str, kind: str) -> str:
+            return f"{kind} ({subject}{', ' if subject in labels else ''}{labels.get(subject, '')})"
+
+        missed = [f"missed: {line(*pair)}" for pair in sorted(wanted - found)]
+        invented = [f"invented: {line(*pair)}" for pair in sorted(found - wanted)]
         twice = [
-            f"named twice: {kind} ({subject})"
+            f"named twice: {line(subject, kind)}"
             for subject, kind in sorted({pair for pair in named if named.count(pair) > 1})
         ]
         raise GapFound(
-            "a reconciliation run does not find exactly the differences there are",
+            "a reconciliation run does not find exactly the existing discrepancies",
             expected=f"{len(wanted)} differences",
             observed=f"{len(missed)} missed, {len(invented)} invented, {len(twice)} named twice",
-            operations=[*missed, *invented, *twice][:20],
+            operations=[*missed, *invented, *twice][:80],
         )
 
 
@@ -40,12 +50,12 @@ def finds_nothing(report: ReconciliationReport, known: Collection[tuple[str, str
     """The run found and repaired nothing.
 
     Args:
-        known: what waits for a person already, as `(subject, kind)`; it may be named again.
+        known: discrepancies that await manual resolution, as `(subject, kind)`; they may be named again.
     """
     found = [pair for pair in report.differences if pair not in known]
     if found or report.repairs:
         raise GapFound(
-            "a second reconciliation run is not without effect",
+            "a second reconciliation run has an effect",
             expected="no difference and no repair",
             observed=f"{len(found)} differences, {len(report.repairs)} repairs",
             operations=[f"{kind} ({subject})" for subject, kind in found]
@@ -54,11 +64,11 @@ def finds_nothing(report: ReconciliationReport, known: Collection[tuple[str, str
 
 
 def put_before_a_person(one: Discrepancy, state: DurableState) -> None:
-    """The difference lies in the dead-letter queue, once."""
+    """The discrepancy is in the dead-letter queue exactly once."""
     letters = dead_letters_about(one.subject, state)
     if len(letters) != 1:
         raise GapFound(
-            "what the policy does not let it repair is not put before a person",
+            "a discrepancy that the policy does not allow to repair is not queued for manual resolution",
             expected=f"one dead letter about {one.subject} ({one.kind})",
             observed=f"{len(letters)}",
             operations=[f"{letter.source}: {letter.subject}, {letter.reason}" for letter in letters],
@@ -66,7 +76,7 @@ def put_before_a_person(one: Discrepancy, state: DurableState) -> None:
 
 
 def dead_letters_about(subject: str, state: DurableState, *, source: str = "") -> Sequence[DeadLetter]:
-    """The dead letters about a subject, from one source where it is named."""
+    """Return the dead letters about a subject, from one source if given."""
     return [
         letter
         for letter in state.dead_letters

@@ -1,4 +1,4 @@
-"""Turns recordings in a trial's findings into replay bundles in the run's folder."""
+"""Writes the recordings in a trial's findings as replay bundles to the run's folder."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from typing import Any
 
 from overbooked import __version__
 from overbooked.bundles.files import prune, replay_command, with_config, write_bundle
-from overbooked.bundles.fingerprints import fits_of
+from overbooked.bundles.fingerprints import fingerprints_of
 from overbooked.bundles.reader import read_bundle
-from overbooked.bundles.schema import Bundle, Expected, Made, Recording
+from overbooked.bundles.schema import Bundle, ExpectedFinding, Origin
 from overbooked.bursts.burst_races import IN_SCHEDULE
 from overbooked.catalog import Catalog
 from overbooked.config import Settings
 from overbooked.descriptor import Descriptor
 from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.evidence import RECORDING
+from overbooked.recording import Recording
 from overbooked.runs.plan import CANARY, Plan
 from overbooked.runs.result import TrialResult
 from overbooked.traces.redaction import Redactor
 from overbooked.verdicts.evidence import ClauseResult, Finding
 
-# Keys of a finding's details, for reports: the command that replays it, and why there is none.
+# Keys of a finding's details: REPLAY, the command that replays it; NO_BUNDLE, why there is none.
 REPLAY = "replay"
-# Key of a finding's details: the command that does a sweep again.
+# Key of a finding's details: the command that repeats a sweep.
 AGAIN = "again"
 NO_BUNDLE = "no bundle"
 
 
 @dataclass(frozen=True, slots=True)
-class Bundling:
+class BundleWriter:
     """Writes the bundles of one run.
 
     Args:
-        plan: of the run; one without a folder keeps none.
-        settings: of the run.
-        catalog: of the run.
-        descriptor: reads that of the system, when there is a bundle to be written.
+        plan: the plan of the run; a run without a folder keeps no bundles.
+        settings: the settings of the run.
+        catalog: the catalog of the run.
+
+        descriptor: reads the system's descriptor when a bundle is written.
     """
 
     plan: Plan
@@ -49,22 +50,22 @@ class Bundling:
     catalog: Catalog
     descriptor: Callable[[], Descriptor]
 
-    def kept(self, result: TrialResult, scenario_seed: int) -> TrialResult:
-        """The result with a bundle written for each finding that has a recording, and named there.
+    def with_bundles(self, result: TrialResult, scenario_seed: int) -> TrialResult:
+        """Write a bundle for each finding with a recording; return the result with replay commands.
 
-        A bundle that cannot be written changes no verdict; the finding says why there is none.
+        A bundle that cannot be written changes no verdict; the finding states the reason.
         """
         if any(each.finding and AGAIN in each.finding.details for each in result.results):
             complete = tuple(self._with_whole_command(each, result) for each in result.results)
             result = replace(result, results=complete)
-        if not any(each.finding and RECORDING in each.finding.details for each in result.results):
+        if not any(each.finding and each.finding.recording for each in result.results):
             return result
         return replace(
             result, results=tuple(self._of(each, result, scenario_seed) for each in result.results)
         )
 
     def _with_whole_command(self, ruled: ClauseResult, result: TrialResult) -> ClauseResult:
-        """A command in a finding names the system it was found on."""
+        """Complete the command in a finding with the options that select its system."""
         finding = ruled.finding
         if finding is None or AGAIN not in finding.details:
             return ruled
@@ -80,12 +81,13 @@ class Bundling:
 
     def _of(self, ruled: ClauseResult, result: TrialResult, seed: int) -> ClauseResult:
         finding = ruled.finding
-        if finding is None or RECORDING not in finding.details:
+        if finding is None or finding.recording is None:
             return ruled
-        details = {name: value for name, value in finding.details.items() if name != RECORDING}
+        written: Mapping[str, Any] = {}
         if self._keeps and result.trial.variant != CANARY:
-            details.update(self._written(ruled, finding, result, seed))
-        return replace(ruled, finding=replace(finding, details=details))
+            written = self._written(ruled, finding, finding.recording, result, seed)
+        finding = replace(finding, details={**finding.details, **written}, recording=None)
+        return replace(ruled, finding=finding)
 
     @property
     def _keeps(self) -> bool:
@@ -93,17 +95,22 @@ class Bundling:
         return self.plan.directory is not None and (orders is None or orders.bundles)
 
     def _written(
-        self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int
+        self,
+        ruled: ClauseResult,
+        finding: Finding,
+        recording: Recording,
+        result: TrialResult,
+        seed: int,
     ) -> Mapping[str, Any]:
         variant = self.plan.variant(result.trial.variant)
         own = variant == self.plan.variants[0]
         name = ruled.clause if own else f"{ruled.clause}-on-{variant.name}"
-        # A proof meets what it expects again and again: once is enough to look at it.
+        # A proof finds the same expected gap repeatedly; one bundle is enough.
         before = None if own else self._earlier(name, result)
         if before is not None:
             return {REPLAY: replay_command(before, self.plan.start, self.plan.config)}
-        return written(
-            lambda: self._bundle(ruled, finding, result, seed),
+        return write_or_explain(
+            lambda: self._bundle(ruled, finding, recording, result, seed),
             self.plan.folder,
             name,
             settings=self.settings,
@@ -112,7 +119,7 @@ class Bundling:
         )
 
     def _earlier(self, name: str, result: TrialResult) -> Path | None:
-        """The bundle that an earlier repetition of a trial has left."""
+        """Return the bundle of an earlier repetition of a trial, if any."""
         if not result.trial.repetition:
             return None
         folder = self.plan.folder
@@ -121,14 +128,21 @@ class Bundling:
             return next((path for path in kept if read_bundle(path).scenario == result.scenario), None)
         return None
 
-    def _bundle(self, ruled: ClauseResult, finding: Finding, result: TrialResult, seed: int) -> Bundle:
+    def _bundle(
+        self,
+        ruled: ClauseResult,
+        finding: Finding,
+        recording: Recording,
+        result: TrialResult,
+        seed: int,
+    ) -> Bundle:
         mutant = self.plan.variant(result.trial.variant).mutant
         stack = result.stack
         return Bundle(
             clause=ruled.clause,
             scenario=result.scenario,
             command="",
-            made=Made(
+            made=Origin(
                 run=self.plan.run,
                 at=datetime.now(UTC),
                 seed=self.plan.seed,
@@ -139,7 +153,7 @@ class Bundling:
                 replicas=int(stack.get("replicas", 0)),
                 versions={"Overbooked": __version__, **stack.get("versions", {})},
             ),
-            fits=fits_of(
+            fits=fingerprints_of(
                 result.scenario,
                 ruled.clause,
                 mutant,
@@ -148,11 +162,11 @@ class Bundling:
                 descriptor=self.descriptor(),
             ),
             expected=expected_of(_in_schedule(finding), self.settings),
-            recording=Recording.model_validate(finding.details[RECORDING]),
+            recording=recording,
         )
 
 
-def written(
+def write_or_explain(
     make: Callable[[], Bundle],
     folder: Path,
     name: str,
@@ -161,14 +175,15 @@ def written(
     start: Path,
     config: Path | None = None,
 ) -> Mapping[str, str]:
-    """Make a bundle and write it: the command that replays it under `REPLAY`, or under `NO_BUNDLE` why there
-    is none. A bundle that cannot be had costs no finding.
+    """Write a bundle; return the command that replays it under `REPLAY`, or the reason under `NO_BUNDLE`.
+
+    A finding is kept even if its bundle cannot be written.
 
     Args:
-        folder: of the run.
-        name: of the file, without its end.
-        start: the path in the command is relative to this folder, where it can be.
-        config: the settings file that the run was given.
+        folder: the folder of the run.
+        name: the name of the file, without suffix.
+        start: the path in the command is relative to this folder if possible.
+        config: the settings file of the run.
     """
     try:
         path = write_bundle(
@@ -181,17 +196,17 @@ def written(
 
 
 def _in_schedule(finding: Finding) -> Finding:
-    """What the recorded schedule shows, where that is not what found it."""
+    """Return the finding of the recorded schedule if it differs, else the finding itself."""
     shown = finding.details.get(IN_SCHEDULE)
     if not shown:
         return finding
     return replace(finding, **{**shown, "operations": tuple(shown["operations"])})
 
 
-def expected_of(found: Finding | GapFound, settings: Settings) -> Expected:
-    """What a replay is to come to, redacted."""
+def expected_of(found: Finding | GapFound, settings: Settings) -> ExpectedFinding:
+    """Return the finding that a replay must reproduce, redacted."""
     redactor = Redactor(settings.bundles.redact)
-    return Expected(
+    return ExpectedFinding(
         what=redactor.text(found.what),
         expected=redactor.text(found.expected),
         observed=redactor.text(found.observed),

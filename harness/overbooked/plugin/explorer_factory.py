@@ -1,4 +1,4 @@
-"""The explorer of one scenario, put together from its stack."""
+"""Builds the explorer of one scenario from its stack."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from dataclasses import replace
 from typing import cast
 
 from overbooked.bursts.burst_races import MakeExplore, Replayed
-from overbooked.bursts.last_byte_sync import door_of
 from overbooked.config import Settings
 from overbooked.errors import NotSupported
 from overbooked.fault_points.gates import require_store
-from overbooked.faults.allowed_hosts import Aim
+from overbooked.faults.allowed_hosts import HostPolicy
 from overbooked.interleavings.allowance import Ask, endless
-from overbooked.interleavings.evidence import telling
-from overbooked.interleavings.explorer import Explore
-from overbooked.interleavings.footprinter import Footprinting
-from overbooked.interleavings.reporting import Script
-from overbooked.interleavings.scheduler.runner import Stage, ThreadedLink
+from overbooked.interleavings.evidence import lanes_and_recording
+from overbooked.interleavings.explorer import Explorer
+from overbooked.interleavings.footprinter import Footprinter
+from overbooked.interleavings.reporting import FixedSchedule
+from overbooked.interleavings.scheduler.runner import ScheduleRunner, ThreadedLink
+from overbooked.interleavings.strategies.pct import DEPTH
+from overbooked.interleavings.strategies.sampling import SCHEDULES, Sampling
 from overbooked.profiles.budget import Budget
-from overbooked.runs.exploration_options import Orders, Watcher
+from overbooked.runs.exploration_options import ExplorationObserver, ExplorationOptions
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.endpoint import endpoint_of
 from overbooked.traces.made_names import MadeNames
 from overbooked.verdicts.judge import Judge
 
 
-def explorer(
+def make_explorer(
     stack: Stack,
     system: System,
     judge: Judge,
@@ -33,45 +35,51 @@ def explorer(
     *,
     settings: Settings,
     seed: int = 0,
-    orders: Orders | None = None,
-    watcher: Watcher | None = None,
+    orders: ExplorationOptions | None = None,
+    watcher: ExplorationObserver | None = None,
     ask: Ask = endless,
-) -> Explore:
-    """What the `explore` fixture gives.
+) -> Explorer:
+    """Return the explorer of the `explorer` fixture.
 
     Args:
-        seed: the scenario's.
-        orders: explore only this.
-        watcher: follows it; it must be there where a person chooses.
-        ask: for more of the scenario's time.
+        seed: the scenario's seed.
+        orders: restricts the exploration.
+        watcher: observes the exploration; required if the user chooses the schedule.
+        ask: requests more time for the scenario.
 
     Raises:
-        HostNotAllowed: the service is neither local nor allowed.
+        HostNotAllowed: the service's host is neither local nor in the allow-list.
         NotSupported: the stack's links have no gate, or none leads to the store of the bookings.
     """
     require_store(stack)
     for url in system.client.urls:
-        Aim(stack, settings.stack.allow_hosts).burst(door_of(url).host)
+        HostPolicy(stack, settings.stack.allow_hosts).burst(endpoint_of(url).host)
     ungated = [name for name, link in stack.links.items() if not hasattr(link, "gate")]
     if ungated or not stack.links:
         raise NotSupported(f"the order of messages cannot be chosen on {', '.join(ungated) or 'no link'}")
     links = {name: cast("ThreadedLink", link) for name, link in stack.links.items()}
-    # The administrator may also have deadlocks found at once; an observer can only ask.
+    # The administrator may also lower deadlock_timeout; an observer can only query locks.
     dsn = stack.dsns.get("admin") or stack.dsns.get("observer")
-    footprinting = Footprinting(stack.dsns.get("observer") or dsn)
+    footprinting = Footprinter(stack.dsns.get("observer") or dsn)
     splits = footprinting.splits if orders is None or orders.orders_commits else None
-    stage = Stage(
+    stage = ScheduleRunner(
         system,
         links,
         dsn,
         harmless=footprinting.harmless,
         splits=splits,
         within_a_block=footprinting.within_a_block,
+        begins_apart=orders is None or orders.orders_begins,
     )
+    sampling = None
+    if orders is not None and orders.strategy:
+        sampling = Sampling(orders.strategy, orders.schedules or SCHEDULES, seed, orders.depth or DEPTH)
+    elif orders is not None and orders.schedules is not None:
+        budget = replace(budget, schedules=orders.schedules)
     if orders is not None and orders.preemptions is not None:
         bound = orders.preemptions
         budget = replace(budget, preemptions_two=bound, preemptions_three=bound)
-    return Explore(
+    return Explorer(
         system,
         judge,
         budget,
@@ -79,11 +87,12 @@ def explorer(
         footprinting,
         seed=seed,
         shard=orders.shard if orders is not None else (1, 1),
-        tell=telling(settings.bundles.redact),
+        tell=lanes_and_recording(settings.bundles.redact),
         script=_script(orders, watcher),
         watch=watcher.ran if watcher is not None else None,
         ask=ask,
         made=MadeNames(stack.dsns.get("observer") or dsn),
+        sampling=sampling,
     )
 
 
@@ -95,28 +104,28 @@ def after_bursts(
     *,
     settings: Settings,
     seed: int,
-    orders: Orders | None,
-    watcher: Watcher | None,
+    orders: ExplorationOptions | None,
+    watcher: ExplorationObserver | None,
 ) -> tuple[MakeExplore, Replayed | None]:
-    """What explores the race of a burst that has found something, and what runs such a schedule again.
+    """Build the explorer for the race of a burst with a finding, and the replay of its schedules.
 
     Raises:
-        NotSupported: a schedule is to be run again, and the stack's links have no gate.
+        NotSupported: a schedule must be replayed, but the stack's links have no gate.
     """
 
-    def follow(aside: Judge) -> Explore:
-        return explorer(stack, system, aside, budget, settings=settings, seed=seed)
+    def follow(aside: Judge) -> Explorer:
+        return make_explorer(stack, system, aside, budget, settings=settings, seed=seed)
 
     if orders is None or not orders.one:
         return follow, None
-    explore = explorer(
+    explore = make_explorer(
         stack, system, judge, budget, settings=settings, seed=seed, orders=orders, watcher=watcher
     )
-    return follow, Replayed(judge, orders.clause or judge.clauses[0], orders.race, explore)
+    return follow, Replayed(orders.clause or judge.clauses[0], orders.race, explore)
 
 
-def _script(orders: Orders | None, watcher: Watcher | None) -> Script | None:
+def _script(orders: ExplorationOptions | None, watcher: ExplorationObserver | None) -> FixedSchedule | None:
     if orders is None or not orders.one:
         return None
     walk = watcher.choose if orders.step and watcher is not None else None
-    return Script(orders.schedule or (), orders.race, walk=walk)
+    return FixedSchedule(orders.schedule or (), orders.race, walk=walk)

@@ -1,4 +1,4 @@
-"""Which scenario of a session meets which variant: collection turned into trials."""
+"""Creates trials from collected scenarios: one item per scenario and variant."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from overbooked.errors import UnknownGap, UsageError
 from overbooked.marker import bound_names
 from overbooked.runs.absence import function_of
 from overbooked.runs.plan import Plan, Trial
+from overbooked.runs.proof_selection import balanced
 from overbooked.runs.written import written
 from overbooked.verdicts.means import RULES, supplied
 
 PARAMETER = "overbooked_trial"
 UNKNOWN_WEIGHT_S = 5.0
-BURSTS = "races"
-EXPLORER = "explore"  # the fixture by which a scenario explores
+# The fixtures that play races in bursts and explore them.
+BURSTS = "bursts"
+EXPLORER = "explorer"
+SWEEPS = "sweeps"  # the fixture by which a scenario sweeps a journey
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One item of the session that is a scenario on a variant.
+class TrialItem:
+    """One item of the session: a scenario on a variant.
 
     Args:
-        scenario: node id without the trial's own name.
+        scenario: node id without the trial's name.
         trial: variant and repetition.
         bound: every clause the scenario is bound to.
-        asked: those the plan asks for in this trial.
-        family: every scenario of the same function, itself included, as they were before anything could
-            deselect one; they differ in their parameters.
+        asked: the clauses that the plan requests in this trial.
+        family: every scenario of the same function, this one included, before any deselection; they differ
+            in their parameters.
     """
 
     scenario: str
@@ -43,19 +46,19 @@ class Entry:
     family: tuple[str, ...] = ()
 
 
-ENTRY = pytest.StashKey[Entry]()
+TRIAL_ITEM = pytest.StashKey[TrialItem]()
 # The scenarios of each function, by the function's node id.
 FAMILIES = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
-# The bound functions of each file, as its source has them.
+# The bound functions of each file, according to its source.
 WRITTEN = pytest.StashKey[dict[Path, set[str]]]()
 
 
 def parametrize(metafunc: pytest.Metafunc, plan: Plan, catalog: Catalog) -> None:
-    """Give a scenario one item a trial; the run's own variant keeps the plain name.
+    """Create one item per trial of a scenario; the run's own variant keeps the plain name.
 
     Raises:
-        UnknownGap: the scenario is bound to what the catalog does not have.
+        UnknownGap: the scenario is bound to a gap that the catalog does not have.
         UsageError: no fixture of the scenario can supply a means of one of its clauses.
     """
     bound = _bound(metafunc.definition, catalog)
@@ -82,7 +85,7 @@ def _is_plain(plan: Plan, trial: Trial) -> bool:
 
 
 def _require_written(metafunc: pytest.Metafunc) -> None:
-    """Refuse a scenario whose binding cannot be read from its source: nobody would miss it."""
+    """Reject a scenario whose binding cannot be read from its source, as its absence would go unnoticed."""
     file = metafunc.definition.path
     inside = metafunc.definition.nodeid.partition("::")[2]
     known = metafunc.config.stash.setdefault(WRITTEN, {})
@@ -96,7 +99,7 @@ def _require_written(metafunc: pytest.Metafunc) -> None:
 
 
 def _require_means(metafunc: pytest.Metafunc, bound: Sequence[str], catalog: Catalog) -> None:
-    """Refuse a scenario that cannot use any means of a clause it is bound to."""
+    """Reject a scenario that lacks the fixtures for the means of a clause that it is bound to."""
     for clause in catalog.clauses_of(bound):
         if supplied(clause.by, metafunc.fixturenames):
             continue
@@ -125,12 +128,12 @@ def _bound(definition: pytest.Item, catalog: Catalog) -> tuple[str, ...]:
 
 def select(
     items: Sequence[pytest.Item], plan: Plan, catalog: Catalog
-) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Sort a session's items into those to run, in order, and those nobody asked for.
+) -> tuple[list[pytest.Item], list[pytest.Item], list[TrialItem]]:
+    """Split a session's items into those to run, in order, those not requested, and those of other shards.
 
-    Items that are no scenarios are kept, first. Then come the canary, the scenarios on the run's own
-    variant or the healthy system, and each mutant's together; within each the longest first, in a proof
-    on a mutant the shortest.
+    Items that are not scenarios come first. Then come the canary, the scenarios on the run's own
+    variant or the healthy system, and the scenarios of each mutant together. Within each group the
+    longest come first; in a proof on a mutant the shortest.
     """
     ordinary: list[pytest.Item] = []
     wanted: list[pytest.Item] = []
@@ -141,69 +144,99 @@ def select(
         elif (entry := _entry(item, plan, catalog)) is None:
             unwanted.append(item)
         else:
-            item.stash[ENTRY] = entry
+            item.stash[TRIAL_ITEM] = entry
             wanted.append(item)
-    wanted, spared = _first_only(wanted, plan)
+    wanted, spared = _keep_one_per_variant(wanted, plan)
     wanted, others = _first_that_fits(wanted, plan)
-    return ordinary + _ordered(wanted, plan), unwanted + spared + others
+    wanted, elsewhere = _of_shard(wanted, plan)
+    return (
+        ordinary + _ordered(wanted, plan),
+        unwanted + spared + others + elsewhere,
+        [item.stash[TRIAL_ITEM] for item in elsewhere],
+    )
 
 
-def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> Entry | None:
+def _of_shard(items: list[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Return the items of the plan's shard, and those of other shards. All shards use the same weights."""
+    index, shards = plan.shard
+    if shards == 1:
+        return items, []
+    own = {
+        entry.scenario
+        for item in items
+        if not plan.variant((entry := item.stash[TRIAL_ITEM]).trial.variant).first_only
+    }
+    scenarios = sorted(own)
+    weights = [plan.weights.get(scenario, UNKNOWN_WEIGHT_S) for scenario in scenarios]
+    places = dict(zip(scenarios, balanced(weights, shards), strict=True))
+
+    def here(item: pytest.Item) -> bool:
+        entry = item.stash[TRIAL_ITEM]
+        return plan.variant(entry.trial.variant).first_only or places[entry.scenario] == index
+
+    return [item for item in items if here(item)], [item for item in items if not here(item)]
+
+
+def _entry(item: pytest.Item, plan: Plan, catalog: Catalog) -> TrialItem | None:
     callspec = getattr(item, "callspec", None)
     trial = callspec.params.get(PARAMETER) if callspec else None
     if not isinstance(trial, Trial):
         return None
     scenario = item.nodeid if _is_plain(plan, trial) else _without(item.nodeid, trial.id)
-    if (scenario, trial.id) in plan.done or not _ordered_to_run(item, scenario, plan):
+    if (scenario, trial.id) in plan.done or not _matches_exploration_options(item, scenario, plan):
         return None
     bound = _bound(item, catalog)
     families = item.config.stash.get(FAMILIES, {})
     family = families.get(function_of(scenario), (scenario,))
-    return Entry(scenario, trial, bound, plan.asked(trial, bound), family)
+    return TrialItem(scenario, trial, bound, plan.asked(trial, bound), family)
 
 
-def _ordered_to_run(item: pytest.Item, scenario: str, plan: Plan) -> bool:
+def _matches_exploration_options(item: pytest.Item, scenario: str, plan: Plan) -> bool:
     if plan.orders is None:
         return True
     fixtures = getattr(item, "fixturenames", ())
+    if plan.orders.faults is not None:
+        return SWEEPS in fixtures and function_of(scenario) == function_of(plan.orders.scenario)
     explores = EXPLORER in fixtures
-    # What a burst has found is run again in its own scenario; nothing else of that is.
+    # A schedule found by exploring a burst is replayed in the burst's own scenario.
     replays = plan.orders.one and plan.orders.scenario == scenario and BURSTS in fixtures
     return (explores or replays) and plan.orders.scenario in {"", scenario} and plan.orders.match in scenario
 
 
 def _first_that_fits(items: list[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Of a run of one schedule, every trial of the first scenario, and the rest."""
+    """For a run of one schedule, return every trial of the first matching scenario, and the rest."""
     if plan.orders is None or not plan.orders.one or not items:
         return items, []
-    first = items[0].stash[ENTRY].scenario
+    first = items[0].stash[TRIAL_ITEM].scenario
     return (
-        [item for item in items if item.stash[ENTRY].scenario == first],
-        [item for item in items if item.stash[ENTRY].scenario != first],
+        [item for item in items if item.stash[TRIAL_ITEM].scenario == first],
+        [item for item in items if item.stash[TRIAL_ITEM].scenario != first],
     )
 
 
 def _without(nodeid: str, name: str) -> str:
-    """The node id as it would be had the trial never been a parameter."""
+    """Return the node id without the trial's parameter."""
     for whole, rest in ((f"[{name}]", ""), (f"-{name}]", "]"), (f"[{name}-", "[")):
         if whole in nodeid:
             return nodeid.replace(whole, rest, 1)
     return nodeid
 
 
-def _first_only(items: Iterable[pytest.Item], plan: Plan) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Keep one scenario of a variant that wants no more: of its first clause that has one, the plainest."""
+def _keep_one_per_variant(
+    items: Iterable[pytest.Item], plan: Plan
+) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """For a variant with `first_only`, keep the scenario of its first clause with the fewest bindings."""
     kept: list[pytest.Item] = []
     spared: list[pytest.Item] = []
     by_variant: dict[str, list[pytest.Item]] = {}
     for item in items:
-        name = item.stash[ENTRY].trial.variant
+        name = item.stash[TRIAL_ITEM].trial.variant
         (by_variant.setdefault(name, []) if plan.variant(name).first_only else kept).append(item)
     for name, rivals in by_variant.items():
         order = {clause: place for place, clause in enumerate(plan.variant(name).clauses)}
 
         def rank(item: pytest.Item, order: dict[str, int] = order) -> tuple[object, ...]:
-            entry = item.stash[ENTRY]
+            entry = item.stash[TRIAL_ITEM]
             return (min(order[clause] for clause in entry.asked), len(entry.bound), item.nodeid)
 
         rivals.sort(key=rank)
@@ -214,17 +247,17 @@ def _first_only(items: Iterable[pytest.Item], plan: Plan) -> tuple[list[pytest.I
 
 def _ordered(items: Sequence[pytest.Item], plan: Plan) -> list[pytest.Item]:
     def weight(item: pytest.Item) -> float:
-        return plan.weights.get(item.stash[ENTRY].scenario, UNKNOWN_WEIGHT_S)
+        return plan.weights.get(item.stash[TRIAL_ITEM].scenario, UNKNOWN_WEIGHT_S)
 
     totals: dict[str, float] = {}
     for item in items:
-        name = item.stash[ENTRY].trial.variant
+        name = item.stash[TRIAL_ITEM].trial.variant
         totals[name] = totals.get(name, 0.0) + weight(item)
     first = plan.variants[0].name
     places = {variant.name: place for place, variant in enumerate(plan.variants)}
 
     def key(item: pytest.Item) -> tuple[object, ...]:
-        entry = item.stash[ENTRY]
+        entry = item.stash[TRIAL_ITEM]
         variant = plan.variant(entry.trial.variant)
         if variant.first_only:
             rank = 0
@@ -233,7 +266,7 @@ def _ordered(items: Sequence[pytest.Item], plan: Plan) -> list[pytest.Item]:
         else:
             rank = 2
         whole = totals[variant.name] if rank == 2 else 0.0
-        # On a mutant the cheap scenarios first: once its clauses are open the others may spend less.
+        # On a mutant the cheap scenarios run first: once its clauses are open, the others need less budget.
         own = weight(item) if variant.breaks else -weight(item)
         return (rank, -whole, places[variant.name], entry.trial.repetition, own, item.nodeid)
 
@@ -241,7 +274,7 @@ def _ordered(items: Sequence[pytest.Item], plan: Plan) -> list[pytest.Item]:
 
 
 def coroutine_of(item: pytest.Item) -> tuple[object, str] | None:
-    """Where the coroutine function of an item hangs, as `(owner, attribute)`; None: it is not async."""
+    """Return where an item's coroutine function is, as `(owner, attribute)`; None if it is not async."""
     function = getattr(item, "obj", None)
     handle = getattr(function, "hypothesis", None)
     if handle is not None and inspect.iscoroutinefunction(handle.inner_test):

@@ -1,4 +1,4 @@
-"""The session's bookkeeper: what the plugin's hooks and fixtures do when there are scenarios."""
+"""The trial manager of a session: assigns trials to items and writes each result into its report."""
 
 from __future__ import annotations
 
@@ -17,41 +17,40 @@ from overbooked.descriptor import Descriptor
 from overbooked.errors import DeadlineExceeded, GapFound, HarnessError, NotSupported, SystemDied
 from overbooked.journeys.alone import outcomes, wrong_adapter
 from overbooked.plain_text import bounded, clean
-from overbooked.plugin import items as docket
-from overbooked.plugin import lending
+from overbooked.plugin import items as trial_items
 from overbooked.plugin.attachments import bounded_result
-from overbooked.plugin.bundle_writer import Bundling
-from overbooked.plugin.items import ENTRY
-from overbooked.plugin.stack_manager import StackKeeper
-from overbooked.plugin.trial_state import Sitting
+from overbooked.plugin.bundle_writer import BundleWriter
+from overbooked.plugin.items import TRIAL_ITEM
+from overbooked.plugin.stack_manager import StackManager
+from overbooked.plugin.trial_state import TrialState
 from overbooked.profiles import Budget, load_profile
 from overbooked.runs import collected as collection
 from overbooked.runs import interrupts
-from overbooked.runs.deadlines import Limit, SuspensionMark, limited
+from overbooked.runs.deadlines import Limit, SuspensionMark, with_limit
 from overbooked.runs.plan import Plan, Trial, Variant
 from overbooked.runs.planning import plain_plan
 from overbooked.runs.result import PROPERTY
-from overbooked.runs.stack_factory import descriptor_of
+from overbooked.runs.stack_factory import load_descriptor
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.client import Patience
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.targets.client import ClientTimeouts
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict
 
-SITTING = pytest.StashKey[Sitting]()
+TRIAL_STATE = pytest.StashKey[TrialState]()
 LIMIT = pytest.StashKey[Limit]()
 
-# Starting a stack for the first time unpacks binaries and migrates a template.
+# The first start of a stack unpacks binaries and migrates a template.
 SETUP_LIMIT_S = 240.0
 TEARDOWN_LIMIT_S = 60.0
-# How many times its profile's time a scenario may take, where its race has more schedules than foreseen.
+# Factor by which a scenario may exceed its profile's time if its race has more schedules than expected.
 GROWTH = 5
-# What a report of pytest says at most, of a traceback and of each section of output.
+# Maximum length of a traceback and of each output section in a pytest report.
 REPORT_CHARACTERS = 50_000
 
 
-class Clerk:
-    """Reads the plan, assigns trials to items, and enters each trial's result into its report."""
+class TrialManager:
+    """Reads the plan, assigns trials to items, and writes each trial's result into its report."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -60,37 +59,38 @@ class Clerk:
         self.plan = Plan.read(Path(option)) if option else plain_plan(config.rootpath, drawn)
         self.settings = Settings.load(self.plan.settings, config=self.plan.config, start=self.plan.start)
         self.catalog = self.settings.catalog()
+        self._elsewhere: list[trial_items.TrialItem] = []
         self._opened: defaultdict[Trial, set[str]] = defaultdict(set)
         self._mark = SuspensionMark(self.plan.directory) if self.plan.directory else None
 
     # -- collection ----------------------------------------------------------------------------
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """One item a trial; a scenario bound to what does not exist ends the session."""
+        """Create one item per trial; a scenario bound to an unknown gap ends the session."""
         with _usage_errors():
-            docket.parametrize(metafunc, self.plan, self.catalog)
+            trial_items.parametrize(metafunc, self.plan, self.catalog)
 
     def select(self, items: list[pytest.Item]) -> None:
-        """Drop what nobody asked for and put the rest in order, in place."""
+        """Deselect items that are not requested and sort the rest, in place."""
         with _usage_errors():
-            wanted, unwanted = docket.select(items, self.plan, self.catalog)
+            wanted, unwanted, self._elsewhere = trial_items.select(items, self.plan, self.catalog)
         items[:] = wanted
         if unwanted:
             self.config.hook.pytest_deselected(items=unwanted)
 
     def announce(self, items: Sequence[pytest.Item]) -> None:
-        """Tell the controller which trials there are."""
+        """Report the collected trials to the controller."""
         if self.plan.directory is not None:
-            collection.write(items, self.plan.directory)
+            collection.write(items, self.plan.directory, self._elsewhere)
 
     # -- one trial -----------------------------------------------------------------------------
 
     @contextmanager
-    def sitting(self, item: pytest.Item) -> Iterator[None]:
-        """Open the book for an item before its setup."""
-        entry = item.stash[ENTRY]
+    def open_trial(self, item: pytest.Item) -> Iterator[None]:
+        """Make the trial state of an item before its setup."""
+        entry = item.stash[TRIAL_ITEM]
         by = {clause.name: clause.by for clause in self.catalog.clauses_of(entry.bound)}
-        item.stash[SITTING] = Sitting(
+        item.stash[TRIAL_STATE] = TrialState(
             entry.scenario,
             entry.trial,
             Judge(entry.bound, entry.scenario, by),
@@ -101,34 +101,34 @@ class Clerk:
         yield
 
     @contextmanager
-    def setting_up(self, item: pytest.Item) -> Iterator[None]:
-        """Bound the setup in time; what the target cannot do is skipped."""
+    def guard_setup(self, item: pytest.Item) -> Iterator[None]:
+        """Limit the time of the setup; skip a scenario that the target does not support."""
         limit = Limit(SETUP_LIMIT_S, self.plan.deadline_at, self._mark)
-        if limit.passed():
+        if limit.expired():
             raise limit.exceeded()
         with self._skipping(item), limit.alarm():
             yield
 
     @contextmanager
-    def calling(self, item: pytest.Item) -> Iterator[None]:
-        """Bound the scenario in time, and fail it for what it ruled without raising."""
+    def guard_call(self, item: pytest.Item) -> Iterator[None]:
+        """Limit the time of the scenario; fail it if its judge ruled a clause open without raising."""
         seconds = self._seconds(item)
-        # A limit that somebody has set is kept; the profile's foresees races of the usual size.
+        # A limit from the settings is fixed; the profile's limit assumes races of the usual size.
         most = seconds if self.plan.scenario_timeout_s is not None else seconds * GROWTH
         limit = item.stash[LIMIT] = Limit(seconds, self.plan.deadline_at, self._mark, most=most)
-        place = docket.coroutine_of(item)
+        place = trial_items.coroutine_of(item)
         with self._skipping(item), limit.alarm(), pytest.MonkeyPatch.context() as patch:
             if place:
                 owner, attribute = place
-                patch.setattr(owner, attribute, limited(getattr(owner, attribute), limit))
+                patch.setattr(owner, attribute, with_limit(getattr(owner, attribute), limit))
             yield
-        shortfall = item.stash[SITTING].shortfall()
+        shortfall = item.stash[TRIAL_STATE].missing_failure()
         if shortfall is not None:
             raise shortfall
 
     @contextmanager
-    def tearing_down(self) -> Iterator[None]:
-        """Bound the teardown in time."""
+    def guard_teardown(self) -> Iterator[None]:
+        """Limit the time of the teardown."""
         with Limit(TEARDOWN_LIMIT_S).alarm():
             yield
 
@@ -137,20 +137,20 @@ class Clerk:
         try:
             yield
         except NotSupported as error:
-            item.stash[SITTING].raised(error)
+            item.stash[TRIAL_STATE].raised(error)
             pytest.skip(str(error))
 
-    def enter(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-        """Take what a phase raised; after the last one the result travels with the report."""
+    def record_phase(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Record the exception of a phase; after the teardown, add the result to the report."""
         _make_plain(report)
-        sitting = item.stash[SITTING]
+        state = item.stash[TRIAL_STATE]
         if call.excinfo is not None:
-            sitting.raised(
-                _meaning(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
+            state.raised(
+                _classify(call.excinfo.value, call.when), "" if report.skipped else report.longreprtext
             )
         if call.when == "teardown":
-            concluded = bounded_result(sitting.conclude(), self.plan)
-            result = self._bundling.kept(concluded, self.seed(item))
+            concluded = bounded_result(state.conclude(), self.plan)
+            result = self._bundle_writer.with_bundles(concluded, self.seed(item))
             self._opened[result.trial].update(
                 ruled.clause for ruled in result.results if ruled.verdict is Verdict.OPEN
             )
@@ -158,19 +158,19 @@ class Clerk:
             if result.refusal:
                 item.session.shouldstop = result.refusal
 
-    # -- what fixtures give --------------------------------------------------------------------
+    # -- values of fixtures --------------------------------------------------------------------
 
     def variant(self, item: pytest.Item) -> Variant:
-        """The variant an item is judged on."""
+        """Return the variant of an item."""
         return self.plan.variant(_entry(item).trial.variant)
 
     def judge(self, item: pytest.Item) -> Judge:
-        """The judge of an item."""
+        """Return the judge of an item."""
         _entry(item)
-        return item.stash[SITTING].judge
+        return item.stash[TRIAL_STATE].judge
 
     def seed(self, item: pytest.Item) -> int:
-        """The seed of an item: the same for every variant, another for every repetition."""
+        """Return the seed of an item: equal for all variants, different for each repetition."""
         entry = _entry(item)
         orders = self.plan.orders
         if orders is not None and orders.scenario_seed is not None and not entry.trial.repetition:
@@ -179,13 +179,13 @@ class Clerk:
         return int.from_bytes(hashlib.sha256(material.encode()).digest()[:8], "big")
 
     @cached_property
-    def _bundling(self) -> Bundling:
-        return Bundling(self.plan, self.settings, self.catalog, lambda: self.descriptor)
+    def _bundle_writer(self) -> BundleWriter:
+        return BundleWriter(self.plan, self.settings, self.catalog, lambda: self.descriptor)
 
     @cached_property
     def descriptor(self) -> Descriptor:
-        """The system that is judged."""
-        return descriptor_of(self.settings)
+        """The descriptor of the system under test."""
+        return load_descriptor(self.settings)
 
     @property
     def _receipt_path(self) -> str:
@@ -199,21 +199,21 @@ class Clerk:
         return self.catalog.mutant(mutant).breaks
 
     @cached_property
-    def patience(self) -> Patience:
-        """How long clients wait for an answer."""
-        return Patience(**self.settings.patience.model_dump())
+    def patience(self) -> ClientTimeouts:
+        """The timeouts of clients."""
+        return ClientTimeouts(**self.settings.patience.model_dump())
 
     def budget(self, item: pytest.Item) -> Budget:
-        """What an item may spend on the clauses asked of it; a canary gets the quick profile's."""
+        """Return the budget of an item for its requested clauses; a canary gets the quick profile's."""
         entry = _entry(item)
         profile = load_profile("quick") if self.variant(item).small else self.settings.active_profile()
         budget = profile.budget_for(entry.asked)
-        if self.plan.neighbouring(entry.trial, entry.asked, self._opened[entry.trial]):
+        if self.plan.checks_side_effects_only(entry.trial, entry.asked, self._opened[entry.trial]):
             return budget.shared(self.settings.neighbour_share)
         return budget
 
     def more_time(self, item: pytest.Item) -> Callable[[float], float]:
-        """Asks for more of the scenario's time, once it runs; see `Limit.ask`."""
+        """Return a function that requests more time for the running scenario; see `Limit.ask`."""
 
         def ask(seconds: float) -> float:
             return item.stash[LIMIT].ask(seconds)
@@ -225,49 +225,49 @@ class Clerk:
         return said if said is not None else self.budget(item).scenario_s
 
     def watch(self, item: pytest.Item, system: System) -> None:
-        """Let the judge count the requests that succeed."""
-        item.stash[SITTING].judge.answered(lambda: _answered(system))
+        """Let the judge count the successful requests."""
+        item.stash[TRIAL_STATE].judge.answered(lambda: _answered(system))
 
     async def look_at(self, item: pytest.Item, system: System) -> None:
-        """At the end of a scenario: whether the adapter can do alone what never succeeded in it."""
-        sitting = item.stash[SITTING]
+        """At the end of a scenario, check whether verbs that never succeeded in it succeed alone."""
+        state = item.stash[TRIAL_STATE]
         done, answered = outcomes(system.history), _answered(system)
-        # Items live as long as the session; a system and its history do not.
-        sitting.judge.answered(lambda: answered)
-        if sitting.broke:
+        # An item lives as long as the session, but the system and its history must be freed earlier.
+        state.judge.answered(lambda: answered)
+        if state.broke:
             return
-        if why := await wrong_adapter(system, done, found=sitting.found):
-            sitting.judge.doubts(why)
+        if why := await wrong_adapter(system, done, found=state.found):
+            state.judge.doubts(why)
 
-    async def lend(self, item: pytest.Item, keeper: StackKeeper) -> Stack:
-        """A running stack of the item's variant."""
-        with interrupts.unwinding():
-            return await lending.lend(
-                item.stash[SITTING], keeper, self.variant(item), receipt=self._receipt_path
+    async def acquire_stack(self, item: pytest.Item, stacks: StackManager) -> Stack:
+        """Acquire a running stack of the item's variant."""
+        with interrupts.cancel_on_interrupt():
+            return await stacks.acquire(
+                item.stash[TRIAL_STATE], self.variant(item), receipt=self._receipt_path
             )
 
-    async def take_back(self, item: pytest.Item, keeper: StackKeeper, stack: Stack) -> None:
-        """Check and heal the stack, and keep what it logged."""
-        await lending.take_back(item.stash[SITTING], keeper, stack)
+    async def release_stack(self, item: pytest.Item, stacks: StackManager, stack: Stack) -> None:
+        """Release the stack: check it, heal it and keep its logs."""
+        await stacks.release(item.stash[TRIAL_STATE], stack)
 
 
 def _answered(system: System) -> int:
-    """How many requests to a system succeeded, and how many of its jobs came to their end."""
-    return sum(operation.ok for operation in system.history) + system.jobs_done
+    """Return the number of successful requests to a system plus the number of its completed jobs."""
+    return sum(operation.ok for operation in system.history) + system.jobs_run
 
 
-def _entry(item: pytest.Item) -> docket.Entry:
-    entry = item.stash.get(ENTRY, None)
+def _entry(item: pytest.Item) -> trial_items.TrialItem:
+    entry = item.stash.get(TRIAL_ITEM, None)
     if entry is None:
         raise HarnessError(
-            f"{item.nodeid} asks for a scenario's fixture but is bound to no gap; "
-            'say which clause it judges: @gap("SYS-03.c")'
+            f"{item.nodeid} uses a scenario fixture but is bound to no gap; "
+            'bind it to the clause it judges: @gap("SYS-03.c")'
         )
     return entry
 
 
 def _make_plain(report: pytest.TestReport) -> None:
-    """Have the report hold nothing that cannot be sent on, and no more of it than can be read."""
+    """Convert the texts of a report to ones that can be sent to the controller, with limited length."""
 
     def plain(text: str) -> str:
         return bounded(clean(text), REPORT_CHARACTERS)
@@ -281,10 +281,10 @@ def _make_plain(report: pytest.TestReport) -> None:
     report.sections = [(name, plain(text)) for name, text in report.sections]
 
 
-def _meaning(error: BaseException, phase: str) -> BaseException:
-    """What a raised exception means for the verdict."""
+def _classify(error: BaseException, phase: str) -> BaseException:
+    """Map a raised exception to the one that determines the verdict."""
     if isinstance(error, BaseExceptionGroup):
-        error = _gravest(error)
+        error = _most_severe(error)
     if isinstance(error, pytest.skip.Exception | unittest.SkipTest):
         return HarnessError(f"the scenario was skipped ({error}); it has to run for the clause to be judged")
     if isinstance(error, TimeoutError) and not isinstance(error, OSError):
@@ -294,7 +294,7 @@ def _meaning(error: BaseException, phase: str) -> BaseException:
     return error
 
 
-def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _most_severe(group: BaseExceptionGroup[BaseException]) -> BaseException:
     leaves: list[BaseException] = []
     rest: list[BaseException] = [group]
     while rest:

@@ -1,4 +1,4 @@
-"""The few lines at the end of a plain `pytest scenarios`."""
+"""The summary at the end of a plain `pytest scenarios`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Expected = Mapping[str, Sequence[str]]
 
 
 class Terminal(Protocol):
-    """What of pytest's terminal reporter is used."""
+    """The part of pytest's terminal reporter that is used."""
 
     def section(self, title: str) -> None: ...
 
     def line(self, msg: str) -> None: ...
 
 
-def summarise(terminal: Terminal, lines: Sequence[str], expected: Expected, catalog: Catalog) -> None:
-    """Say the verdict of every clause that was judged, and the reason where it is not closed.
+def print_summary(terminal: Terminal, lines: Sequence[str], expected: Expected, catalog: Catalog) -> None:
+    """Print the verdict of every judged clause, and the reason if it is not closed.
 
     Args:
-        terminal: where to say it.
+        terminal: receives the lines.
         lines: encoded trial results.
-        expected: the scenario functions that are written down for each clause.
-        catalog: says by which means a clause is to be shown.
+        expected: the scenario functions in the source for each clause.
+        catalog: defines the required means of each clause.
     """
     results = [TrialResult.decode(line) for line in lines]
     by_clause: dict[str, list[tuple[Verdict, str]]] = {}

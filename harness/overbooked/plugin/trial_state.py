@@ -1,4 +1,4 @@
-"""The book of one trial of one scenario: from what was raised to one result a clause."""
+"""The state of one running trial: collects raised errors and concludes one result per clause."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from overbooked.errors import (
     HarnessError,
     PartDied,
     StackError,
+    StackUnavailable,
     SystemDied,
     UsageError,
 )
 from overbooked.machine import troubles
 from overbooked.machine.lag import conditions
 from overbooked.plain_text import bounded, clean
-from overbooked.plugin.stack_manager import NoStack
-from overbooked.runs.mutant_receipts import Counts, MutantReceipt
+from overbooked.runs.mutant_receipts import MutantReceipt, ReceiptCounts
 from overbooked.runs.plan import Trial
 from overbooked.runs.result import TrialResult
 from overbooked.verdicts.evidence import ClauseResult
@@ -33,23 +33,23 @@ LOG_LINES = 12
 LOG_CHARACTERS = 500  # of one line of a log
 
 
-class NotConclusive(HarnessError):
-    """The scenario came to its end but showed nothing; see the reason of its clauses."""
+class ClauseInconclusive(HarnessError):
+    """The scenario ended without proving anything; see the reason of its clauses."""
 
 
-class RuledOpen(GapFound):
-    """The scenario came to its end, and its judge has ruled a clause open."""
+class ClauseOpen(GapFound):
+    """The scenario ended without an exception, but its judge has opened a clause."""
 
 
 @dataclass(slots=True)
-class Sitting:
-    """Collects what a trial raised in its phases and what its stack logged, and concludes it.
+class TrialState:
+    """Collects the exceptions of a trial's phases and the logs of its stack, and concludes the trial.
 
     Args:
-        scenario: node id without the trial's own name.
-        trial: which variant, and for which time.
+        scenario: node id without the trial's name.
+        trial: variant and repetition.
         judge: rules on all clauses that the scenario is bound to.
-        asked: the clauses the plan asks for; only these get a result.
+        asked: the clauses that the plan requests; only these get a result.
         breaks: the clauses that the variant's mutant must open.
         family: every scenario of the same function.
     """
@@ -66,21 +66,21 @@ class Sitting:
     log_marks: dict[str, str | None] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
     receipt_path: str = ""
-    counts: Counts | None = None  # of the mutant, when the stack was lent
+    counts: ReceiptCounts | None = None  # of the mutant, when the stack was acquired
     receipt: MutantReceipt | None = None
     _raised: BaseException | None = None
     _trace: str = ""
 
     def raised(self, error: BaseException, trace: str = "") -> None:
-        """Take what a phase raised; what refuses the run and a death speak loudest, else the first counts."""
-        if isinstance(error, NotConclusive | RuledOpen):
+        """Record the exception of a phase. A refusal of the run or a dead part overrides the first error."""
+        if isinstance(error, ClauseInconclusive | ClauseOpen):
             return
-        if self._raised is None or _loudness(error) > _loudness(self._raised):
+        if self._raised is None or _severity(error) > _severity(self._raised):
             self._raised, self._trace = error, trace
 
     @property
     def broke(self) -> bool:
-        """Whether a phase has raised what makes every clause inconclusive, or not covered, anyway."""
+        """Whether a phase raised an error that makes every clause inconclusive or not covered."""
         return (
             self._raised is not None
             and not isinstance(self._raised, GapFound)
@@ -89,22 +89,22 @@ class Sitting:
 
     @property
     def found(self) -> bool:
-        """Whether a phase has raised a gap, or the judge has ruled one open."""
+        """Whether a phase has raised a gap, or the judge has opened a clause."""
         return isinstance(self._raised, GapFound) or bool(self.judge.open_clauses)
 
     @property
     def timed_out(self) -> bool:
-        """Whether the scenario was cut off."""
+        """Whether the scenario exceeded a time limit."""
         return isinstance(self._raised, DeadlineExceeded)
 
-    def shortfall(self) -> BaseException | None:
-        """What a scenario that came to its end without a word still has to be failed for."""
+    def missing_failure(self) -> BaseException | None:
+        """Return the exception with which a scenario must fail although it raised none; None if it passes."""
         results = self._results(None)
         opened = [result for result in results if result.verdict is Verdict.OPEN]
         if opened:
             finding = opened[0].finding
             others = "".join(f"; {r.clause}: {r.reason}" for r in opened[1:])
-            return RuledOpen(
+            return ClauseOpen(
                 f"{opened[0].clause}: {opened[0].reason}{others}",
                 expected=finding.expected if finding else "",
                 observed=finding.observed if finding else "",
@@ -112,11 +112,11 @@ class Sitting:
             )
         doubtful = [result for result in results if result.verdict is not Verdict.CLOSED]
         if doubtful:
-            return NotConclusive("; ".join(f"{r.clause}: {r.reason}" for r in doubtful))
+            return ClauseInconclusive("; ".join(f"{r.clause}: {r.reason}" for r in doubtful))
         return None
 
     def conclude(self) -> TrialResult:
-        """One result for every asked clause, with the logs where something is to be explained."""
+        """Return the result of every requested clause, with logs if a clause is not closed."""
         results = [
             self._on_this_machine(self._of_a_mutant_at_work(result)) for result in self._results(self._raised)
         ]
@@ -131,13 +131,15 @@ class Sitting:
             family=self.family,
             logs=_explaining(self.logs) if unhappy else {},
             stack={**self.stack, **receipt},
-            refusal=_words(self._raised) if isinstance(self._raised, UsageError | NoStack) else "",
+            refusal=_with_log(self._raised)
+            if isinstance(self._raised, UsageError | StackUnavailable)
+            else "",
             refusal_code=int(getattr(self._raised, "exit_code", ExitCode.INCONCLUSIVE)),
             trace=clean(self._trace[-8000:]) if unhappy and not isinstance(self._raised, GapFound) else "",
         )
 
     def _of_a_mutant_at_work(self, result: ClauseResult) -> ClauseResult:
-        """A mutant that was not there is not judged by what did not show it."""
+        """Make a result inconclusive if the mutant's code did not run in the trial."""
         if self.receipt is None:
             return result
         result = replace(result, notes={**result.notes, "mutant": self.receipt.as_dict()})
@@ -147,7 +149,8 @@ class Sitting:
         return replace(result, verdict=Verdict.INCONCLUSIVE, reason=idle)
 
     def _on_this_machine(self, result: ClauseResult) -> ClauseResult:
-        """What this machine did wrong counts for no verdict; what it did is told of what is not closed."""
+        """Make a verdict inconclusive if the machine disturbed the trial; note the conditions if not
+        closed."""
         excuses = troubles.since(self.begun)
         if result.verdict is not Verdict.CLOSED:
             result = replace(result, notes={**result.notes, "machine": conditions(self.begun)})
@@ -168,16 +171,16 @@ def _explaining(logs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {part: [bounded(clean(line), LOG_CHARACTERS) for line in lines] for part, lines in logs.items()}
 
 
-def _loudness(error: BaseException) -> int:
-    """The death of a part explains whatever failed before it was noticed."""
-    for loudness, kinds in ((3, UsageError | NoStack), (2, SystemDied), (1, PartDied)):
+def _severity(error: BaseException) -> int:
+    """Return the severity of an error; the death of a part explains failures before its detection."""
+    for loudness, kinds in ((3, UsageError | StackUnavailable), (2, SystemDied), (1, PartDied)):
         if isinstance(error, kinds):
             return loudness
     return 0
 
 
-def _words(error: BaseException) -> str:
-    """What an error says, with the end of the log that explains it where it does not quote that itself."""
+def _with_log(error: BaseException) -> str:
+    """Return the message of an error, with the last lines of its log unless the message quotes them."""
     said = str(error)
     log = error.log[-LOG_LINES:] if isinstance(error, StackError) else ()
     return "\n".join([said, *(f"  {line}" for line in log if line.strip() and line.strip() not in said)])

@@ -1,4 +1,4 @@
-"""How much a scenario may spend."""
+"""Budgets: how much a scenario may spend."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ _Amount = Annotated[float, Field(gt=0)]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a scenario spends on a clause; the `budget` fixture.
+    """The amounts that a scenario may spend; the value of the `budget` fixture.
 
     Args:
-        rounds: repetitions of one race, each on a slot of its own.
-        bursts: how many requests are released together, one exploration a size.
+        rounds: repetitions of one race, each on its own slot.
+        races: number of races drawn from a family of many, besides those that are always explored.
+        bursts: burst sizes, i.e. numbers of requests that are released together.
         examples: examples of one property (Hypothesis).
-        moments: points of time a process or link fault is spread over.
-        records: records that agree, among which differences are planted.
-        growth: how many times more records a measurement of growth uses.
-        repeat: how often a whole scenario is run.
-        load_rate: arrivals a second of a load profile.
-        load_seconds: how long a load profile lasts.
-        schedules: of one race, at most; a race with more of them is not exhausted.
-        minimising: schedules that may be run to make one that breaks something smaller.
-        preemptions_two: how often an actor of two is stopped that could have gone on.
-        preemptions_three: the same of three or more.
-        faults: at the fault points of a journey, one in a run, that cost neither a time-out nor a restart.
-        stalls: the same that cost a time-out of the service's.
-        kills: the same that cost its restart.
-        upon_faults: second faults, each while a journey recovers from a first.
-        scenario_s: seconds that a scenario may take, where the settings leave that to the profile.
+        moments: number of moments at which a process or link fault is injected.
+        records: number of consistent records, among which discrepancies are planted.
+        growth: factor by which a growth measurement increases the number of records.
+        repeat: number of runs of a whole scenario.
+        load_rate: arrivals per second of a load profile.
+        load_seconds: duration of a load profile, in seconds.
+        schedules: maximum number per race; a race with more of them is not exhausted.
+        minimising: maximum number of schedules run to shrink a finding.
+        preemptions_two: bound on preemptions for a race of two actors.
+        preemptions_three: the same for three or more.
+        faults: number of faults at the fault points of a journey, one per run, that need neither a time-out
+            nor a restart.
+        stalls: the same for faults that need a time-out of the service.
+        kills: the same for faults that need a restart of the service.
+        upon_faults: number of second faults, each while a journey recovers from a first one.
+        scenario_s: time limit of a scenario in seconds, unless the settings have one.
     """
 
     rounds: int
+    races: int
     bursts: tuple[int, ...]
     examples: int
     moments: int
@@ -58,17 +61,17 @@ class Budget:
     scenario_s: float
 
     def shared(self, share: float) -> Budget:
-        """A share of it (above 0, at most 1): fewer of what is counted, nothing less than one.
+        """The budget with its counts multiplied by `share` (above 0, at most 1), each at least one.
 
-        How large a burst is, how far growth is measured, how a load comes and how far a race is explored
-        stay as they are: less of those would be another question.
+        Burst sizes, growth, load and the bounds of explorations are unchanged, because they define what
+        is judged.
         """
         faults = ("faults", "stalls", "kills", "upon_faults")
-        counted = ("rounds", "examples", "moments", "records", *faults)
+        counted = ("rounds", "races", "examples", "moments", "records", *faults)
         return replace(self, **{name: math.ceil(getattr(self, name) * share) for name in counted})
 
     def preemptions(self, actors: int) -> int:
-        """The bound for a race of so many."""
+        """The bound on preemptions for a race of this many actors."""
         return self.preemptions_two if actors <= 2 else self.preemptions_three
 
     @property
@@ -78,11 +81,12 @@ class Budget:
 
 
 class BudgetTable(BaseModel):
-    """A `[budget]` table: those amounts of a `Budget` that it changes."""
+    """A `[budget]` table: the amounts of a `Budget` that it sets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rounds: _Count | None = None
+    races: _Count | None = None
     bursts: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] | None = None
     examples: _Count | None = None
     moments: _Count | None = None
@@ -102,22 +106,22 @@ class BudgetTable(BaseModel):
     scenario_s: _Amount | None = None
 
     def over(self, under: BudgetTable) -> BudgetTable:
-        """This table with the gaps filled from the one under it."""
+        """Return this table with missing amounts taken from `under`."""
         return BudgetTable(**{**under.said, **self.said})
 
     @property
     def said(self) -> dict[str, Any]:
-        """The amounts it does change."""
+        """The amounts that it sets."""
         return self.model_dump(exclude_none=True)
 
     @property
     def unsaid(self) -> tuple[str, ...]:
-        """The amounts it leaves alone."""
+        """The names of the amounts that it does not set."""
         return tuple(field.name for field in fields(Budget) if field.name not in self.said)
 
 
 def largest(tables: Iterable[BudgetTable]) -> BudgetTable:
-    """The most generous amount of each; a scenario of several clauses must satisfy all of them."""
+    """The largest value of each amount; a scenario of several clauses must satisfy all of them."""
     amounts: dict[str, Any] = {}
     for table in tables:
         for name, amount in table.said.items():

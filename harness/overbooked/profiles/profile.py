@@ -1,4 +1,4 @@
-"""A profile: which means are asked, with what budgets, and what is not asked and why."""
+"""A profile: the means asked for, their budgets, and why other means are not asked for."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BUNDLED = ("quick", "ci", "nightly")
 
 
 class ProfileTable(BaseModel):
-    """A profile as a TOML file or a `[profiles.NAME]` table says it.
+    """A profile in a TOML file or a `[profiles.NAME]` table.
 
-    `extends` names another profile whose words hold where this one is silent; a table with a
-    bundled profile's name changes that one. `budgets` are by gap or clause.
+    `extends` names another profile that supplies missing values. A table with the name of a bundled
+    profile changes that one. `budgets` are by gap or clause.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,7 +35,7 @@ class ProfileTable(BaseModel):
     budgets: dict[str, BudgetTable] = {}
 
     def over(self, under: ProfileTable) -> ProfileTable:
-        """This table, silent places filled from the one under it."""
+        """Return this table with missing values taken from `under`."""
         budgets = {
             name: self.budgets.get(name, BudgetTable()).over(under.budgets.get(name, BudgetTable()))
             for name in {**under.budgets, **self.budgets}
@@ -52,15 +52,15 @@ class ProfileTable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile ready for use.
+    """A complete profile.
 
     Args:
-        name: as it is chosen.
-        summary: what it is for, in one sentence.
-        means: a clause is asked when all its means are among these.
-        not_asked: why the other means are not, where there is more to say than that.
-        budget: what a scenario may spend.
-        budgets: changes to it, by gap or clause.
+        name: its name in settings and on the command line.
+        summary: its purpose in one sentence.
+        means: a clause is asked if all its means are among these.
+        not_asked: reasons why other means are not asked for, if there is a special one.
+        budget: the amounts that a scenario may spend.
+        budgets: changes to the budget, by gap or clause.
     """
 
     name: str
@@ -73,8 +73,8 @@ class Profile:
     def budget_for(self, clauses: Iterable[str]) -> Budget:
         """The budget of a scenario that judges these clauses (full names).
 
-        What is said of a clause outranks what is said of its gap; where the scenario's clauses
-        differ it gets the larger amount.
+        The budget of a clause overrides that of its gap. If the clauses have different amounts, the
+        largest applies.
         """
         said = []
         for clause in clauses:
@@ -85,12 +85,12 @@ class Profile:
 
     @property
     def largest_burst(self) -> int:
-        """The most requests that any scenario releases together."""
+        """The largest number of requests that a scenario releases together."""
         changed = [table.bursts or () for table in self.budgets.values()]
         return max(size for sizes in (self.budget.bursts, *changed) for size in sizes)
 
     def asks(self, clause: Clause) -> str:
-        """Empty when the profile asks for a clause, else the reason why not."""
+        """The reason why the profile does not ask for a clause; "" if it does."""
         missing = [means for means in clause.by if means not in self.means]
         if not missing:
             return ""
@@ -99,14 +99,13 @@ class Profile:
         return ": ".join([words, *filter(None, ["; ".join(filter(None, reasons))])])
 
     def select(self, gaps: Sequence[Gap], *, only: Collection[str] = (), narrowed: bool = False) -> Selection:
-        """Which clauses of some gaps this profile asks for.
+        """Select the clauses of some gaps that this profile asks for.
 
         Args:
             gaps: the gaps of the run.
-            only: full names of clauses that were asked for by name; of their gaps nothing else
-                is asked. What the profile does not ask for it does not ask for by name either:
-                no scenario could answer it.
-            narrowed: somebody chose these gaps; see `Selection`.
+            only: full names of clauses that the user named; other clauses of their gaps are not
+                asked. A named clause that the profile does not ask for is not asked either.
+            narrowed: the user chose these gaps; see `Selection`.
         """
         asked: list[str] = []
         not_asked: dict[str, str] = {}
@@ -123,32 +122,30 @@ class Profile:
         return Selection(tuple(gaps), tuple(asked), not_asked, narrowed or bool(only))
 
     def check(self, catalog: Catalog) -> None:
-        """Refuse budgets for gaps and clauses that the catalog does not have.
+        """Check that budgets name gaps and clauses of the catalog.
 
         Raises:
-            UnknownGap: naming the nearest.
+            UnknownGap: the message lists the nearest names.
         """
         catalog.clauses_of(self.budgets)
 
 
 def load_profile(name: str, own: Mapping[str, ProfileTable] | None = None) -> Profile:
-    """A profile by its name: a bundled one, one of the user's own, or the first changed by the second.
+    """Load a profile by name: bundled, the user's own, or bundled with the user's changes.
 
     Args:
         name: `quick`, `ci`, `nightly` or a name in `own`.
         own: the `[profiles.NAME]` tables of the settings.
 
     Raises:
-        ConfigError: there is none of that name, profiles extend each other in a circle, or the
-            result lacks its means or an amount of its budget.
+        ConfigError: there is no such profile, profiles extend each other in a circle, or the result
+            has no means or lacks an amount of its budget.
     """
     table = _resolved(name, own or {}, ())
     if table.means is None:
-        raise ConfigError(f"profiles.{name}.means: wanted the means it asks for; or say `extends`")
+        raise ConfigError(f"profiles.{name}.means: expected the means it asks for, or `extends`")
     if table.budget.unsaid:
-        raise ConfigError(
-            f"profiles.{name}.budget: wanted {', '.join(table.budget.unsaid)}; or say `extends`"
-        )
+        raise ConfigError(f"profiles.{name}.budget: expected {', '.join(table.budget.unsaid)}, or `extends`")
     return Profile(
         name=name,
         summary=table.summary,
@@ -161,7 +158,7 @@ def load_profile(name: str, own: Mapping[str, ProfileTable] | None = None) -> Pr
 
 def _resolved(name: str, own: Mapping[str, ProfileTable], seen: tuple[str, ...]) -> ProfileTable:
     if name in seen:
-        raise ConfigError(f"profiles.{name}.extends: a circle: {' -> '.join([*seen, name])}")
+        raise ConfigError(f"profiles.{name}.extends: circular: {' -> '.join([*seen, name])}")
     table = own.get(name)
     if name in BUNDLED:
         bundled = _bundled(name)

@@ -1,11 +1,11 @@
-"""Properties: what must hold for any example, and the strategies that make examples."""
+"""Properties that must hold for any example, and strategies that generate examples."""
 
-from overbooked.properties.bookings import Step, booking_sequences
+from overbooked.properties.bookings import BookingStep, booking_sequences
 from overbooked.properties.deliveries import Delivery, deliveries
 from overbooked.properties.money import (
     DECIMALS,
     ROUNDINGS,
-    Pricing,
+    PricingCase,
     amounts,
     currencies,
     major,
@@ -19,9 +19,9 @@ from overbooked.properties.runner import check
 __all__ = [
     "DECIMALS",
     "ROUNDINGS",
+    "BookingStep",
     "Delivery",
-    "Pricing",
-    "Step",
+    "PricingCase",
     "amounts",
     "booking_sequences",
     "check",

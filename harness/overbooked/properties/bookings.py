@@ -1,4 +1,4 @@
-"""Sequences of booking operations by a few people on a few slots."""
+"""Sequences of booking operations by a few customers on a few slots."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ VERBS = ("book", "cancel", "reschedule", "resize")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One operation, all by number: `who` does it.
+class BookingStep:
+    """One operation by the customer `who`; customers, slots and bookings are numbers.
 
     `slot` is the slot booked, moved to or resized; `booking` the number of the earlier step that booked
     (whether or not it succeeded: on a refused one there is nothing to cancel, and the step is skipped);
-    `capacity` the new capacity of a resize. What a verb does not need is 0.
+    `capacity` the new capacity of a resize. Fields that a verb does not use are 0.
     """
 
     verb: str
@@ -34,23 +34,23 @@ def booking_sequences(
     most_capacity: int = 3,
     most_steps: int = 12,
     verbs: tuple[str, ...] = VERBS,
-) -> tuple[Step, ...]:
-    """Up to `most_steps` steps; cancellations and moves are by the person who booked."""
+) -> tuple[BookingStep, ...]:
+    """Return a strategy of up to `most_steps` steps; a booking is cancelled or moved by its customer."""
     unheard = set(verbs) - set(VERBS)
     if unheard or "book" not in verbs:
-        raise ValueError(f"wanted book and some of {', '.join(VERBS)}, found {', '.join(verbs)}")
-    steps: list[Step] = []
+        raise ValueError(f"expected book and some of {', '.join(VERBS)}, found {', '.join(verbs)}")
+    steps: list[BookingStep] = []
     booked: list[int] = []
     for number in range(draw(st.integers(1, most_steps))):
         verb = draw(st.sampled_from(verbs if booked else [v for v in verbs if v in {"book", "resize"}]))
         slot = draw(st.integers(0, slots - 1))
         if verb == "book":
-            steps.append(Step(verb, draw(st.integers(0, people - 1)), slot=slot))
+            steps.append(BookingStep(verb, draw(st.integers(0, people - 1)), slot=slot))
             booked.append(number)
         elif verb == "resize":
-            steps.append(Step(verb, 0, slot=slot, capacity=draw(st.integers(0, most_capacity))))
+            steps.append(BookingStep(verb, 0, slot=slot, capacity=draw(st.integers(0, most_capacity))))
         else:
             booking = draw(st.sampled_from(booked))
             to = slot if verb == "reschedule" else 0
-            steps.append(Step(verb, steps[booking].who, slot=to, booking=booking))
+            steps.append(BookingStep(verb, steps[booking].who, slot=to, booking=booking))
     return tuple(steps)

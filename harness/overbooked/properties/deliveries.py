@@ -1,4 +1,4 @@
-"""How a payment provider may deliver its events: late, again, and in any order."""
+"""Deliveries of a payment provider's events: late, repeated and in any order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery: of which event (its number, in the order they happened), so many days later.
+    """One delivery of an event, identified by its number in order of occurrence.
 
-    `after_days` counts from the delivery before. `again` says that this event was delivered before.
+    `after_days` counts from the previous delivery. `again`: this event was delivered before.
     """
 
     event: int
@@ -23,16 +23,16 @@ class Delivery:
 def deliveries(
     draw: st.DrawFn, *, events: int, repeats: int = 3, most_days: int = 6, lossless: bool = True
 ) -> tuple[Delivery, ...]:
-    """A sequence of deliveries of `events` events.
+    """Return a strategy of sequences of deliveries.
 
     Args:
-        events: how many events there are.
-        repeats: how many deliveries more than one each there may be in all.
+        events: the number of events.
+        repeats: the largest number of repeated deliveries in all.
         most_days: the longest time between two deliveries, in days.
-        lossless: each event is delivered at least once; otherwise some may never be.
+        lossless: each event is delivered at least once; otherwise some may be lost.
     """
     if events < 1:
-        raise ValueError(f"wanted at least one event to deliver, found {events}")
+        raise ValueError(f"expected at least one event to deliver, found {events}")
     each = list(range(events))
     if not lossless:
         each = draw(st.lists(st.sampled_from(each), min_size=1, max_size=events, unique=True))
@@ -41,7 +41,7 @@ def deliveries(
     seen: set[int] = set()
     sequence = []
     for event in order:
-        # Nothing shrinks better than no delay at all.
+        # No delay shrinks best.
         after_days = draw(st.integers(0, most_days)) if draw(st.booleans()) else 0
         sequence.append(Delivery(event, after_days, event in seen))
         seen.add(event)

@@ -1,13 +1,14 @@
 """Money: amounts, currencies of every number of decimals, percentages and roundings.
 
-Amounts lean towards those that binary floating point gets wrong: 19.99 * 100 is 1998.9999999999998,
+Amounts for which binary floating point is inexact are more likely: 19.99 * 100 is 1998.9999999999998,
 1.15 * 100 is 114.99999999999999, and 2.675 rounds down to 2.67 to two decimals.
 """
 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -37,8 +38,8 @@ ROUNDINGS: Final[tuple[str, ...]] = (
     decimal.ROUND_DOWN,
 )
 
-# Minor units whose major unit has no exact binary form and whose product with the scale falls short
-# of a whole number, or that sit on a half once a percentage is taken.
+# Amounts whose major unit has no exact binary form and whose product with the scale is below a whole
+# number, or that are exactly half a minor unit after a percentage.
 AWKWARD_MINOR: Final[tuple[int, ...]] = (
     1,
     5,
@@ -60,7 +61,7 @@ MOST_MINOR: Final = 99_999_999
 
 
 def currencies() -> st.SearchStrategy[str]:
-    """A currency code: the number of decimals first, so that none, two and three are as likely."""
+    """A currency code. The number of decimals is drawn first, so 0, 2 and 3 are equally likely."""
     by_decimals = sorted(set(DECIMALS.values()), key=lambda n: (n != 2, n))
     return st.sampled_from(by_decimals).flatmap(
         lambda n: st.sampled_from([code for code, decimals in DECIMALS.items() if decimals == n])
@@ -70,7 +71,7 @@ def currencies() -> st.SearchStrategy[str]:
 def minor_amounts(*, least: int = 1, most: int = MOST_MINOR) -> st.SearchStrategy[int]:
     """An amount in minor units, half of the time an awkward one or one near a round sum."""
     if not 0 <= least <= most:
-        raise ValueError(f"wanted 0 <= least <= most, found least={least}, most={most}")
+        raise ValueError(f"expected 0 <= least <= most, found least={least}, most={most}")
     awkward = [minor for minor in AWKWARD_MINOR if least <= minor <= most]
     anywhere = st.integers(least, most)
     return st.one_of(anywhere, st.sampled_from(awkward)) if awkward else anywhere
@@ -82,12 +83,12 @@ def amounts(*, least: int = 1, most: int = MOST_MINOR) -> st.SearchStrategy[Mone
 
 
 def floats_fall_short(money: Money) -> bool:
-    """Whether the amount, written in major units and read as a float, comes out a minor unit short."""
+    """Whether the amount, parsed as a float of major units, is one minor unit too small."""
     return int(float(major(money)) * 10 ** DECIMALS[money.currency]) != money.minor
 
 
 def amounts_floats_fall_short_of(*, most: int = 5_000) -> st.SearchStrategy[Money]:
-    """An amount of up to `most` minor units that `floats_fall_short` of, with two or three decimals."""
+    """An amount of up to `most` minor units for which `floats_fall_short`, with two or three decimals."""
     return st.sampled_from(
         [
             money
@@ -108,13 +109,13 @@ def percentages(*, least: int = -90, most: int = 300) -> st.SearchStrategy[Decim
 
 
 def roundings() -> st.SearchStrategy[str]:
-    """How half a minor unit is rounded, by the names of the `decimal` module."""
+    """A rounding of half minor units, as a name of the `decimal` module."""
     return st.sampled_from(ROUNDINGS)
 
 
 @dataclass(frozen=True, slots=True)
-class Pricing:
-    """A base price, what is added to it or taken off in turn, and how the result is rounded."""
+class PricingCase:
+    """A base price, the percentages applied to it in turn, and the rounding of the result."""
 
     base: Money
     percents: tuple[Decimal, ...]
@@ -130,13 +131,84 @@ class Pricing:
             return Money(int(exact.quantize(Decimal(1), rounding=self.rounding)), self.base.currency)
 
 
-def pricings(*, most_percents: int = 3) -> st.SearchStrategy[Pricing]:
-    """A price with up to some percentages on it."""
+def pricings(*, most_percents: int = 3) -> st.SearchStrategy[PricingCase]:
+    """A base price with up to `most_percents` percentages and a rounding."""
     percents = st.lists(percentages(), max_size=most_percents).map(tuple)
-    return st.builds(Pricing, amounts(), percents, roundings())
+    return st.builds(PricingCase, amounts(), percents, roundings())
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A price in some currency, changed by a percentage, rounded by one of the target's rules, and how it is
+    paid."""
+
+    price: Money
+    percent: Decimal
+    rounding: str
+    method: str = "card"
+
+
+# Prices at which representations end: nothing, one minor unit, the digits after the separator, a thousands
+# separator, an exponent where trailing zeros are dropped, 32-bit integers. Floats fall short of 1999.
+EDGES: Final[tuple[int, ...]] = (0, 1, 10, 99, 1999, 100_000, 2**31)
+# A price and a percentage whose product is a half after an odd or an even number, a quarter, three quarters:
+# every two rules of rounding differ in one of them.
+FRACTIONS: Final[tuple[tuple[int, Decimal], ...]] = (
+    (1003, Decimal(-50)),
+    (1005, Decimal(-50)),
+    (1009, Decimal(-75)),
+    (1011, Decimal(-75)),
+)
+
+
+def edge_sales(
+    currencies: Mapping[str, int],
+    roundings: Sequence[str],
+    methods: Sequence[str],
+    *,
+    dearest: int,
+    rng: random.Random,
+    most_currencies: int,
+) -> list[Sale]:
+    """Return the sales that are tried always.
+
+    Each edge and the dearest price in a currency of each number of decimals; each currency, up to
+    `most_currencies` of each number of decimals; each fraction of a minor unit under each rounding.
+    """
+    edges = [*EDGES, dearest]
+    found = []
+    for wanted in sorted(set(currencies.values())):
+        codes = sorted(code for code, decimals in currencies.items() if decimals == wanted)
+        rng.shuffle(codes)
+        codes = codes[: max(most_currencies, 1)]
+        for n in range(max(len(edges), len(codes))):
+            price = Money(edges[n % len(edges)], codes[n % len(codes)])
+            found.append(Sale(price, Decimal(0), rng.choice(roundings), methods[n % len(methods)]))
+    for rounding in roundings:
+        for minor, percent in FRACTIONS:
+            price = Money(minor, rng.choice(sorted(currencies)))
+            found.append(Sale(price, percent, rounding, rng.choice(methods)))
+    return found
+
+
+def sales(
+    currencies: Mapping[str, int], roundings: Sequence[str], methods: Sequence[str]
+) -> st.SearchStrategy[Sale]:
+    """A sale at any price, up to fifty thousand major units of two decimals, half of the time changed."""
+    by_decimals = sorted(set(currencies.values()))
+    code = st.sampled_from(by_decimals).flatmap(
+        lambda wanted: st.sampled_from(sorted(c for c, decimals in currencies.items() if decimals == wanted))
+    )
+    return st.builds(
+        Sale,
+        st.builds(Money, minor_amounts(most=5_000_000), code),
+        st.one_of(st.just(Decimal(0)), percentages()),
+        st.sampled_from(roundings),
+        st.sampled_from(methods),
+    )
 
 
 def major(money: Money) -> str:
-    """The amount as people write it, e.g. "19.99", "500" or "1.234"; exact."""
+    """Return the amount in major units, e.g. "19.99", "500" or "1.234"; exact."""
     decimals = DECIMALS[money.currency]
     return f"{Decimal(money.minor).scaleb(-decimals):.{decimals}f}"

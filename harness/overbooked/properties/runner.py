@@ -1,4 +1,4 @@
-"""Hypothesis against a running system: examples are awaited on the scenario's own loop.
+"""Runs Hypothesis against a system: examples are awaited on the scenario's own loop.
 
 Hypothesis is synchronous, so it runs in a worker thread and hands each example to the loop. It is
 seeded and keeps no database: the same seed tries the same examples, on any machine.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
@@ -18,8 +19,8 @@ from hypothesis.errors import FailedHealthCheck, Flaky, HypothesisException, Uns
 from hypothesis.strategies import SearchStrategy
 
 from overbooked.catalog.model import Means
+from overbooked.concurrency import run_all
 from overbooked.errors import DeadlineExceeded, GapFound, HarnessError
-from overbooked.properties.shown import shown
 from overbooked.verdicts.exercise import Exercise
 from overbooked.verdicts.judge import Judge
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 class _Stop(BaseException):
-    """Passes through Hypothesis, which takes an Exception for a failing example to shrink."""
+    """Not an Exception, because Hypothesis would treat that as a failing example to shrink."""
 
 
 async def check(
@@ -37,27 +38,31 @@ async def check(
     examples: int,
     seed: int,
     judge: Judge,
+    always: Sequence[T] = (),
+    at_once: int = 1,
     count: str = "examples",
     shrink_s: float = 10.0,
     example_s: float = 30.0,
 ) -> None:
-    """Hold a property against examples of a strategy.
+    """Check a property with examples of a strategy.
 
     Args:
-        strategy: what an example is; everything random in an example is to come from it.
-        example: tries one on the system and raises GapFound when the property does not hold. Examples
-            follow one another in one system, so each makes its own slots and people.
-        examples: how many to try; a strategy with fewer distinct ones ends sooner.
-        seed: the same seed tries the same examples in the same order.
-        judge: counts the examples that came to their end, under `count`; none is no evidence.
-        shrink_s: seconds to look for a smaller failing example, once one is found.
-        example_s: deadline of one example.
+        strategy: generates examples; everything random in an example must come from it.
+        example: runs one on the system and raises GapFound if the property does not hold. Examples run one
+            after another in one system, so each creates its own slots and customers.
+        examples: the number to run; a strategy with fewer distinct ones ends sooner.
+        seed: the same seed runs the same examples in the same order.
+        always: examples that are run first, whatever the seed and the budget, `at_once` at a time: the values
+            that are most dangerous.
+        at_once: the number of these examples that run at the same time.
+        judge: counts completed examples under `count`; without any there is no evidence.
+        shrink_s: seconds to look for a smaller failing example after one is found.
+        example_s: deadline of one example in seconds.
 
     Raises:
-        GapFound: the property does not hold; of the smallest failing example found, which is in
-            `details["example"]`.
-        HarnessError: an example could not be tried; or a failing one did not fail again, so that it
-            is no property of the example; or the strategy hardly yields examples.
+        GapFound: the property does not hold; `details["example"]` is the smallest failing example.
+        HarnessError: an example could not be run; a failing one passed when it was run again, so the
+            failure does not depend on the example alone; or the strategy rejects nearly all examples.
     """
     judge.tally(count, 0)
 
@@ -65,6 +70,8 @@ async def check(
         judge.tally(count)
         judge.exercised(Exercise(Means.PROPERTIES, 1))
 
+    for start in range(0, len(always), at_once):
+        await run_all(*(_first(value, example, passed) for value in always[start : start + at_once]))
     trial = _Trial(asyncio.get_running_loop(), example, passed, shrink_s, example_s)
     try:
         await asyncio.to_thread(trial.run, strategy, examples, seed)
@@ -84,8 +91,18 @@ async def check(
         ) from gap
 
 
+async def _first(value: T, example: Callable[[T], Awaitable[None]], passed: Callable[[], None]) -> None:
+    """Run an example that is not drawn; a finding names it."""
+    try:
+        await example(value)
+    except GapFound as gap:
+        gap.details = {**gap.details, "example": shown(value)}
+        raise
+    passed()
+
+
 class _Trial(Generic[T]):
-    """One run of Hypothesis: what broke it, or the smallest example that failed."""
+    """One run of Hypothesis: the error that ended it, or the smallest failing example."""
 
     def __init__(
         self,
@@ -108,7 +125,7 @@ class _Trial(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     def run(self, strategy: SearchStrategy[T], examples: int, seed: int) -> None:
-        """Blocking; in a thread of its own."""
+        """Run Hypothesis; blocking, so call it in a thread."""
         quiet = settings(
             max_examples=examples,
             database=None,
@@ -118,27 +135,27 @@ class _Trial(Generic[T]):
             print_blob=False,
             verbosity=Verbosity.quiet,
             phases=[Phase.generate, Phase.shrink],
-            # An example takes as long as the system takes; a strategy that rejects nearly everything
-            # is still refused.
+            # The duration of an example depends on the system. A strategy that rejects nearly all examples
+            # still fails.
             suppress_health_check=[h for h in HealthCheck if h is not HealthCheck.filter_too_much],
         )
         test = seeded(seed)(quiet(given(strategy)(self._one)))
         try:
             test()
         except (_Stop, GapFound):
-            pass  # a gap is in `failed` already: the last run of all is the smallest example's
+            pass  # the gap is in `failed`: the last run is the smallest example
         except Flaky as error:
             self.broke = self._not_again(error)
         except FailedHealthCheck as error:
             self.broke = HarnessError(
-                f"wanted {examples} examples, but the strategy rejects nearly all it draws: {error}; "
-                f"build what is wanted instead of filtering"
+                f"expected {examples} examples, but the strategy rejects nearly all that it draws: {error}; "
+                f"construct valid examples instead of filtering"
             )
         except HypothesisException as error:
             self.broke = HarnessError(f"Hypothesis could not run the property: {error}")
 
     def stop(self) -> None:
-        """Let the thread end soon, whatever it does; the scenario does not want the rest."""
+        """Stop the thread soon, because the scenario has ended."""
         self._stopped.set()
         if self._task is not None:
             self._task.cancel()
@@ -160,7 +177,7 @@ class _Trial(Generic[T]):
             raise _Stop from error
 
     async def _awaited(self, value: T) -> None:
-        # `stop` is called on this loop too: either it is seen here, or it sees the task.
+        # `stop` runs on this loop too: either its effect is seen here, or it sees the task.
         if self._stopped.is_set():
             raise _Stop
         self._task = asyncio.current_task()
@@ -184,7 +201,20 @@ class _Trial(Generic[T]):
             return HarnessError(f"the strategy is not deterministic: {error}; draw everything from it")
         value, gap, _ = self.failed
         return HarnessError(
-            f"wanted a failing example to fail again, but it passed the second time: {gap.what} "
-            f"({gap.observed or 'nothing observed'}), example {shown(value)!r}; what is not decided by the "
-            f"example is no property of it: judge it by a burst"
+            f"a failing example passed when it was run again: {gap.what} "
+            f"({gap.observed or 'nothing observed'}), example {shown(value)!r}; the failure does not "
+            f"depend on the example alone: judge it by a burst"
         )
+
+
+def shown(value: Any) -> Any:
+    """Return a JSON-compatible form of a value: a dataclass as an object, other types as text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: shown(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): shown(item) for key, item in value.items()}
+    if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
+        return [shown(item) for item in value]
+    return str(value)

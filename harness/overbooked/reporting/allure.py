@@ -30,7 +30,7 @@ SEVERITIES: Mapping[str, Severity] = {
 STATUSES: Mapping[Verdict | None, str] = {
     Verdict.CLOSED: Status.PASSED,
     Verdict.OPEN: Status.FAILED,
-    # The harness, not the system, failed: Allure's word for that is broken.
+    # The harness failed, not the system; Allure calls that "broken".
     Verdict.INCONCLUSIVE: Status.BROKEN,
     Verdict.NOT_COVERED: Status.SKIPPED,
     None: Status.SKIPPED,
@@ -38,7 +38,7 @@ STATUSES: Mapping[Verdict | None, str] = {
 
 
 class _Sink(Protocol):
-    """What of Allure's own file logger is used; it comes without types."""
+    """The part of Allure's file logger that is used; Allure has no type hints."""
 
     def report_result(self, result: TestResult) -> None: ...
 
@@ -49,17 +49,17 @@ _file_logger: Callable[..., _Sink] = AllureFileLogger
 
 
 def write_allure(scorecard: Scorecard, folder: Path, *, categories: Path | None = None) -> None:
-    """Write Allure results into a folder of their own.
+    """Write Allure results into a folder.
 
-    The history id of a clause stays the same from run to run, so that Allure shows its trend.
+    The history id of a clause is the same in every run, so that Allure shows its trend.
 
     Args:
-        scorecard: of the run.
-        folder: emptied first.
+        scorecard: the scorecard of the run.
+        folder: the output folder; its contents are deleted first.
         categories: Allure's categories.json, copied beside the results.
 
     Raises:
-        CannotWrite: naming the folder and why.
+        CannotWrite: the message names the folder and the reason.
     """
     try:
         logger = _file_logger(str(folder), clean=True)
@@ -77,7 +77,7 @@ def write_allure(scorecard: Scorecard, folder: Path, *, categories: Path | None 
 
 
 def environment(scorecard: Scorecard) -> str:
-    """Allure's environment.properties: what ran, one `name=value` a line."""
+    """Allure's environment.properties: what ran, one `name=value` per line."""
     run = scorecard.run
     facts = {
         "Run": run.id,
@@ -93,7 +93,7 @@ def environment(scorecard: Scorecard) -> str:
 
 
 def _property(text: str) -> str:
-    """Escaped for java.util.Properties, whose keys end at the first blank, = or colon."""
+    """Escape for java.util.Properties, whose keys end at the first blank, = or colon."""
     escaped = text.replace("\\", "\\\\").replace("\n", "\\n")
     for special in " =:":
         escaped = escaped.replace(special, f"\\{special}")

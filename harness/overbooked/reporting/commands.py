@@ -1,4 +1,4 @@
-"""Commands on a terminal: folded so that what is printed can be typed, or copied, as it stands."""
+"""Prints commands folded so that the text can be copied and run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WORD = re.compile(r"(?:'[^']*'|[^\s'])+")
 
 
 class Command:
-    """A command of one line, or of several that a shell reads as one.
+    """A shell command, printed on one line or on several continued lines.
 
     Args:
-        text: the command, quoted as a shell wants it.
+        text: the command, quoted for a shell.
     """
 
     def __init__(self, text: str) -> None:
@@ -25,7 +25,7 @@ class Command:
 
 
 def folded(command: str, width: int) -> str:
-    """The command in lines of at most `width` characters, where its words allow; all but the last go on."""
+    """Fold a command at word ends into lines of `width` characters, each continued with a backslash."""
     lines = [""]
     for word in _WORD.findall(command):
         room = width - 2 - len(lines[-1])

@@ -1,32 +1,31 @@
-"""The scorecard on a terminal: one line a gap, evidence only where it is wanted."""
+"""The scorecard on a terminal: one line per gap, with evidence for judged gaps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from overbooked.reporting.commands import Command
-from overbooked.reporting.terminal import show
 from overbooked.reporting.text import (
     again,
-    brief,
     canary_line,
     clause_reason,
     clause_tail,
     clause_verdict,
+    counts,
     heading,
     lanes,
     load_line,
     replay,
     seconds,
     share,
-    shout,
-    tally,
+    short,
+    upper_verdict,
 )
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.policy import Decision
@@ -48,33 +47,33 @@ def heading_line(scorecard: Scorecard) -> Text:
 
 
 def canary_text(scorecard: Scorecard) -> RenderableType:
-    """What became of the canary, and how long that took."""
+    """The result of the canary and its duration."""
     canary = scorecard.canary
-    sings = canary is not None and canary.sings
+    sings = canary is not None and canary.is_open
     line = Text(canary_line(scorecard), style="" if sings else "bold red")
     return _line([line], seconds(canary.duration_s) if canary else "")
 
 
 def gap_line(gap: GapScore) -> RenderableType:
-    """One line: verdict, id, title, clauses asked, what was exercised or which clauses are guilty."""
+    """One line: verdict, id, title, clauses asked, what was exercised or which clauses failed."""
     table = _grid()
     table.add_row(
-        Text(f"  {shout(gap.verdict)}", style=STYLES[gap.verdict]),
+        Text(f"  {upper_verdict(gap.verdict)}", style=STYLES[gap.verdict]),
         gap.id,
         Text(gap.title),
         share(gap),
-        # What was exercised may be much: one line here, the whole in the reports.
-        _cut(brief(gap)) if gap.verdict is Verdict.CLOSED else Text(brief(gap)),
+        # The list may be long: one line here, all of it in the reports.
+        _cut(short(gap)) if gap.verdict is Verdict.CLOSED else Text(short(gap)),
         seconds(gap.duration_s),
     )
     return table
 
 
 def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> RenderableType | None:
-    """The clauses, worst first: what was found, why one is inconclusive or not covered, and what those that
-    are closed rest on. None for a gap of which no clause was judged.
+    """The clauses, worst first: the finding, the reason for inconclusive or not covered, and the evidence of
+    closed ones. None for a gap without a judged clause.
 
-    With the scorecard, each clause that is in doubt also has the command that judges it again.
+    With the scorecard, each open or inconclusive clause also has the command that judges it again.
     """
     if not gap.begun:
         return None
@@ -83,7 +82,7 @@ def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> Renderabl
     for verdict in (Verdict.OPEN, Verdict.INCONCLUSIVE, Verdict.NOT_COVERED, Verdict.CLOSED):
         for clause in gap.with_verdict(verdict):
             shown.append(_clause(clause, scorecard))
-            # What a part wrote before it failed explains several clauses, and stands below the first.
+            # The log of a failed part may explain several clauses; show it below the first one only.
             tail = clause_tail(clause)
             if tail and tail not in quoted:
                 quoted.add(tail)
@@ -94,14 +93,14 @@ def gap_evidence(gap: GapScore, scorecard: Scorecard | None = None) -> Renderabl
 
 def load_text(score: LoadScore) -> RenderableType:
     """One line for a load profile."""
-    line = Text(f"  {shout(score.verdict):<14}", style=STYLES[score.verdict])
+    line = Text(f"  {upper_verdict(score.verdict):<14}", style=STYLES[score.verdict])
     line.append(f"  load {score.profile}   {load_line(score)}", style="")
     return _line([line], seconds(score.duration_s))
 
 
 def closing(scorecard: Scorecard, decision: Decision | None = None, folder: Path | None = None) -> Text:
-    """The final line: how many gaps of each verdict, what the gate says, where the reports are."""
-    line = Text(f"{tally(scorecard)}.")
+    """The final line: the number of gaps per verdict, the gate's decision, the folder of the reports."""
+    line = Text(f"{counts(scorecard)}.")
     if decision is not None:
         line.append("  Gate: ")
         line.append(decision.sentence, style="green" if decision.satisfied else "bold red")
@@ -109,42 +108,6 @@ def closing(scorecard: Scorecard, decision: Decision | None = None, folder: Path
     if folder is not None:
         line.append(f"   {folder}/")
     return line
-
-
-def print_scorecard(
-    console: Console, scorecard: Scorecard, decision: Decision | None = None, folder: Path | None = None
-) -> None:
-    """The whole scorecard. Gaps that no scenario judges are counted, not listed, in a whole run.
-
-    Args:
-        console: colours are used when it writes to a terminal.
-        scorecard: of the run.
-        decision: of the gate policy.
-        folder: where the reports are.
-    """
-    show(console, heading_line(scorecard))
-    show(console, canary_text(scorecard))
-    silent: list[GapScore] = []
-    for theme in dict.fromkeys(gap.theme for gap in scorecard.gaps):
-        gaps = [gap for gap in scorecard.gaps if gap.theme == theme]
-        told = [gap for gap in gaps if scorecard.narrowed or gap.begun]
-        silent += [gap for gap in gaps if gap not in told]
-        if told:
-            show(console, Text(theme, style="bold"))
-        for gap in told:
-            show(console, gap_line(gap))
-            if evidence := gap_evidence(gap, scorecard):
-                show(console, evidence)
-    for score in scorecard.load:
-        show(console, load_text(score))
-        if score.finding is not None:
-            show(console, Padding(finding_text("", score.finding, ""), (0, 0, 0, 6), expand=False))
-    for error in scorecard.errors:
-        show(console, Text(f"error  {error}", style="yellow"))
-    if silent:
-        noun = "gap is" if len(silent) == 1 else "gaps are"
-        show(console, Text(f"{len(silent)} {noun} not covered: overbooked list says why", style="dim"))
-    show(console, closing(scorecard, decision, folder))
 
 
 def _grid() -> Table:
@@ -174,7 +137,7 @@ def _clause(clause: ClauseScore, scorecard: Scorecard | None) -> RenderableType:
 
 
 def finding_text(letter: str, finding: Finding, command: str, *, style: str = "bold red") -> RenderableType:
-    """The invariant, what was expected and observed, the operations, the command that shows it again."""
+    """The invariant, what was expected and observed, the operations, and the command to repeat it."""
     table = _columns()
     table.add_row(Text(letter, style=style), "broken", Text(finding.what))
     for word, said in (("expected", finding.expected), ("observed", finding.observed)):
@@ -197,7 +160,7 @@ def _cut(text: str) -> Text:
 
 
 def _columns(wide: int = 2) -> Table:
-    """A letter's column and so many more, the last one folded."""
+    """A column for the letter and `wide` more columns, the last one folded."""
     table = Table.grid(padding=(0, 2))
     table.add_column(width=2, no_wrap=True)
     for _ in range(wide - 1):

@@ -1,4 +1,4 @@
-"""The state of every gap in the catalog: who judges it, what was asked, what came of it last."""
+"""The state of every gap in the catalog: its scenarios, the clauses asked, the latest verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overbooked.catalog.catalog import Catalog
 from overbooked.catalog.model import Clause, Gap, Mutant
 from overbooked.profiles import Profile
 from overbooked.reporting.console import STYLES
-from overbooked.reporting.text import clause_reason, shout
+from overbooked.reporting.text import clause_reason, upper_verdict
 from overbooked.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 
 LEGEND = "clauses: with a scenario / asked by the profile / all; mutants: that the target has / all"
@@ -23,7 +23,7 @@ LEGEND = "clauses: with a scenario / asked by the profile / all; mutants: that t
 
 @dataclass(frozen=True, slots=True)
 class ClauseState:
-    """One clause: why the profile does not ask for it (empty: it does), and who judges it."""
+    """One clause: why the profile does not ask for it ("": it is asked), and the scenarios bound to it."""
 
     clause: Clause
     not_asked: str
@@ -54,13 +54,14 @@ class MutantState:
             "id": self.mutant.name,
             "breaks": list(self.mutant.breaks),
             "text": self.mutant.text,
+            "origin": self.mutant.origin,
             "available": self.available,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class GapState:
-    """One gap of the catalog as it stands."""
+    """One gap of the catalog with the state of its clauses and mutants, and the latest verdict."""
 
     gap: Gap
     clauses: tuple[ClauseState, ...]
@@ -74,14 +75,14 @@ class GapState:
 
     @property
     def covered(self) -> tuple[ClauseState, ...]:
-        """The clauses asked that some scenario judges."""
+        """The clauses asked that have a scenario."""
         return tuple(clause for clause in self.asked if clause.scenarios)
 
     @property
     def state(self) -> str:
-        """In a few words: the last verdict, or how far it can be judged."""
+        """The last verdict in a few words; without one, whether the gap can be judged."""
         if self.last is not None and self.last.asked:
-            return shout(self.last.verdict)
+            return upper_verdict(self.last.verdict)
         if not self.asked:
             return "not asked"
         return "not run" if self.covered else "no scenario"
@@ -113,14 +114,14 @@ def gap_states(
     mutants: Collection[str] = (),
     last: Scorecard | None = None,
 ) -> tuple[GapState, ...]:
-    """How some gaps stand.
+    """The states of some gaps.
 
     Args:
         gaps: from `Catalog.select`.
-        profile: says which clauses are asked.
+        profile: decides which clauses are asked.
         scenarios: node ids of the scenarios bound to each clause, by its full name.
         mutants: names of the mutants that the target can run.
-        last: the scorecard of the last complete run, if there is one.
+        last: the scorecard of the last complete run, if any.
     """
     scores = {score.id: score for score in last.gaps} if last else {}
     states = []
@@ -153,11 +154,11 @@ def states_json(states: Sequence[GapState]) -> list[dict[str, Any]]:
 
 
 def states_table(states: Sequence[GapState], catalog: Catalog | None = None) -> RenderableType:
-    """One line a gap, by theme, and a count at the end.
+    """One line per gap, by theme, and a count at the end.
 
     Args:
-        states: of the gaps to show.
-        catalog: gives the order of themes; without it, that of the gaps.
+        states: the states of the gaps to show.
+        catalog: defines the order of themes; default: the order of the gaps.
     """
     themes = catalog.themes if catalog else tuple(dict.fromkeys(state.gap.theme for state in states))
     parts: list[RenderableType] = []
@@ -165,6 +166,8 @@ def states_table(states: Sequence[GapState], catalog: Catalog | None = None) -> 
         rows = [state for state in states if state.gap.theme == theme]
         if rows:
             parts += [Text(theme, style="bold"), _rows(rows)]
+    if not states:
+        return Text("no such gap; `overbooked list` shows all there are")
     parts.append(Text(LEGEND, style="dim"))
     counted: dict[str, int] = {}
     for state in states:
@@ -172,6 +175,32 @@ def states_table(states: Sequence[GapState], catalog: Catalog | None = None) -> 
     words = ", ".join(f"{n} {name}" for name, n in counted.items())
     parts.append(Text(f"{len(states)} {'gap' if len(states) == 1 else 'gaps'}: {words}"))
     return Group(*parts)
+
+
+def mutants_json(states: Sequence[GapState]) -> list[dict[str, Any]]:
+    """The mutants of some gaps as JSON-compatible data."""
+    return [{"gap": state.gap.id, **mutant.as_dict()} for state in states for mutant in state.mutants]
+
+
+def mutants_table(states: Sequence[GapState]) -> RenderableType:
+    """One line per mutant: its name, the clauses it breaks, whether the target has it, and what it does."""
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    every = [mutant for state in states for mutant in state.mutants]
+    for each in every:
+        letters = ", ".join(name.rpartition(".")[2] for name in each.mutant.breaks)
+        has = Text("available", style="green") if each.available else Text("not in the target", style="dim")
+        table.add_row(each.mutant.name, f"breaks {letters}", has, f"{each.mutant.text}{_origin(each.mutant)}")
+    available = sum(each.available for each in every)
+    noun = "mutant" if len(every) == 1 else "mutants"
+    return Group(table, Text(f"{len(every)} {noun}, the target has {available}"))
+
+
+def _origin(mutant: Mutant) -> str:
+    return f"  ({mutant.origin})" if mutant.origin else ""
 
 
 def gap_detail(state: GapState) -> RenderableType:
@@ -191,14 +220,10 @@ def gap_detail(state: GapState) -> RenderableType:
     for clause in state.clauses:
         parts.append(_clause(clause))
     parts.append(Text("open when", style="bold"))
-    for mutant in state.mutants:
-        letters = ", ".join(name.rpartition(".")[2] for name in mutant.mutant.breaks)
-        missing = "" if mutant.available else "  (not built yet)"
-        parts.append(
-            Padding(
-                Text(f"{mutant.mutant.name}  breaks {letters}: {mutant.mutant.text}{missing}"), (0, 0, 0, 2)
-            )
-        )
+    for each in state.mutants:
+        letters = ", ".join(name.rpartition(".")[2] for name in each.mutant.breaks)
+        said = f"{each.mutant.name}  breaks {letters}: {each.mutant.text}{_origin(each.mutant)}"
+        parts.append(Padding(Text(said if each.available else f"{said}  (not built yet)"), (0, 0, 0, 2)))
     parts.append(Text(f"overbooked run {gap.id}   overbooked prove {gap.id}", style="dim"))
     return Group(*parts)
 
@@ -221,7 +246,7 @@ def _clause(state: ClauseState) -> RenderableType:
         lines.append(Text("   no scenario judges it", style="yellow"))
     lines += [Text(f"   {scenario}") for scenario in state.scenarios]
     if state.last is not None and state.last.verdict is not None:
-        verdict = Text(f"   {shout(state.last.verdict)}", style=STYLES[state.last.verdict])
+        verdict = Text(f"   {upper_verdict(state.last.verdict)}", style=STYLES[state.last.verdict])
         reason = clause_reason(state.last)
         lines.append(verdict.append(f"  {reason}", style="") if reason else verdict)
     return Padding(Group(*lines), (0, 0, 0, 2))

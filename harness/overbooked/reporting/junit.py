@@ -1,4 +1,4 @@
-"""The scorecard as JUnit XML: a suite a gap, a case a clause."""
+"""The scorecard as JUnit XML: one suite per gap, one case per clause."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from overbooked.verdicts.means import blind_to
 from overbooked.verdicts.scorecard import ClauseScore, GapScore, Scorecard
 from overbooked.verdicts.verdict import Verdict
 
-# What XML 1.0 has no way to write (https://www.w3.org/TR/xml/#charsets).
+# Characters that XML 1.0 cannot represent (https://www.w3.org/TR/xml/#charsets).
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(scorecard: Scorecard) -> str:
-    """An open clause is a failure, an inconclusive one an error; uncovered and unasked are skipped."""
+    """An open clause is a failure, an inconclusive one an error; others that are not closed are skipped."""
     suites = [_suite(gap, scorecard) for gap in scorecard.gaps]
     suites += [_load_suite(scorecard)] if scorecard.load else []
     root = ET.Element("testsuites", {"name": f"overbooked {scorecard.run.id}", **_sums(suites)})
@@ -49,7 +49,7 @@ def _load_suite(scorecard: Scorecard) -> ET.Element:
 def _filled(name: str, duration_s: float, cases: list[ET.Element], scorecard: Scorecard) -> ET.Element:
     suite = ET.Element("testsuite", {"name": _clean(name), **_counts(cases)})
     suite.set("time", f"{duration_s:.3f}")
-    # The schema of Ant, which CI servers follow, knows no zone here: UTC it is.
+    # Ant's schema, which CI servers follow, has no time zone here, so the time is UTC.
     suite.set("timestamp", scorecard.run.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     suite.extend(cases)
     return suite
@@ -90,7 +90,7 @@ def _element(classname: str, name: str, duration_s: float) -> ET.Element:
 
 
 def _mark(case: ET.Element, verdict: Verdict | None, reason: str, finding: Finding | None) -> None:
-    """Mark a case as failed, broken or skipped; a closed one is left as it is."""
+    """Mark a case as failed, broken or skipped; a closed one is left unchanged."""
     first = _clean(reason.splitlines()[0] if reason else "")
     if verdict is Verdict.OPEN:
         failure = ET.SubElement(case, "failure", {"message": first, "type": "GapFound"})

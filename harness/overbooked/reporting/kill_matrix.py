@@ -34,20 +34,20 @@ STYLES: Mapping[CellState, str] = {
     CellState.QUIET: "dim",
 }
 LEGEND = (
-    "open: broken by this mutant and seen; MISSED: broken and not seen; also: opened though nobody "
-    "expected it; FALSE: open on the healthy system; -: not asked by the profile; ?: not run; .: closed"
+    "open: broken by this mutant and found; MISSED: broken and not found; also: opened, not expected; "
+    "FALSE: open on the healthy system; -: not asked by the profile; ?: not run; .: closed"
 )
 
 
 def matrix_json(matrix: KillMatrix) -> str:
-    """The matrix with every observation it rests on."""
+    """The matrix with all its observations."""
     return json.dumps(matrix.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n"
 
 
 def matrix_table(matrix: KillMatrix) -> RenderableType:
-    """One table a gap, clauses down and its mutants across, then what needs attention.
+    """One table per gap with a row per clause and a column per mutant, then the list of problems.
 
-    Mutants of other gaps have no column of their own: what they open is listed below.
+    Mutants of other gaps have no column; the clauses that they open are listed below.
     """
     tables = [_table(matrix, gap) for gap in _gaps(matrix)]
     rows = [Text(line) for line in attention(matrix)]
@@ -55,7 +55,7 @@ def matrix_table(matrix: KillMatrix) -> RenderableType:
 
 
 def matrix_markdown(matrix: KillMatrix) -> str:
-    """One table a gap, then what needs attention, then what every mutant does."""
+    """One table per gap with the texts of its mutants, then the list of problems."""
     return "\n".join(_markdown(matrix)).rstrip() + "\n"
 
 
@@ -75,7 +75,7 @@ def verdict_line(matrix: KillMatrix) -> str:
 
 
 def attention(matrix: KillMatrix) -> Iterator[str]:
-    """One line for everything that is not as it should be, and for every neighbour opened."""
+    """One line per problem, and one per clause that a mutant opened in addition."""
     for each in matrix.missed:
         yield f"missed: {_name(each)} {_verdicts(each)}{_why(each)}"
     for each in matrix.false_alarms:

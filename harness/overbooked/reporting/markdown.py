@@ -1,4 +1,4 @@
-"""The scorecard as a Markdown summary: for a merge request, or for who never opens a terminal."""
+"""The scorecard as a Markdown summary: for a merge request, or for readers without a terminal."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator
 from overbooked.reporting.text import (
     again,
     blind,
-    brief,
     canary_line,
     clause_reason,
     clause_verdict,
+    counts,
     heading,
     lanes,
     load_line,
     replay,
     seconds,
     share,
-    shout,
-    tally,
+    short,
+    upper_verdict,
 )
 from overbooked.verdicts.evidence import Finding
 from overbooked.verdicts.policy import Decision
@@ -27,12 +27,12 @@ from overbooked.verdicts.verdict import Verdict
 
 
 def scorecard_markdown(scorecard: Scorecard, decision: Decision | None = None) -> str:
-    """What was judged, what is open and why, and what was not asked."""
+    """Return what was judged, what is open and why, and what was not asked."""
     return "\n".join(_lines(scorecard, decision)).rstrip() + "\n"
 
 
 def _lines(scorecard: Scorecard, decision: Decision | None) -> Iterator[str]:
-    yield f"# {tally(scorecard)}"
+    yield f"# {counts(scorecard)}"
     yield ""
     if not scorecard.complete:
         yield f"**This run was not completed: {cell(scorecard.aborted or 'aborted')}.**"
@@ -69,12 +69,14 @@ def _verdicts(scorecard: Scorecard) -> Iterator[str]:
         ("verdict", "gap", "priority", "theme", "clauses", "evidence", "time"),
         (
             (
-                f"**{shout(gap.verdict)}**" if gap.verdict is not Verdict.CLOSED else gap.verdict.value,
+                f"**{upper_verdict(gap.verdict)}**"
+                if gap.verdict is not Verdict.CLOSED
+                else gap.verdict.value,
                 f"{gap.id} {gap.title}",
                 gap.priority,
                 gap.theme,
                 share(gap),
-                brief(gap),
+                short(gap),
                 seconds(gap.duration_s),
             )
             for gap in told
@@ -84,7 +86,7 @@ def _verdicts(scorecard: Scorecard) -> Iterator[str]:
 
 
 def _closed(scorecard: Scorecard) -> Iterator[str]:
-    """What each closed clause rests on, those of gaps that are not closed included."""
+    """The evidence of each closed clause, also in gaps that are not closed."""
     closed = [clause for gap in scorecard.gaps for clause in gap.with_verdict(Verdict.CLOSED)]
     if closed:
         yield "## Closed clauses"
@@ -184,7 +186,7 @@ def _not_covered(scorecard: Scorecard) -> Iterator[str]:
     for gap in gaps:
         if not gap.begun:
             reasons.setdefault(gap.reason, []).append(gap.id)
-    for gap in scorecard.gaps:  # of one that was judged in part, clause by clause
+    for gap in scorecard.gaps:  # for a partly judged gap, clause by clause
         if gap.begun:
             for clause in gap.with_verdict(Verdict.NOT_COVERED):
                 reasons.setdefault(clause.reason, []).append(clause.id)
@@ -207,13 +209,13 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def cell(text: str) -> str:
-    """Text on one line that ends no table cell."""
+    """Text on one line, with the cell separator escaped."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def _fenced(lines: Iterable[str]) -> Iterator[str]:
     body = list(lines)
-    # Longer than any fence within.
+    # A fence longer than any inside the text.
     fence = "```"
     while any(fence in line for line in body):
         fence += "`"

@@ -15,14 +15,14 @@ from overbooked.verdicts.scorecard import Scorecard
 from overbooked.verdicts.scorecard_reader import parse_scorecard
 
 SCORECARD = "scorecard.json"
-# Less than this and a run would end in the middle: as much as a small run's output.
+# Free space that a run needs at least: the output of a small run.
 _ROOM_BYTES = 256 * 1024
 LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the output of one run goes: `reports/out/RUN/`."""
+    """The folder for the output of one run: `reports/out/RUN/`."""
 
     path: Path
 
@@ -33,10 +33,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, reports: Path) -> RunFolder:
-        """A folder of its own for a new run, with an id nobody else in there has, and room in it.
+        """Create the folder of a new run, with a unique id, and check that there is space.
 
         Raises:
-            CannotWrite: naming the folder and why.
+            CannotWrite: the message names the folder and the reason.
         """
         try:
             reports.mkdir(parents=True, exist_ok=True)
@@ -61,13 +61,18 @@ class RunFolder:
         return folder
 
     def write(self, scorecard: Scorecard) -> Path:
-        """Write scorecard.json, whole or not at all."""
-        return self.write_json(SCORECARD, scorecard.as_dict())
+        """Write scorecard.json atomically, on one line during the run because that is faster."""
+        if scorecard.complete or scorecard.aborted:
+            return self.write_json(SCORECARD, scorecard.as_dict())
+        return self.write_text(
+            SCORECARD, json.dumps(scorecard.as_dict(), ensure_ascii=False, default=str) + "\n"
+        )
 
     def publish(self, scorecard: Scorecard) -> Path:
-        """Write the scorecard and, when it is complete, point `latest` at this folder."""
+        """Write the scorecard; if it is complete and no shard is missing, point `latest` at this folder."""
         path = self.write(scorecard)
-        if scorecard.complete:
+        shard = scorecard.run.shard
+        if scorecard.complete and not (shard and shard.missing):
             link = self.path.parent / LATEST
             scratch = self.path.parent / f".{LATEST}.{self.run}"
             try:
@@ -79,27 +84,27 @@ class RunFolder:
         return path
 
     def write_json(self, name: str, data: Any) -> Path:
-        """Write a JSON file of this folder, whole or not at all."""
+        """Write a JSON file of this folder atomically."""
         return self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False, default=str) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a text file of this folder, whole or not at all.
+        """Write a text file of this folder atomically.
 
         Raises:
-            CannotWrite: naming the file and why; what was there before is untouched.
+            CannotWrite: the message names the file and the reason; an existing file is unchanged.
         """
         return write_whole(self.path / name, text)
 
 
 def find_scorecard(said: Path, reports: Path) -> Path:
-    """The scorecard file somebody means: a file, a run's folder, a run's id, or `latest`.
+    """Find a scorecard by its file, its run's folder, its run's id, or `latest`.
 
     Args:
-        said: as the command line has it.
+        said: the value from the command line.
         reports: the folder of runs.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none.
     """
     for place in (said, reports / said):
         for path in (place, place / SCORECARD):
@@ -115,7 +120,7 @@ def load_scorecard(path: Path) -> Scorecard:
 
     Raises:
         UsageError: the file cannot be read.
-        BadScorecard: it holds no scorecard that can be read here.
+        BadScorecard: the file is not a scorecard, or has an unsupported version.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Printing on a terminal, or as plain lines where there is none."""
+"""Printing on a terminal, or as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PLAIN_WIDTH = 150
 
 
 def laid_out(console: Console, what: RenderableType) -> Iterator[Text]:
-    """The lines of a renderable as wide as the console, without the blanks that fill them up.
+    """The lines of a renderable at the console's width, without trailing blanks.
 
-    A command that is continued on the next line must end in its backslash.
+    The backslash of a continued command is then the last character of its line.
     """
     for segments in console.render_lines(what, pad=False):
         line = Text.assemble(*((each.text, each.style or "") for each in segments if not each.control))
@@ -24,7 +24,7 @@ def laid_out(console: Console, what: RenderableType) -> Iterator[Text]:
 
 
 def show(console: Console, what: RenderableType) -> None:
-    """Print as wide as the terminal and in colour; elsewhere as wide as it likes, without either."""
+    """Print in colour at the terminal's width; without a terminal, plain text of up to PLAIN_WIDTH."""
     if console.is_terminal:
         for laid in laid_out(console, what):
             console.print(laid, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How verdicts, evidence and durations are put in words; the same in every report."""
+"""Texts of verdicts, evidence and durations, the same in every report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from overbooked.verdicts.means import RULES
 from overbooked.verdicts.scorecard import ClauseScore, Evidence, GapScore, LoadScore, Scorecard
 from overbooked.verdicts.verdict import Verdict
 
-# Lines of a failed part's log that stand below a clause.
+# Number of log lines of a failed part that are shown below a clause.
 TAIL_SHOWN = 12
 
 
@@ -23,7 +23,7 @@ def seconds(duration_s: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
-def shout(verdict: Verdict) -> str:
+def upper_verdict(verdict: Verdict) -> str:
     """The verdict as a word; an open one in capitals."""
     return verdict.value.upper() if verdict is Verdict.OPEN else verdict.value
 
@@ -35,11 +35,11 @@ def share(gap: GapScore) -> str:
 
 
 def exercised(*clauses: Iterable[Evidence]) -> str:
-    """What was exercised: `36 faults, all bit; 48 rounds`.
+    """Return what was exercised: `36 faults, all took effect; 48 rounds`.
 
     Args:
-        clauses: the evidence of each. A scenario that judges several counts once, and where shards held
-            it each for a part, once for each of them.
+        clauses: the evidence of each clause. A scenario that judges several clauses counts once; if it
+            ran in several shards, once per shard.
     """
     counts: dict[str, int] = {}
     injected = bit = 0
@@ -59,19 +59,19 @@ def exercised(*clauses: Iterable[Evidence]) -> str:
     if not injected:
         return counted
     noun = "fault" if injected == 1 else "faults"
-    faults = f"{injected:,} {noun}, {'all' if bit == injected else bit} bit"
+    faults = f"{injected:,} {noun}, {'all' if bit == injected else bit} took effect"
     return f"{faults}; {counted}" if counted else faults
 
 
 def blind(scorecard: Scorecard) -> dict[str, str]:
-    """What the means cannot see that closed clauses rest on, by the means."""
+    """The limits of the means used by closed clauses, by means."""
     closed = [c for gap in scorecard.gaps for c in gap.clauses if c.verdict is Verdict.CLOSED]
     means = dict.fromkeys(each for clause in closed for each in clause.means)
     return {each.value: RULES[each].blind for each in means}
 
 
-def brief(gap: GapScore) -> str:
-    """What is worth saying on a gap's one line."""
+def short(gap: GapScore) -> str:
+    """Return the last column of a gap's line."""
     if gap.verdict is Verdict.CLOSED:
         return exercised(*(clause.evidence for clause in gap.clauses))
     if gap.asked == 0:
@@ -85,8 +85,8 @@ def brief(gap: GapScore) -> str:
     return reason if len(guilty) == gap.asked else f"{letters}: {reason}"
 
 
-def tally(scorecard: Scorecard) -> str:
-    """`6 gaps: 5 closed, 1 open`; of a run that judged nothing but load, its profiles."""
+def counts(scorecard: Scorecard) -> str:
+    """`6 gaps: 5 closed, 1 open`; for a run of load only, its profiles."""
     if not scorecard.gaps and scorecard.load:
         return ", ".join(f"load {score.profile}: {score.verdict}" for score in scorecard.load)
     counted = [(verdict, len(scorecard.with_verdict(verdict))) for verdict in Verdict]
@@ -96,13 +96,13 @@ def tally(scorecard: Scorecard) -> str:
 
 
 def load_line(score: LoadScore) -> str:
-    """What came of a load profile: its summary, and why it is not closed."""
+    """The result of a load profile: the reason if it is not closed, and its summary."""
     reason = "" if score.verdict is Verdict.CLOSED else score.reason
     return "; ".join(part for part in (reason, score.summary) if part)
 
 
 def heading(scorecard: Scorecard) -> tuple[str, ...]:
-    """What ran: stack and versions, mutant, profile, seed, run."""
+    """The facts of a run: stack and versions, mutant, profile, seed, run."""
     run = scorecard.run
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     parts = [f"{run.stack}: {versions}" if versions else run.stack]
@@ -112,20 +112,20 @@ def heading(scorecard: Scorecard) -> tuple[str, ...]:
 
 
 def lanes(finding: Finding) -> tuple[str, ...]:
-    """The lanes of a schedule that was found, line by line; none where it was found otherwise."""
+    """The lanes of a finding's schedule, line by line; empty if it has no schedule."""
     drawn = finding.details.get("lanes")
     return tuple(map(str, drawn)) if isinstance(drawn, list | tuple) else ()
 
 
 def replay(finding: Finding) -> str:
-    """The command that replays a finding, or why there is none; "" where it is no schedule or fault plan."""
+    """The command that replays a finding, or why there is none; "" if it has no recording."""
     if command := finding.details.get("replay"):
         return str(command)
     return f"no bundle: {missing}" if (missing := finding.details.get("no bundle")) else ""
 
 
 def again(clause: str, scorecard: Scorecard) -> str:
-    """The command that judges one clause again, as it was judged."""
+    """The command that judges one clause again with the same options."""
     run = scorecard.run
     as_it_was = ["--profile", run.profile, "--stack", run.stack, "--seed", str(run.seed)]
     mutant = ["--mutant", run.mutant] if run.mutant else []
@@ -133,31 +133,31 @@ def again(clause: str, scorecard: Scorecard) -> str:
 
 
 def canary_line(scorecard: Scorecard) -> str:
-    """What became of the canary."""
+    """Return the result of the canary."""
     canary = scorecard.canary
     if canary is None:
         return "no canary was judged: these verdicts are unproven"
-    if canary.sings:
+    if canary.is_open:
         return f"canary {canary.mutant} is open, as it must be"
     why = f" ({canary.reason})" if canary.reason else ""
     return f"canary {canary.mutant} is {canary.verdict}, not open{why}: this run proves nothing"
 
 
 def clause_verdict(clause: ClauseScore) -> str:
-    """The verdict; of a closed clause with what it rests on: `closed (51 of 441 fault points)`."""
+    """The verdict; for a closed clause with its evidence: `closed (51 of 441 fault points)`."""
     said = clause.exercised if clause.verdict is Verdict.CLOSED else ""
     return f"{clause.verdict} ({said})" if said else str(clause.verdict)
 
 
 def clause_reason(clause: ClauseScore) -> str:
-    """Why a clause has its verdict, in one line; what was exercised when it is closed."""
+    """The reason of a verdict in one line; for a closed clause, what was exercised."""
     if clause.verdict is Verdict.CLOSED:
         return exercised(clause.evidence)
     return clause.reason.splitlines()[0] if clause.reason else ""
 
 
 def clause_tail(clause: ClauseScore) -> tuple[str, ...]:
-    """The lines below an inconclusive clause's reason: the last that a failed part wrote."""
+    """The lines below an inconclusive clause's reason: the end of a failed part's log."""
     if clause.verdict is not Verdict.INCONCLUSIVE:
         return ()
     return tuple(line.strip() for line in clause.reason.splitlines()[1:] if line.strip())[-TAIL_SHOWN:]

@@ -1,4 +1,4 @@
-"""Scenarios of a clause that did not run: such a clause is never closed."""
+"""Detects scenarios that did not run; their clauses are never closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overbooked.verdicts.verdict import worst
 
 
 def function_of(scenario: str) -> str:
-    """The node id of a scenario's function, without its parameters."""
+    """Return the node id of a scenario's function, without parameters."""
     file, separator, rest = scenario.partition("::")
     return f"{file}{separator}{rest.partition('[')[0]}"
 
@@ -20,10 +20,10 @@ def function_of(scenario: str) -> str:
 def absences(
     expected: Mapping[str, Sequence[str]], there: Iterable[tuple[str, Sequence[str]]]
 ) -> dict[str, str]:
-    """Why not every scenario of a clause was there, by the clause's full name.
+    """Return the clauses with a missing scenario: full name to reason.
 
     Args:
-        expected: the functions that are written down for each clause asked.
+        expected: the scenario functions in the source for each requested clause.
         there: the scenarios that were collected or ran, each with its family.
     """
     scenarios = dict(there)
@@ -50,11 +50,11 @@ def absences(
 def doubts(
     results: Iterable[TrialResult], expected: Mapping[str, Sequence[str]], catalog: Catalog
 ) -> dict[tuple[Trial, str], str]:
-    """Why a clause is inconclusive in a trial although its scenarios say that it is closed.
+    """Return why clauses are inconclusive in a trial although their scenarios report them as closed.
 
     Args:
-        results: of every scenario and trial; those of one trial are looked at together.
-        expected: the functions that are written down for each clause.
+        results: results of all scenarios and trials; those of one trial are examined together.
+        expected: the scenario functions in the source for each clause.
     """
     by_trial: dict[Trial, list[TrialResult]] = {}
     for result in results:

@@ -1,4 +1,4 @@
-"""What a worker collected, told to the controller in a file: xdist itself passes node ids only."""
+"""The collected trials of a run in a file for the controller, because xdist passes only node ids."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from overbooked.runs.plan import Trial
 if TYPE_CHECKING:
     import pytest
 
+    from overbooked.plugin.items import TrialItem
+
 FILE = "collection.json"
+ELSEWHERE = "elsewhere.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """One trial that is to run.
+class CollectedTrial:
+    """One trial to run.
 
     Args:
         scenario: node id without the trial's own name.
         trial: variant and repetition.
-        clauses: full names of those asked, in the order the scenario is bound to them.
-        family: every scenario of the same function, before anything could deselect one.
+        clauses: full names of the requested clauses, in the order of the scenario's binding.
+        family: every scenario of the same function, before any deselection.
     """
 
     scenario: str
@@ -35,17 +38,23 @@ class Collected:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it one and no other: scenario and trial id."""
+        """Identifies the trial: scenario and trial id."""
         return self.scenario, self.trial.id
 
 
-def write(items: Sequence[pytest.Item], directory: Path) -> None:
-    """Keep the trials of a session by node id; every worker writes the same."""
-    from overbooked.plugin.items import ENTRY  # noqa: PLC0415 - the reader has no pytest
+def write(items: Sequence[pytest.Item], directory: Path, elsewhere: Sequence[TrialItem] = ()) -> None:
+    """Write the trials of a session by node id; every worker writes the same file.
+
+    Args:
+        items: the items that run here.
+        directory: the folder of the run.
+        elsewhere: trials of the run's other shards.
+    """
+    from overbooked.plugin.items import TRIAL_ITEM  # noqa: PLC0415 - the reader has no pytest
 
     trials = {}
     for item in items:
-        entry = item.stash.get(ENTRY, None)
+        entry = item.stash.get(TRIAL_ITEM, None)
         if entry is not None:
             trials[item.nodeid] = [
                 entry.scenario,
@@ -55,12 +64,33 @@ def write(items: Sequence[pytest.Item], directory: Path) -> None:
                 list(entry.family),
             ]
     write_whole(directory / FILE, json.dumps(trials))
+    if elsewhere:
+        others = [[each.scenario, list(each.asked), list(each.family)] for each in elsewhere]
+        write_whole(directory / ELSEWHERE, json.dumps(others))
 
 
-def read(directory: Path) -> Mapping[str, Collected]:
-    """The trials of a session by node id."""
+@dataclass(frozen=True, slots=True)
+class OtherScenario:
+    """A scenario of another shard of the run: the clauses it judges and its function's scenarios."""
+
+    scenario: str
+    clauses: tuple[str, ...]
+    family: tuple[str, ...]
+
+
+def read_elsewhere(directory: Path) -> tuple[OtherScenario, ...]:
+    """Return the scenarios of other shards; empty in a run without shards."""
+    file = directory / ELSEWHERE
+    if not file.exists():
+        return ()
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return tuple(OtherScenario(scenario, tuple(clauses), tuple(family)) for scenario, clauses, family in rows)
+
+
+def read(directory: Path) -> Mapping[str, CollectedTrial]:
+    """Return the trials of a session by node id."""
     trials = json.loads((directory / FILE).read_text(encoding="utf-8"))
     return {
-        nodeid: Collected(scenario, Trial(variant, repetition), tuple(clauses), tuple(family))
+        nodeid: CollectedTrial(scenario, Trial(variant, repetition), tuple(clauses), tuple(family))
         for nodeid, (scenario, variant, repetition, clauses, family) in trials.items()
     }

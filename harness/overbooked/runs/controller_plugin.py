@@ -1,4 +1,4 @@
-"""The controller's side of a session: what its workers report, as events for a listener."""
+"""The controller's side of a session: converts the reports of workers to events for a listener."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from overbooked.errors import HarnessError
 from overbooked.plain_text import bounded, clean
 from overbooked.runs import collected as collection
 from overbooked.runs import interrupts
-from overbooked.runs.collected import Collected
+from overbooked.runs.collected import CollectedTrial
 from overbooked.runs.plan import Plan
 from overbooked.runs.result import PROPERTY, TrialResult
 from overbooked.runs.xdist_scheduling import ByVariant
 
-# A worker that was told to end closes its stack first.
+# A worker that received a termination request closes its stack first.
 WORKER_END_S = 30.0
-LINE_CHARACTERS = 1_000  # of a line that is told outside any trial
+LINE_CHARACTERS = 1_000  # of a message outside any trial
 
 
-class Listener(Protocol):
-    """Who wants to know how a session goes."""
+class SessionListener(Protocol):
+    """Receives the events of a session."""
 
-    def collected(self, trials: Mapping[str, Collected]) -> None:
+    def collected(self, trials: Mapping[str, CollectedTrial]) -> None:
         """These trials will run, by node id."""
 
-    def started(self, trial: Collected) -> None: ...
+    def started(self, trial: CollectedTrial) -> None: ...
 
     def ended(self, result: TrialResult) -> None: ...
 
     def troubled(self, message: str) -> None:
-        """Something failed outside any trial."""
+        """An error occurred outside any trial."""
 
     def noticed(self, message: str) -> None:
-        """Something is worth a line and changes no verdict."""
+        """A message for the user that changes no verdict."""
 
 
-class Recorder:
-    """A pytest plugin of the controller. It replaces pytest's terminal.
+class ControllerPlugin:
+    """A pytest plugin of the controller that replaces pytest's terminal reporter.
 
     Args:
-        plan: of the run; in its folder the workers leave what they collected.
-        listener: gets the events, in the controller's main thread.
+        plan: the plan of the run; the workers write their collected trials to its folder.
+        listener: receives the events, in the controller's main thread.
     """
 
-    def __init__(self, plan: Plan, listener: Listener) -> None:
+    def __init__(self, plan: Plan, listener: SessionListener) -> None:
         self._plan = plan
         self._listener = listener
-        self._trials: Mapping[str, Collected] = {}
+        self._trials: Mapping[str, CollectedTrial] = {}
         self._workers: dict[str, int] = {}
         self.interrupted = False
         self.failed: HarnessError | None = None
@@ -67,8 +67,8 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self) -> Generator[None, None, None]:
-        """Start the workers deaf to the terminal's Ctrl-C until they know whom to obey."""
-        with interrupts.children_born_deaf():
+        """Start workers with SIGINT ignored until they have installed the controller's handler."""
+        with interrupts.workers_ignore_sigint():
             yield
 
     @pytest.hookimpl(optionalhook=True)
@@ -83,7 +83,7 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: Any) -> None:
-        # execnet has no public word for it; our workers are always its local child processes.
+        # execnet has no public API for the pid; the workers are always its local child processes.
         self._workers[node.gateway.id] = node.gateway._io.popen.pid
 
     @pytest.hookimpl(optionalhook=True)
@@ -120,16 +120,16 @@ class Recorder:
                 if name == PROPERTY:
                     self._listener.ended(TrialResult.decode(str(value)))
         elif report.when not in ("setup", "call") and report.nodeid in self._trials:
-            # xdist's word for an item whose worker died under it.
+            # xdist's report of an item during which the worker died.
             trial = self._trials[report.nodeid]
             reason = f"the worker died: {last_line(report.longreprtext)}"
-            self._listener.ended(TrialResult.broken(trial.scenario, trial.trial, trial.clauses, reason))
+            self._listener.ended(TrialResult.failed(trial.scenario, trial.trial, trial.clauses, reason))
 
     def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         if isinstance(excinfo.value, HarnessError):
             self.failed = excinfo.value
         else:
-            self._listener.troubled(f"pytest broke: {last_line(str(excrepr))}")
+            self._listener.troubled(f"pytest failed with an internal error: {last_line(str(excrepr))}")
         return True
 
     # -- the end -------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Tell the workers to end, and let them close their stacks before xdist kills them."""
+        """Request the workers to end, and let them close their stacks before xdist kills them."""
         if not self.interrupted:
             return
         alive = [pid for pid in self._workers.values() if _running(pid)]
@@ -147,7 +147,7 @@ class Recorder:
             os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + WORKER_END_S
         while any(map(_running, alive)) and time.monotonic() < until:
-            time.sleep(0.02)  # a child of execnet's: nobody but execnet may wait for it
+            time.sleep(0.02)  # execnet's child process; only execnet may wait for it
 
 
 def _running(pid: int) -> bool:
@@ -158,7 +158,7 @@ def _running(pid: int) -> bool:
 
 
 def last_line(text: str) -> str:
-    """The line of a pytest report that says what went wrong."""
+    """Return the line of a pytest report that states the error."""
     lines = [bounded(clean(line.strip()), LINE_CHARACTERS) for line in text.splitlines() if line.strip()]
     if not lines:
         return "no reason given"

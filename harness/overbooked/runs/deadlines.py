@@ -20,15 +20,15 @@ from overbooked.errors import DeadlineExceeded
 from overbooked.machine.lag import watched
 from overbooked.runs import interrupts
 
-# Who traces a Python program in order to stop it; coverage tools trace too and are none of these.
+# Modules of debuggers; coverage tools also trace a program, but are not debuggers.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 _POLL_S = 1.0
-# A blocked event loop cannot cancel its task: the alarm comes this much later.
+# A blocked event loop cannot cancel its task, so an alarm follows after this many seconds.
 _GRACE_S = 5.0
 
 
 def debugger_attached() -> bool:
-    """Whether a debugger holds this process: a Python one, or one that traces it (gdb, strace)."""
+    """Return whether a Python debugger or a tracer of the process (gdb, strace) is attached."""
     tracer = sys.gettrace()
     if tracer is not None:
         module = inspect.getmodule(tracer) or inspect.getmodule(type(tracer))
@@ -55,8 +55,8 @@ def _traced(pid: str) -> bool:
     return False
 
 
-def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
-    """The coroutine function, cancelled when the limit passes or the run is interrupted."""
+def with_limit(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
+    """Wrap a coroutine function so that it is cancelled at the limit or when the run is interrupted."""
 
     @functools.wraps(function)
     async def within(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +68,7 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
 
         def look() -> None:
             nonlocal expired, handle
-            if limit.passed():
+            if limit.expired():
                 expired = True
                 task.cancel()
             else:
@@ -76,7 +76,7 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
 
         handle = loop.call_later(max(0.0, limit.remaining_s()), look)
         try:
-            with interrupts.unwinding(), watched():
+            with interrupts.cancel_on_interrupt(), watched():
                 return await function(*args, **kwargs)
         except asyncio.CancelledError:
             if expired:
@@ -90,7 +90,7 @@ def limited(function: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
 
 
 class SuspensionMark:
-    """A file by which a worker tells its controller that a debugger holds it.
+    """A file by which a worker reports to its controller that a debugger is attached.
 
     Args:
         directory: the run's folder.
@@ -100,12 +100,12 @@ class SuspensionMark:
         self._file = directory / ".suspended"
 
     def renew(self) -> None:
-        """Say that time stands still for now."""
+        """Report that time limits are suspended for now."""
         with contextlib.suppress(OSError):
             self._file.touch()
 
     def is_fresh(self) -> bool:
-        """Whether somebody has said so a moment ago."""
+        """Return whether a worker has renewed the mark recently."""
         try:
             return time.time() - self._file.stat().st_mtime < 3 * _GRACE_S
         except OSError:
@@ -113,13 +113,13 @@ class SuspensionMark:
 
 
 class Limit:
-    """How long one scenario may take.
+    """The time limit of one scenario.
 
     Args:
-        seconds: its own limit.
-        most: what it may grow to where the scenario finds more to do than was foreseen; None: it does not.
-        until: end of the whole run, seconds since the epoch.
-        mark: where to say that a debugger suspends it.
+        seconds: the limit of the scenario, in seconds.
+        most: the maximum to which it may grow if the scenario has more work than expected; None: fixed.
+        until: the deadline of the whole run, in seconds since the epoch.
+        mark: reports that a debugger suspends the limit.
     """
 
     def __init__(
@@ -137,18 +137,18 @@ class Limit:
         self._started = time.monotonic()
 
     def remaining_s(self) -> float:
-        """Seconds left, of the scenario or of the run, whichever ends first."""
+        """Return the remaining seconds of the scenario or of the run, whichever ends first."""
         own = self.seconds - (time.monotonic() - self._started)
         return own if self.until is None else min(own, self.until - time.time())
 
     def ask(self, seconds: float) -> float:
-        """Have so many seconds left from now, as far as the limit may grow; how many there are."""
+        """Request `seconds` from now, as far as the limit may grow; return the remaining seconds."""
         wanted = time.monotonic() - self._started + seconds
         self.seconds = max(self.seconds, min(wanted, self._most))
         return self.remaining_s()
 
-    def passed(self) -> bool:
-        """Whether time is up; never while a debugger is attached."""
+    def expired(self) -> bool:
+        """Return whether time is up; never while a debugger is attached."""
         if self.remaining_s() > 0:
             return False
         if debugger_attached():
@@ -158,25 +158,25 @@ class Limit:
         return True
 
     def exceeded(self) -> DeadlineExceeded:
-        """The error to raise when time is up."""
+        """Return the error to raise when time is up."""
         if self.until is not None and self.until <= time.time():
             return DeadlineExceeded("the run's deadline passed before the scenario ended")
         return DeadlineExceeded(
             f"the scenario took longer than its {self.seconds:.0f} s; raise `scenario_timeout_s` "
-            "if it has a reason to"
+            "if it needs more time"
         )
 
     @contextmanager
     def alarm(self) -> Iterator[None]:
-        """Interrupt what blocks the main thread some seconds after the limit."""
+        """Interrupt a blocked main thread some seconds after the limit."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def ring(_signum: int, _frame: FrameType | None) -> None:
-            if self.passed():
+            if self.expired():
                 raise self.exceeded()
-            # A debugger is attached, or the limit has grown: look again later.
+            # A debugger is attached, or the limit has grown: check again later.
             signal.setitimer(signal.ITIMER_REAL, max(0.0, self.remaining_s()) + _GRACE_S)
 
         before = signal.signal(signal.SIGALRM, ring)

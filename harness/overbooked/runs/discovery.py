@@ -1,4 +1,4 @@
-"""Which scenarios there are and what they are bound to, without running any."""
+"""Discovers scenarios and their bindings without running them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from overbooked.marker import MARKER, bound_names
 from overbooked.runs.controller_plugin import last_line
 from overbooked.runs.isolation import quietly, undisturbed
 
-# The plugin's bookkeeper would read settings of its own; the names are looked up in the catalog given.
-_UNKEPT = ("-p", "no:overbooked.plugin")
+# The plugin reads its own settings, but here names are resolved in the given catalog.
+_WITHOUT_PLUGIN = ("-p", "no:overbooked.plugin")
 
 
-class _Surveyor:
+class _CollectPlugin:
     def __init__(self) -> None:
         self.bound: dict[str, tuple[str, ...]] = {}
         self.broken: list[str] = []
@@ -39,24 +39,24 @@ class _Surveyor:
             self.broken.append(f"{report.nodeid}: {last_line(report.longreprtext)}")
 
 
-def survey(paths: Sequence[Path], root: Path, catalog: Catalog) -> Mapping[str, Sequence[str]]:
-    """The node ids of the scenarios bound to each clause, by the clause's full name.
+def discover(paths: Sequence[Path], root: Path, catalog: Catalog) -> Mapping[str, Sequence[str]]:
+    """Return the node ids of the scenarios bound to each clause, by the clause's full name.
 
     Args:
-        paths: folders or files of scenarios; those that do not exist hold none.
-        root: what node ids are relative to.
-        catalog: says which clauses a gap has.
+        paths: folders or files of scenarios; missing ones contribute none.
+        root: node ids are relative to it.
+        catalog: defines the clauses of each gap.
 
     Raises:
         UsageError: a scenario cannot be imported.
-        UnknownGap: one is bound to what does not exist.
+        UnknownGap: a scenario is bound to an unknown gap or clause.
     """
     there = [str(path) for path in paths if path.exists()]
     if not there:
         return {}
-    surveyor = _Surveyor()
+    surveyor = _CollectPlugin()
     with undisturbed():
-        pytest.main(["--collect-only", *quietly(paths, root), *_UNKEPT, *there], plugins=[surveyor])
+        pytest.main(["--collect-only", *quietly(paths, root), *_WITHOUT_PLUGIN, *there], plugins=[surveyor])
     if surveyor.broken:
         raise UsageError("; ".join(surveyor.broken))
     found: dict[str, list[str]] = {}

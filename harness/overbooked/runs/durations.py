@@ -1,4 +1,4 @@
-"""How long scenarios took before, so that the longest go first and an estimate can be given."""
+"""Durations of scenarios in earlier runs, for the order of trials and for estimates."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ FILE = ".durations.json"
 SHIPPED = "durations.json"
 
 
-def known_weights(reports: Path, scenarios: Sequence[Path] = ()) -> Mapping[str, float]:
-    """Seconds by scenario, as earlier runs left them.
+def load(reports: Path, scenarios: Sequence[Path] = ()) -> Mapping[str, float]:
+    """Return the seconds of each scenario, as recorded by earlier runs.
 
     Args:
-        reports: where those runs left their output.
-        scenarios: folders of scenarios; a `durations.json` there serves the first run of all.
+        reports: the output folder of those runs.
+        scenarios: folders of scenarios; their `durations.json` supplies scenarios without a recorded
+            duration.
     """
+    return {**shipped(scenarios), **_read(reports / FILE)}
+
+
+def shipped(scenarios: Sequence[Path]) -> Mapping[str, float]:
+    """Return the seconds of each scenario from the files next to the scenarios, equal on all machines."""
     known: dict[str, float] = {}
-    for file in [*(folder / SHIPPED for folder in scenarios), reports / FILE]:
-        known.update(_read(file))
+    for folder in scenarios:
+        known.update(_read(folder / SHIPPED))
     return known
 
 
@@ -31,11 +37,11 @@ def _read(file: Path) -> Mapping[str, float]:
         known = json.loads(file.read_text(encoding="utf-8"))
         return {str(name): float(seconds) for name, seconds in known.items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # a hint that is lost costs order, not verdicts
+        return {}  # missing durations affect the order, not a verdict
 
 
-def remember_weights(reports: Path, spent: Mapping[str, float]) -> None:
-    """Keep how long scenarios took, beside what is known of others."""
-    known = {**known_weights(reports), **{name: round(seconds, 2) for name, seconds in spent.items()}}
+def save(reports: Path, spent: Mapping[str, float]) -> None:
+    """Save the durations of scenarios, and keep the known ones of others."""
+    known = {**load(reports), **{name: round(seconds, 2) for name, seconds in spent.items()}}
     with suppress(CannotWrite):
         write_whole(reports / FILE, json.dumps(known, indent=1))

@@ -1,7 +1,7 @@
-"""The first Ctrl-C ends the work, the next ones wait until it is cleaned up.
+"""The first Ctrl-C ends the work; further ones are ignored until the cleanup is complete.
 
-A worker under xdist gets the terminal's Ctrl-C as well as its controller; it leaves it alone and
-waits for the controller's word (SIGTERM), which also comes when the controller is killed.
+Both an xdist worker and its controller receive the terminal's Ctrl-C. The worker ignores it and waits for the
+controller's SIGTERM; the kernel sends SIGTERM if the controller is killed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def request() -> None:
     Raises:
         KeyboardInterrupt: no scenario runs on a loop.
     """
-    global requested  # noqa: PLW0603 - signals are of the process
+    global requested  # noqa: PLW0603 - signals are process-wide
     requested = True
     if _task is not None and not _task.done():
         _task.get_loop().call_soon_threadsafe(_task.cancel)
@@ -41,7 +41,7 @@ def request() -> None:
 
 @contextmanager
 def cancels(task: asyncio.Task[Any]) -> Iterator[None]:
-    """While in the block an interrupt cancels this task instead of raising wherever it strikes."""
+    """Within the block an interrupt cancels this task instead of raising at an arbitrary place."""
     global _task  # noqa: PLW0603
     before, _task = _task, task
     try:
@@ -51,11 +51,11 @@ def cancels(task: asyncio.Task[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def unwinding() -> Iterator[None]:
-    """In a coroutine: an interrupt cancels it where it waits, and leaves it as KeyboardInterrupt.
+def cancel_on_interrupt() -> Iterator[None]:
+    """In a coroutine: an interrupt cancels the current await and is raised as KeyboardInterrupt.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; what it had begun has been undone on the way.
+        KeyboardInterrupt: it was interrupted, and its cleanup has run.
     """
     task = asyncio.current_task()
     if task is None:
@@ -70,11 +70,11 @@ def unwinding() -> Iterator[None]:
 
 
 @contextmanager
-def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the work once; what comes after calls `again`.
+def handle_interrupts(again: Callable[[], None]) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the work once; further signals call `again`.
 
     Args:
-        again: says that cleaning up is under way.
+        again: reports that the cleanup is in progress.
     """
     global requested  # noqa: PLW0603
     if threading.current_thread() is not threading.main_thread():
@@ -92,14 +92,14 @@ def first_one_counts(again: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        # An interruption belongs to the work in the block: a later cancellation is not one of its making.
+        # The interruption applies to the work in the block only, not to a later cancellation.
         requested = False
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def note_only() -> None:
-    """Take note of being told to end and go on: what is going on is the cleaning up."""
+def ignore_from_now() -> None:
+    """Record a termination signal and continue, because the cleanup is in progress."""
 
     def note(_signum: int, _frame: FrameType | None) -> None:
         global requested  # noqa: PLW0603
@@ -109,21 +109,21 @@ def note_only() -> None:
         signal.signal(number, note)
 
 
-def dismiss() -> None:
-    """Nothing is left to clean up: end now if that was asked, else at once when it is."""
+def stop_following() -> None:
+    """After the cleanup, exit now if a signal requested it; otherwise let the next signal end the process."""
     if requested:
         os._exit(2)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    if requested:  # it came in between
+    if requested:  # a signal arrived in between
         os._exit(2)
 
 
 @contextmanager
-def children_born_deaf() -> Iterator[None]:
-    """Processes that are started in the block do not hear SIGINT until they call `obey`.
+def workers_ignore_sigint() -> Iterator[None]:
+    """Processes that are started in the block ignore SIGINT until they call `follow_controller`.
 
-    This one still does when it has other threads: a signal goes to whichever thread listens.
+    This process still receives it if it has other threads, because any unblocked thread may get a signal.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -132,8 +132,8 @@ def children_born_deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def obey(controller: int) -> None:
-    """Make this worker end, cleanly, on its controller's word or death, and on nothing else.
+def follow_controller(controller: int) -> None:
+    """Make this worker end cleanly on its controller's signal or death only.
 
     Args:
         controller: process id of the controller, this process's parent.

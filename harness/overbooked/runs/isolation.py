@@ -1,7 +1,7 @@
-"""Sessions of ours read nothing of the user's pytest: no environment, no configuration, no foreign conftest.
+"""Isolates sessions from the user's pytest environment, configuration and foreign conftest files.
 
-What a project sets for its own tests (options, warnings as errors, other file names, plugins) neither
-removes scenarios nor changes what is judged. A conftest inside a folder of scenarios belongs to them.
+Settings for a project's own tests (options, warnings as errors, other file names, plugins) neither remove
+scenarios nor change verdicts. A conftest inside a folder of scenarios is loaded.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# What pytest and its plugins read from the environment.
+# Environment variables that pytest and its plugins read.
 VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 INI = Path(__file__).with_name("sessions.ini")
-# The plugins of a project are for its tests; a scenario that wants one names it in its conftest. Each
-# costs every worker its import, and asserts are not what verdicts are made of.
+# A project's plugins are for its own tests and cost every worker an import; a scenario that needs one names
+# it in its conftest. Verdicts do not depend on rewritten asserts.
 _QUIETLY = (
     "--disable-plugin-autoload",
     *("-p", "pytest_asyncio.plugin", "-p", "overbooked.plugin", "-p", "no:cacheprovider"),
@@ -24,18 +24,18 @@ _QUIETLY = (
 
 
 def quietly(scenarios: Sequence[Path], root: Path) -> list[str]:
-    """What every session of ours says to pytest.
+    """Return the pytest arguments of every session of the harness.
 
     Args:
         scenarios: folders or files; conftest files above the first of them are not read.
-        root: what node ids are relative to.
+        root: node ids are relative to it.
     """
     first = next((path if path.is_dir() else path.parent for path in scenarios), root)
     return [f"--rootdir={root}", "-c", str(INI), f"--confcutdir={first}", *_QUIETLY]
 
 
 def not_read() -> str:
-    """Which variables are set and not read, in one sentence; "" where none is."""
+    """Return a sentence that names the variables that are set but ignored; "" if there are none."""
     found = [name for name in VARIABLES if os.environ.get(name)]
     if not found:
         return ""
@@ -45,7 +45,7 @@ def not_read() -> str:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """This process, and the workers it starts, without these variables; they are put back."""
+    """Remove these variables for this process and its workers, and restore them afterwards."""
     kept = {name: os.environ.pop(name) for name in VARIABLES if name in os.environ}
     try:
         yield

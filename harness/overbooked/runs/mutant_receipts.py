@@ -1,8 +1,8 @@
 """Receipts of mutants: whether the code of a seeded defect ran while a scenario judged it.
 
-A target says in its descriptor where to ask (`[mutants] receipt`). Every replica answers with JSON:
+A target declares the path in its descriptor (`[mutants] receipt`). Every replica answers with JSON:
 `{"mutant": "SYS-03.1", "ran": {"what was replaced": 12, ...}, "schema_in_force": null}`. The counts are those
-of the process since it started; `schema_in_force` is null where the mutant changes no schema.
+of the process since it started; `schema_in_force` is null if the mutant changes no schema.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What the replicas said at one moment.
+class ReceiptCounts:
+    """The receipts of all replicas at one moment.
 
     Args:
         ran: how often each substitution ran, by replica.
-        pids: the process of each replica, so that a restart is noticed; None where it is not known.
+        pids: the process id of each replica, to detect a restart; None if unknown.
         schema: whether the mutant's schema change is in force; None: it has none.
         unknown: why there is no receipt.
     """
@@ -38,13 +38,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class MutantReceipt:
-    """Whether a mutant was at work during one trial.
+    """Whether a mutant was active during one trial.
 
     Args:
-        ran: how often each of its substitutions ran meanwhile, over all replicas; at least so often, where a
+        ran: how often each of its substitutions ran meanwhile, over all replicas; a lower bound if a
             replica was killed.
         schema: whether its schema change was in force; None: it has none.
-        unknown: why that is not known; "": it is known.
+        unknown: the reason if it is unknown; "": it is known.
     """
 
     ran: Mapping[str, int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class MutantReceipt:
 
     @property
     def idle(self) -> str:
-        """Why what was not found says nothing of the mutant; "" where it was at work or that is not known."""
+        """The reason why a missing finding proves nothing; "" if the mutant was active or that is unknown."""
         if self.unknown:
             return ""
         if self.schema is False:
@@ -64,7 +64,7 @@ class MutantReceipt:
 
     @property
     def without_effect(self) -> bool:
-        """Whether nothing of the mutant was there: what was found was not found because of it."""
+        """Whether the mutant was inactive, so that a finding was not caused by it."""
         return bool(self.idle) and not self.schema
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,14 +75,14 @@ class MutantReceipt:
         return cls(data["ran"], data["schema_in_force"], data["unknown"])
 
 
-async def read(stack: Stack, path: str) -> Counts:
-    """Ask every replica.
+async def read(stack: Stack, path: str) -> ReceiptCounts:
+    """Request the receipt of every replica.
 
     Args:
-        path: of the receipt, at each replica's own address; "": the target gives none.
+        path: the path of the receipt at each replica; "": the target has none.
     """
     if not path:
-        return Counts(unknown="the target's descriptor names no [mutants] receipt")
+        return ReceiptCounts(unknown="the target's descriptor has no [mutants] receipt")
     ran: dict[str, Mapping[str, int]] = {}
     schema: bool | None = None
     async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
@@ -92,21 +92,23 @@ async def read(stack: Stack, path: str) -> Counts:
                 answer.raise_for_status()
                 said = answer.json()
                 if said["mutant"] != stack.mutant:
-                    return Counts(unknown=f"{name} runs the mutant {said['mutant']}, not {stack.mutant}")
+                    return ReceiptCounts(
+                        unknown=f"{name} runs the mutant {said['mutant']}, not {stack.mutant}"
+                    )
                 ran[name] = {str(what): int(n) for what, n in dict(said["ran"]).items()}
                 if (in_force := said.get("schema_in_force")) is not None:
                     schema = bool(in_force) and schema is not False
             except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
-                why = f"{name} gives no receipt at {path}: {type(error).__name__} {error}"
-                return Counts(unknown=bounded(clean(why), 300))
-    return Counts(ran, {name: _pid(stack, name) for name in stack.replicas}, schema)
+                why = f"{name} has no receipt at {path}: {type(error).__name__} {error}"
+                return ReceiptCounts(unknown=bounded(clean(why), 300))
+    return ReceiptCounts(ran, {name: _pid(stack, name) for name in stack.replicas}, schema)
 
 
-def between(before: Counts, after: Counts) -> MutantReceipt:
-    """What ran from one look to the next.
+def between(before: ReceiptCounts, after: ReceiptCounts) -> MutantReceipt:
+    """Return the receipt of the substitutions that ran between two readings.
 
-    A replica that was started anew meanwhile counts from nought. What it counted before it was killed is not
-    known, so that a receipt of nothing but zeros is no receipt then.
+    A replica that was restarted meanwhile counts from zero. Its counts before the kill are unknown, so
+    a receipt that contains only zeros is then unknown as well.
     """
     unknown = before.unknown or after.unknown
     if unknown:
@@ -119,7 +121,7 @@ def between(before: Counts, after: Counts) -> MutantReceipt:
             ran[what] = ran.get(what, 0) + max(0, n - earlier.get(what, 0))
     if restarted and not any(ran.values()):
         return MutantReceipt(
-            ran, after.schema, f"{', '.join(restarted)} was started anew before its receipt was read"
+            ran, after.schema, f"{', '.join(restarted)} was restarted before its receipt was read"
         )
     return MutantReceipt(ran, after.schema)
 

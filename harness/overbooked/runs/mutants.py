@@ -1,10 +1,11 @@
-"""Which mutants a target can run."""
+"""The mutants that a target can run, as listed by its command."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from overbooked.catalog import Mutant
@@ -12,32 +13,50 @@ from overbooked.descriptor import Descriptor, fill_command
 from overbooked.errors import ConfigError, UnknownGap
 from overbooked.stacks.processes.environment import for_process
 
-# It only imports the system, which takes a second, and half a minute where many others want the machine.
+# The command only imports the system: about a second, up to half a minute on an overloaded machine.
 LIST_TIMEOUT_S = 120.0
 
 
-def repertoire(descriptor: Descriptor) -> frozenset[str]:
-    """Names of the mutants a target says it has; none when its descriptor describes none.
+def available_mutants(descriptor: Descriptor) -> frozenset[str]:
+    """Return the names of the mutants that a target lists; empty if its descriptor has no list.
 
     Raises:
-        ConfigError: its command to list them fails or answers something else than JSON.
+        ConfigError: its list command fails or prints something other than JSON.
     """
     return frozenset(row["id"] for row in _listed(descriptor))
 
 
-def explanations(descriptor: Descriptor) -> dict[tuple[str, str], str]:
-    """Why a mutant opens a clause that the catalog does not say it breaks, by mutant and clause.
+def also_opens(descriptor: Descriptor) -> dict[tuple[str, str], str]:
+    """Return why mutants open clauses beyond those in the catalog, by mutant and clause.
 
-    A target says so in the rows of its list, as `"also_opens": {"SYS-02.c": "because ..."}`.
+    A target declares it in the rows of its list, as `"also_opens": {"SYS-02.c": "because ..."}`.
 
     Raises:
-        ConfigError: as `repertoire`.
+        ConfigError: as `available_mutants`.
     """
     return {
         (str(row["id"]), str(clause)): str(why)
         for row in _listed(descriptor)
         for clause, why in dict(row.get("also_opens") or {}).items()
     }
+
+
+def sources(descriptor: Descriptor) -> dict[str, tuple[Path, ...]]:
+    """Return the files that define only one mutant, by its name; absent if the target declares none.
+
+    A target declares them in the rows of its list, as `"source": "mutants/places.py"` or a list of such
+    paths, relative to the descriptor's root. No other mutant and no healthy service may load the file.
+
+    Raises:
+        ConfigError: as `available_mutants`.
+    """
+    found: dict[str, tuple[Path, ...]] = {}
+    for row in _listed(descriptor):
+        said = row.get("source") or ()
+        files = (said,) if isinstance(said, str) else tuple(said)
+        if files:
+            found[row["id"]] = tuple(descriptor.root / str(file) for file in files)
+    return found
 
 
 def _listed(descriptor: Descriptor) -> list[dict[str, Any]]:
@@ -63,13 +82,13 @@ def _listed(descriptor: Descriptor) -> list[dict[str, Any]]:
         raise ConfigError(f"{_what(descriptor, command)} failed: {error}") from error
 
 
-def require(mutant: Mutant, descriptor: Descriptor) -> None:
-    """Refuse a mutant that the target does not have.
+def require_mutant(mutant: Mutant, descriptor: Descriptor) -> None:
+    """Reject a mutant that the target does not have.
 
     Raises:
-        UnknownGap: naming those of the same gap that it has.
+        UnknownGap: the message names the target's mutants of the same gap.
     """
-    have = repertoire(descriptor)
+    have = available_mutants(descriptor)
     if mutant.name in have:
         return
     same = sorted(name for name in have if name.rpartition(".")[0] == mutant.gap)

@@ -1,7 +1,6 @@
-"""The plan of one run: which clauses are asked of which variant, and within which bounds.
+"""The plan of one run: the clauses that are judged on each variant, and the limits.
 
-The command line writes it, every worker reads it; both see the same data and nothing else passes
-between them in that direction.
+The command line writes it and every worker reads it; it is the only data that passes in that direction.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from overbooked.atomic_write import write_whole
-from overbooked.runs.exploration_options import Orders
+from overbooked.runs.exploration_options import ExplorationOptions
 
 HEALTHY = "healthy"
 CANARY = "canary"
@@ -23,18 +22,18 @@ _PATHS = ("directory", "root", "start", "config")
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The system as it is to be judged: healthy or with one mutant, on a stack of some shape.
+    """A variant of the system under test: healthy or with one mutant, on a stack of some shape.
 
     Args:
         name: `healthy`, a mutant's name, or `canary`.
-        mutant: the mutant that is switched on.
-        clauses: full names of the clauses asked of this variant.
-        replicas: how many processes of the service; None: as many as the settings say.
-        repeats: how often each scenario meets it.
-        first_only: one scenario is enough (the canary).
-        small: the budget of the smallest profile, whatever the run's own is.
-        breaks: in a proof, full names of the clauses its mutant must open; a scenario of none of
-            them, or of none that is not open yet, only looks for what else the mutant opens.
+        mutant: the active mutant; None: none.
+        clauses: full names of the clauses requested of this variant.
+        replicas: number of processes of the service; None: as configured.
+        repeats: how often each scenario runs on it.
+        first_only: whether one scenario is enough (the canary).
+        small: whether to use the budget of the smallest profile, independent of the run's profile.
+        breaks: in a proof, full names of the clauses that its mutant must open; a scenario that has
+            none of them, or only opened ones, just checks for other clauses that the mutant opens.
     """
 
     name: str
@@ -49,36 +48,37 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trial:
-    """One scenario on one variant, for the n-th time (from 0)."""
+    """One scenario on one variant, with the repetition (from 0)."""
 
     variant: str
     repetition: int = 0
 
     @property
     def id(self) -> str:
-        """The trial as it stands in a node id."""
+        """The trial as part of a node id."""
         return self.variant if not self.repetition else f"{self.variant}~{self.repetition + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a worker has to know of a run.
+    """All data that a worker needs for a run.
 
     Args:
         run: the run's id.
-        directory: where its output goes; None keeps nothing.
+        directory: the output folder; None: nothing is kept.
         root: the project's folder; node ids are relative to it.
-        start: where the command was called; relative settings are relative to it.
+        start: the folder in which the command was called; settings paths are relative to it.
         settings: overrides of the settings, as `overbooked.config` takes them.
-        config: a second settings file over overbooked.toml.
-        seed: the one seed of everything random.
-        variants: what is judged; the first is the run's own.
-        plain: trials get no name of their own in node ids (an ordinary run has one variant).
-        scenario_timeout_s: how long one scenario may take; None leaves it to the profile.
-        deadline_at: end of the whole run, seconds since the epoch; None for none.
-        done: `(scenario, trial id)` that an earlier run has finished.
-        weights: expected seconds by scenario, where known, for longest-first order.
-        orders: explore only this; None: everything that is asked.
+        config: a second settings file that overrides overbooked.toml.
+        seed: the seed from which all random choices are derived.
+        variants: the variants to judge; the first is the run's own.
+        plain: trials get no separate name in node ids (an ordinary run has one variant).
+        scenario_timeout_s: time limit of one scenario; None: as the profile defines.
+        deadline_at: end of the whole run, seconds since the epoch; None: no deadline.
+        done: `(scenario, trial id)` of trials that an earlier run has finished.
+        weights: expected seconds by scenario if known, for longest-first order.
+        orders: restricts explorations; None: everything that is requested.
+        shard: (i, n) of the scenarios, from 1; a canary runs in every shard.
     """
 
     run: str
@@ -94,20 +94,21 @@ class Plan:
     deadline_at: float | None = None
     done: frozenset[tuple[str, str]] = frozenset()
     weights: Mapping[str, float] = field(default_factory=dict)
-    orders: Orders | None = None
+    orders: ExplorationOptions | None = None
+    shard: tuple[int, int] = (1, 1)
 
     @property
     def folder(self) -> Path:
-        """Its directory, of a plan that has one."""
+        """The output folder; raises LookupError if the plan has none."""
         if self.directory is None:
-            raise LookupError(f"the plan {self.run} keeps nothing")
+            raise LookupError(f"the plan {self.run} has no output folder")
         return self.directory
 
     def variant(self, name: str) -> Variant:
-        """The variant of that name.
+        """Return the variant of that name.
 
         Raises:
-            LookupError: the plan has none of that name.
+            LookupError: the plan has no such variant.
         """
         for variant in self.variants:
             if variant.name == name:
@@ -115,7 +116,7 @@ class Plan:
         raise LookupError(f"the plan has no variant {name!r}")
 
     def trials(self, clauses: Sequence[str]) -> list[Trial]:
-        """The trials of a scenario that is bound to these clauses."""
+        """Return the trials of a scenario that is bound to these clauses."""
         return [
             Trial(variant.name, repetition)
             for variant in self.variants
@@ -124,30 +125,32 @@ class Plan:
         ]
 
     def group(self, trial: Trial) -> str | None:
-        """What a trial must share a worker with, for stacks to be renewed as rarely as can be.
+        """Return the group of trials that share a worker, so that stacks are renewed as rarely as possible.
 
-        None: the run's own variant, or the healthy system of a proof, which every worker has anyway.
+        None for the run's own variant or the healthy system of a proof, which every worker runs anyway.
         """
         return None if trial.variant == self.variants[0].name else trial.variant
 
     def asked(self, trial: Trial, clauses: Sequence[str]) -> tuple[str, ...]:
-        """Those of a scenario's clauses that are asked in a trial."""
+        """Return the scenario's clauses that are requested in a trial."""
         wanted = set(self.variant(trial.variant).clauses)
         return tuple(clause for clause in clauses if clause in wanted)
 
-    def neighbouring(self, trial: Trial, asked: Sequence[str], opened: Collection[str] = frozenset()) -> bool:
-        """Whether a trial only looks for what else a mutant opens.
+    def checks_side_effects_only(
+        self, trial: Trial, asked: Sequence[str], opened: Collection[str] = frozenset()
+    ) -> bool:
+        """Return whether a trial only checks for other clauses that a mutant opens.
 
         Args:
-            trial: which variant, and for which time.
-            asked: the clauses it is to judge.
-            opened: those that other scenarios have found open on this variant, this time.
+            trial: variant and repetition.
+            asked: the clauses that it judges.
+            opened: the clauses that other scenarios have opened on this variant in this repetition.
         """
         breaks = self.variant(trial.variant).breaks
         return bool(breaks) and not (set(breaks) & set(asked)).difference(opened)
 
     def write(self, path: Path) -> None:
-        """Keep the plan in a file, whole or not at all."""
+        """Write the plan to a file, atomically."""
         data = asdict(self)
         for name in _PATHS:
             data[name] = str(data[name]) if data[name] else None
@@ -156,7 +159,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """The plan that `write` kept."""
+        """Read a plan that `write` wrote."""
         data = json.loads(path.read_text(encoding="utf-8"))
         for name in _PATHS:
             data[name] = Path(data[name]) if data[name] else None
@@ -166,5 +169,6 @@ class Plan:
         )
         data["done"] = frozenset((scenario, trial) for scenario, trial in data["done"])
         orders = data.get("orders")
-        data["orders"] = Orders.from_dict(orders) if orders else None
+        data["orders"] = ExplorationOptions.from_dict(orders) if orders else None
+        data["shard"] = tuple(data.get("shard", (1, 1)))
         return cls(**data)

@@ -1,4 +1,4 @@
-"""Plans: of an ordinary run, of a proof, and of a plain `pytest scenarios`."""
+"""Makes plans: for an ordinary run, for a proof, and for a plain `pytest scenarios`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SEED_BITS = 32
 
 
 def drawn_seed() -> int:
-    """A seed for a run that was given none."""
+    """Return a random seed for a run without one."""
     return secrets.randbits(SEED_BITS)
 
 
 def plain_plan(root: Path, seed: int | None = None) -> Plan:
-    """The plan of `pytest scenarios`: the healthy system, the clauses of the profile, no canary.
+    """Return the plan of `pytest scenarios`: the healthy system, the clauses of the profile, no canary.
 
     Args:
-        root: where to look for overbooked.toml.
-        seed: what the settings leave to chance, the same for all workers.
+        root: the folder of overbooked.toml.
+        seed: used if the settings have none; the same for all workers.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -51,10 +51,10 @@ def plain_plan(root: Path, seed: int | None = None) -> Plan:
 def run_variants(
     settings: Settings, catalog: Catalog, selection: Selection, mutant: Mutant | None
 ) -> tuple[Variant, ...]:
-    """The run's own variant and its canary.
+    """Return the run's own variant and its canary.
 
     Raises:
-        ConfigError: the canary breaks no clause that this profile asks for.
+        ConfigError: the canary breaks no clause that this profile requests.
     """
     name = mutant.name if mutant else HEALTHY
     own = Variant(name, mutant.name if mutant else None, selection.clauses, settings.stack.replicas)
@@ -63,11 +63,11 @@ def run_variants(
 
 
 def canary_variant(settings: Settings, catalog: Catalog) -> Variant | None:
-    """The mutant that every run must find open, on a small stack of its own; None: switched off.
+    """Return the variant of the mutant that every run must detect; None if switched off.
 
     Raises:
         UnknownGap: there is no such mutant.
-        ConfigError: it breaks no clause that this profile asks for.
+        ConfigError: it breaks no clause that this profile requests.
     """
     if not settings.canary:
         return None
@@ -82,18 +82,18 @@ def canary_variant(settings: Settings, catalog: Catalog) -> Variant | None:
     return Variant(CANARY, mutant.name, clauses, replicas=1, first_only=True, small=True)
 
 
-class Reach(StrEnum):
-    """Which of the clauses asked a mutant meets in a proof."""
+class ProofScope(StrEnum):
+    """The clauses that are judged on a mutant in a proof."""
 
     BROKEN = "those it breaks"
     GAP = "those of its own gap"
     ALL = "those of every gap selected"
 
-    def meets(self, mutant: Mutant, clause: str) -> bool:
-        """Whether a mutant meets a clause (full name)."""
-        if self is Reach.BROKEN:
+    def includes(self, mutant: Mutant, clause: str) -> bool:
+        """Return whether a clause (full name) is judged on a mutant."""
+        if self is ProofScope.BROKEN:
             return clause in mutant.breaks
-        return self is Reach.ALL or clause.startswith(f"{mutant.gap}.")
+        return self is ProofScope.ALL or clause.startswith(f"{mutant.gap}.")
 
 
 def proof_variants(
@@ -102,21 +102,24 @@ def proof_variants(
     mutants: Sequence[Mutant],
     *,
     repeats: int,
-    reach: Reach,
+    reach: ProofScope,
+    healthy: Sequence[str] | None = None,
 ) -> tuple[Variant, ...]:
-    """The healthy system and each mutant that breaks a clause asked.
+    """Return the variants of a proof: the healthy system and one per mutant.
 
     Args:
         settings: for the shape of the stacks.
         selection: gaps and clauses to prove.
-        mutants: those to prove them with.
-        repeats: how often each scenario meets each variant.
-        reach: which clauses a mutant meets.
+        mutants: the mutants of the proof.
+        repeats: how often each scenario runs on each variant.
+        reach: the clauses that are judged on a mutant.
+        healthy: the clauses that are judged on the healthy system; None: all selected ones.
     """
     replicas = settings.stack.replicas
-    variants = [Variant(HEALTHY, None, selection.clauses, replicas, repeats)]
+    clauses = selection.clauses if healthy is None else tuple(healthy)
+    variants = [Variant(HEALTHY, None, clauses, replicas, repeats)]
     for mutant in mutants:
-        met = tuple(clause for clause in selection.clauses if reach.meets(mutant, clause))
+        met = tuple(clause for clause in selection.clauses if reach.includes(mutant, clause))
         variants.append(
             Variant(mutant.name, mutant.name, met, replicas, repeats, breaks=tuple(mutant.breaks))
         )
@@ -126,11 +129,11 @@ def proof_variants(
 def mutants_to_prove(
     selection: Selection, wanted: Sequence[Mutant], have: Collection[str]
 ) -> tuple[tuple[Mutant, ...], Mapping[str, str]]:
-    """Which mutants can be met by a clause asked, and why the others are left out.
+    """Return the mutants that a requested clause can detect, and why the others are left out.
 
     Args:
         selection: gaps and clauses to prove.
-        wanted: those that ought to be proven.
+        wanted: the mutants to prove.
         have: names of those that the target can run.
     """
     asked = set(selection.clauses)
@@ -149,17 +152,17 @@ def mutants_to_prove(
 
 
 def with_kind(overrides: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The overrides with the kind of stack settled, so that no worker decides it anew."""
+    """Return the overrides with the resolved kind of stack, so that no worker resolves it again."""
     return {**overrides, "stack": {**overrides.get("stack", {}), "kind": kind}}
 
 
 def deadline_of(settings: Settings) -> float | None:
-    """When a run that begins now must have ended, seconds since the epoch."""
+    """Return the deadline of a run that begins now, in seconds since the epoch; None: no deadline."""
     return time.time() + settings.deadline_s if settings.deadline_s else None
 
 
 def as_overrides(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings said on the command line, without what was left unsaid."""
+    """Return settings from the command line without unset values."""
     said: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What came of one trial, and how it travels: as one line of JSON."""
+"""The result of one trial, sent from worker to controller as one line of JSON."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from overbooked.verdicts.evidence import ClauseResult, Receipt
 from overbooked.verdicts.judge import Judge
 from overbooked.verdicts.verdict import Verdict, worst
 
-PROPERTY = "overbooked"  # the name under which a result travels in a report's user properties
+PROPERTY = "overbooked"  # name of the user property of a report that carries a result
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What came of one trial.
+    """The result of one trial.
 
     Args:
-        scenario: node id without the trial's own name.
-        trial: which variant, and for which time.
-        results: one for each clause asked.
-        started_at: when, aware.
-        duration_s: seconds, setup and teardown included.
-        family: every scenario of the same function, before anything could deselect one.
-        logs: last lines by process, of the scenario's time.
-        stack: what the stack was made of: its kind and versions.
-        trace: where the harness broke, when it did.
-        refusal: why the run cannot go on at all (a host not allowed, no stack that starts).
+        scenario: node id without the trial's name.
+        trial: variant and repetition.
+        results: one for each requested clause.
+        started_at: the start, timezone-aware.
+        duration_s: duration in seconds, setup and teardown included.
+        family: every scenario of the same function, before any deselection.
+        logs: the last log lines of each process during the scenario.
+        stack: kind and versions of the stack.
+        trace: the traceback, if the harness failed.
+        refusal: the reason to end the whole run (a host is not allowed, no stack starts).
         refusal_code: the exit code of such a run.
-        provisional: somebody else spoke for it; a later result of the same trial replaces it.
+        from_controller: whether the controller made it for a dead worker; a later result replaces it.
     """
 
     scenario: str
@@ -47,11 +47,11 @@ class TrialResult:
     trace: str = ""
     refusal: str = ""
     refusal_code: int = int(ExitCode.USAGE)
-    provisional: bool = False
+    from_controller: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it one and no other: scenario and trial id."""
+        """Identifies the trial: scenario and trial id."""
         return self.scenario, self.trial.id
 
     @property
@@ -60,19 +60,19 @@ class TrialResult:
         return worst(result.verdict for result in self.results)
 
     @classmethod
-    def broken(cls, scenario: str, trial: Trial, clauses: Sequence[str], reason: str) -> TrialResult:
-        """The result of a trial that could not speak for itself: its worker died."""
+    def failed(cls, scenario: str, trial: Trial, clauses: Sequence[str], reason: str) -> TrialResult:
+        """Return the result of a trial whose worker died."""
         results = Judge(clauses, scenario).conclude(HarnessError(reason))
         return cls(
             scenario=scenario,
             trial=trial,
             results=tuple(replace(result, reason=reason) for result in results),
             started_at=datetime.now(UTC),
-            provisional=True,
+            from_controller=True,
         )
 
     def encode(self) -> str:
-        """One line of JSON; what the clauses share stands in it once."""
+        """Return one line of JSON; data shared by the clauses is stored once."""
         receipts = self.results[0].receipts if self.results else ()
         data = {
             "scenario": self.scenario,
@@ -88,20 +88,28 @@ class TrialResult:
             "trace": self.trace,
             "refusal": self.refusal,
             "refusal_code": self.refusal_code,
-            "provisional": self.provisional,
+            "provisional": self.from_controller,
         }
         return json.dumps(data, default=str, separators=(",", ":"))
 
     @classmethod
     def decode(cls, line: str) -> TrialResult:
-        """The result that `encode` wrote."""
+        """Parse a result from `encode`."""
         data = json.loads(line)
         trial = Trial(data.pop("variant"), data.pop("repetition"))
         receipts = tuple(Receipt(**receipt) for receipt in data.pop("receipts"))
         results = tuple(_result(each, receipts) for each in data.pop("results"))
         started_at = datetime.fromisoformat(data.pop("started_at"))
         family = tuple(data.pop("family", ()))
-        return cls(trial=trial, results=results, started_at=started_at, family=family, **data)
+        provisional = data.pop("provisional", False)
+        return cls(
+            trial=trial,
+            results=results,
+            started_at=started_at,
+            family=family,
+            from_controller=provisional,
+            **data,
+        )
 
 
 def _result(data: dict[str, Any], receipts: tuple[Receipt, ...]) -> ClauseResult:

@@ -1,4 +1,4 @@
-"""One pytest session over a plan, run in this process with workers beside it."""
+"""Runs one pytest session over a plan: the controller in this process, and its workers."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from pathlib import Path
 import pytest
 
 from overbooked.errors import HarnessError, UsageError
-from overbooked.runs.controller_plugin import Listener, Recorder
+from overbooked.runs.controller_plugin import ControllerPlugin, SessionListener
 from overbooked.runs.deadlines import SuspensionMark, debugger_attached
-from overbooked.runs.exploration_options import WATCHER, Watcher
+from overbooked.runs.exploration_options import WATCHER, ExplorationObserver
 from overbooked.runs.isolation import not_read, quietly, undisturbed
 from overbooked.runs.plan import Plan
 
 PLAN_FILE = "plan.json"
-# Workers keep the deadline themselves; the controller steps in when one does not.
+# Workers enforce the deadline themselves; the controller ends the session if one does not.
 DEADLINE_GRACE_S = 20.0
 RESTARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a session ended: `interrupted` by a person, or `overdue` by the clock."""
+class SessionEnd:
+    """The end of a session: `interrupted` by the user, or `overdue` at the deadline."""
 
     interrupted: bool = False
     overdue: bool = False
 
 
-def hold(
+def run_session(
     plan: Plan,
     scenarios: Sequence[Path],
     *,
     workers: int,
-    listener: Listener,
-    watcher: Watcher | None = None,
-) -> Ended:
-    """Run every trial of a plan. The caller has installed `interrupts.first_one_counts`.
+    listener: SessionListener,
+    watcher: ExplorationObserver | None = None,
+) -> SessionEnd:
+    """Run every trial of a plan. The caller has installed `interrupts.handle_interrupts`.
 
     Args:
-        plan: what to run; its directory is where the workers leave their collection.
+        plan: the plan; the workers write their collected trials to its directory.
         scenarios: folders or files.
-        workers: processes, each with a stack of its own; 0 runs everything in this one.
-        listener: hears how it goes.
-        watcher: follows explorations, where everything runs in this process.
+        workers: number of processes, each with its own stack; 0 runs everything in this process.
+        listener: receives the events of the session.
+        watcher: observes explorations if everything runs in this process.
 
     Raises:
-        UsageError: there are no scenarios, one cannot be imported, or is bound to what does not exist.
+        UsageError: there are no scenarios, or one cannot be imported or is bound to an unknown gap.
         HarnessError: pytest itself failed.
     """
     for path in scenarios:
@@ -60,37 +60,37 @@ def hold(
     if ignored := not_read():
         listener.noticed(ignored)
     plan.write(plan.folder / PLAN_FILE)
-    recorder = Recorder(plan, listener)
+    recorder = ControllerPlugin(plan, listener)
     arguments = [
         *map(str, scenarios),
         f"--overbooked-plan={plan.folder / PLAN_FILE}",
-        *_beside(workers),
+        *_xdist_arguments(workers),
         *quietly(scenarios, plan.root),
         "--tb=short",
     ]
-    with _Watch(plan) as watch, undisturbed():
+    with _DeadlineWatch(plan) as watch, undisturbed():
         try:
-            status = pytest.main(arguments, plugins=[recorder, *_watching(watcher)])
+            status = pytest.main(arguments, plugins=[recorder, *_observer_plugins(watcher)])
         except KeyboardInterrupt:
             recorder.interrupted = True
             status = pytest.ExitCode.INTERRUPTED
     if recorder.broken_files:
         raise UsageError("; ".join(recorder.broken_files))
     if recorder.interrupted:
-        return Ended(interrupted=not watch.struck, overdue=watch.struck)
+        return SessionEnd(interrupted=not watch.struck, overdue=watch.struck)
     if status == pytest.ExitCode.USAGE_ERROR:
         raise HarnessError(f"pytest refused to run: {' '.join(arguments)}")
     if recorder.failed is not None:
         raise recorder.failed
     if status == pytest.ExitCode.INTERNAL_ERROR:
-        raise HarnessError("pytest broke; see the errors above")
-    return Ended()
+        raise HarnessError("pytest failed with an internal error; see the errors above")
+    return SessionEnd()
 
 
-class _Watching:
-    """Makes a watcher known to the session by its name."""
+class _ObserverPlugin:
+    """Registers an observer with the session by its name."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: ExplorationObserver) -> None:
         self._watcher = watcher
 
     @pytest.hookimpl(tryfirst=True)
@@ -98,11 +98,11 @@ class _Watching:
         config.pluginmanager.register(self._watcher, WATCHER)
 
 
-def _watching(watcher: Watcher | None) -> tuple[_Watching, ...]:
-    return (_Watching(watcher),) if watcher is not None else ()
+def _observer_plugins(watcher: ExplorationObserver | None) -> tuple[_ObserverPlugin, ...]:
+    return (_ObserverPlugin(watcher),) if watcher is not None else ()
 
 
-def _beside(workers: int) -> tuple[str, ...]:
+def _xdist_arguments(workers: int) -> tuple[str, ...]:
     if not workers:
         return ()
     return (
@@ -111,8 +111,8 @@ def _beside(workers: int) -> tuple[str, ...]:
     )
 
 
-class _Watch:
-    """Ends a session that outlives its deadline although its workers should have kept it."""
+class _DeadlineWatch:
+    """Ends a session that exceeds its deadline because a worker did not enforce it."""
 
     def __init__(self, plan: Plan) -> None:
         self._deadline_at = plan.deadline_at
@@ -120,7 +120,7 @@ class _Watch:
         self._over = threading.Event()
         self.struck = False
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> _DeadlineWatch:
         if self._deadline_at is not None:
             threading.Thread(target=self._look, name="deadline", daemon=True).start()
         return self

@@ -1,9 +1,10 @@
-"""The stacks of a run, made as its settings say."""
+"""Makes the stacks of a run according to its settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from overbooked.capabilities import check
 from overbooked.config import Settings
 from overbooked.descriptor import Descriptor, load
 from overbooked.errors import ConfigError, StackError, UsageError
@@ -12,17 +13,16 @@ from overbooked.plugin.stack_manager import StackFactory
 from overbooked.runs.plan import Variant
 from overbooked.stacks.base.protocol import Stack
 from overbooked.stacks.base.settings import Kind, StackSettings
-from overbooked.targets.claims import hold_to_claims
 
 if TYPE_CHECKING:
     from overbooked.stacks.kinds import Choice
 
 
-def descriptor_of(settings: Settings) -> Descriptor:
-    """The system that the settings name.
+def load_descriptor(settings: Settings) -> Descriptor:
+    """Return the descriptor of the system that the settings name.
 
     Raises:
-        ConfigError: they name none, or its descriptor is wrong.
+        ConfigError: the settings name none, or its descriptor is invalid.
     """
     if settings.target.descriptor is None:
         raise ConfigError(
@@ -33,29 +33,30 @@ def descriptor_of(settings: Settings) -> Descriptor:
     return found.model_copy(update={"beside": (*found.beside, settings.root.resolve())})
 
 
-def settled(settings: Settings, descriptor: Descriptor) -> Choice:
-    """The kind of stack that will run, `auto` decided, before anything is started.
+def resolve_kind(settings: Settings, descriptor: Descriptor) -> Choice:
+    """Resolve the kind of stack, `auto` included, before anything is started.
 
     Raises:
-        ConfigError: the adapter cannot be loaded, or claims verbs that it does not have.
-        UsageError: the kind that was asked for cannot be had here, or this process may not have as many file
-            descriptors as it needs.
+        ConfigError: the adapter cannot be loaded, or declares verbs that it does not implement.
+        UsageError: the requested kind is not available, or the limit of file descriptors of this process
+            is too low.
     """
-    hold_to_claims(descriptor.load_adapter())
-    from overbooked.stacks.kinds import choose  # noqa: PLC0415 - its drivers cost a while
+    check(descriptor.load_adapter())
+    from overbooked.stacks.kinds import resolve_kind  # noqa: PLC0415 - its drivers cost a while
 
     ensure(needed(_largest_burst(settings)))
     try:
-        return choose(settings.stack.kind, settings.stack, descriptor)
+        return resolve_kind(settings.stack.kind, settings.stack, descriptor)
     except StackError as error:
         raise UsageError(str(error)) from error
 
 
 def workers_for(kind: Kind, settings: StackSettings, wanted: int) -> tuple[int, str]:
-    """How many workers can run side by side, and why fewer than were wanted; "" where none is missing.
+    """Return the possible number of concurrent workers, and the reason if it is lower than requested, else
+    "".
 
-    A running system is one, and whoever holds its messages holds everybody's; a fixed port is for one
-    stack.
+    An external system is a single instance, and holding its messages would affect every worker; a fixed
+    port can be used by one stack only.
     """
     if wanted < 2:
         return wanted, ""
@@ -63,7 +64,7 @@ def workers_for(kind: Kind, settings: StackSettings, wanted: int) -> tuple[int, 
         return 1, f"one worker, not {wanted}: there is one running system, and its links have one address"
     if settings.ports:
         fixed = ", ".join(sorted(settings.ports))
-        return 1, f"one worker, not {wanted}: [stack.ports] fixes {fixed}, which one stack can have"
+        return 1, f"one worker, not {wanted}: [stack.ports] fixes {fixed}, which only one stack can use"
     return wanted, ""
 
 
@@ -71,17 +72,17 @@ def _largest_burst(settings: Settings) -> int:
     return settings.active_profile().largest_burst
 
 
-def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
-    """Makes stacks of the kind the settings choose, each in the shape its variant asks for.
+def stack_factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
+    """Return a function that makes stacks of the configured kind, each in the shape of its variant.
 
     Args:
-        seed: the run's; what a toxic draws follows from it, where the server is ours.
+        seed: the run's seed; with the bundled Toxiproxy server it also determines the random draws of toxics.
 
     Raises:
         ConfigError: the settings name no system, or its adapter cannot be used.
     """
-    descriptor = descriptor_of(settings)
-    hold_to_claims(descriptor.load_adapter())
+    descriptor = load_descriptor(settings)
+    check(descriptor.load_adapter())
     ensure(needed(_largest_burst(settings)))
 
     def make(variant: Variant) -> Stack:
@@ -93,8 +94,8 @@ def factory(settings: Settings, *, seed: int | None = None) -> StackFactory:
         if shape.toxiproxy_seed is None and seed is not None:
             shape = shape.model_copy(update={"toxiproxy_seed": seed % 2**63})
         if variant.small:
-            # The canary's stack stands beside the run's own: fixed ports are for one of them.
+            # The canary's stack runs next to the run's own, and only one of them can use fixed ports.
             shape = shape.model_copy(update={"ports": {}})
-        return choice.make(shape.kind, descriptor, shape, mutant=variant.mutant)
+        return choice.make_stack(shape.kind, descriptor, shape, mutant=variant.mutant)
 
     return make

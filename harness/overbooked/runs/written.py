@@ -1,8 +1,7 @@
-"""Which scenarios are written down, read from their source: nothing that collects can hide one.
+"""Lists the scenarios in the source files, independent of pytest's collection.
 
-pytest collects what its options, its configuration, conftest files, markers and environment variables
-leave over. The clauses of a run are held against this list instead, so that a scenario that was taken
-away is missed.
+pytest collects only what its options, configuration, conftest files, markers and environment variables
+select. The clauses of a run are compared with this list, so that a deselected scenario is detected.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ _BINDS = f"{MARKER}(".encode()
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One scenario function as its file has it.
+    """One scenario function in its source file.
 
     Args:
-        function: node id, relative to the root where the file is inside it.
+        function: node id, relative to the root if the file is inside it.
         names: the gaps and clauses that it is bound to, as written.
     """
 
@@ -34,30 +33,30 @@ class Written:
 
 
 def written(paths: Sequence[Path], root: Path) -> list[Written]:
-    """Every function that is bound by `@gap(...)` in these files and folders.
+    """Return every function that is bound by `@gap(...)` in these files and folders.
 
     Args:
-        paths: folders or files of scenarios; those that do not exist hold none.
-        root: what node ids are relative to.
+        paths: folders or files of scenarios; missing ones contribute none.
+        root: node ids are relative to it.
 
     Raises:
-        UsageError: a name is not a plain string, so that the source does not say what is bound.
+        UsageError: a name is not a plain string, so that the binding cannot be read from the source.
     """
     found: list[Written] = []
-    for file, top in _files(paths):
+    for file, top in source_files(paths):
         try:
             source = file.read_bytes()
             tree = ast.parse(source) if _BINDS in source else None
         except (OSError, SyntaxError, ValueError):
-            continue  # collection says what is wrong with it
+            continue  # collection reports the error
         if tree is not None:
             name = _named(file, top, root)
-            found += [Written(f"{name}::{path}", names) for path, names in _bound(tree.body, file)]
+            found += [Written(f"{name}::{path}", names) for path, names in bound_in(tree, file)]
     return found
 
 
 def expected(found: Iterable[Written], catalog: Catalog) -> Mapping[str, Sequence[str]]:
-    """The functions that judge each clause, by the clause's full name; other catalogs' names are left out."""
+    """Return the functions that judge each clause, by its full name; unknown names are left out."""
     functions: dict[str, list[str]] = {}
     for one in found:
         for name in one.names:
@@ -71,8 +70,21 @@ def expected(found: Iterable[Written], catalog: Catalog) -> Mapping[str, Sequenc
     return functions
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every file, with the path that it was found under."""
+def bound_in(tree: ast.Module, file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the bound functions of one module, each with the names as written.
+
+    Args:
+        tree: the module's syntax tree.
+        file: its path, for errors.
+
+    Raises:
+        UsageError: a name is not a plain string.
+    """
+    return _bound(tree.body, file)
+
+
+def source_files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield every Python file of scenarios, with the path under which it was found."""
     seen: set[Path] = set()
     for path in paths:
         for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
@@ -86,7 +98,7 @@ def _skipped(inside: Path) -> bool:
 
 
 def _named(file: Path, top: Path, root: Path) -> str:
-    """The file as pytest names it: relative to the root, else to the argument it was found under."""
+    """Return the file as named by pytest: relative to the root, else to the argument that contains it."""
     for base in (root, top):
         try:
             return file.resolve().relative_to(base.resolve()).as_posix()
@@ -111,7 +123,7 @@ def _bound(body: Sequence[ast.stmt], file: Path, within: str = "") -> Iterator[t
 
 
 def _of_module(body: Sequence[ast.stmt], file: Path) -> tuple[str, ...]:
-    """What `pytestmark = ...` binds every test of the module to."""
+    """Return the names to which `pytestmark = ...` binds every test of the module."""
     marks: list[ast.expr] = []
     for node in body:
         if isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == ["pytestmark"]:

@@ -1,4 +1,4 @@
-"""Which worker gets which trial: what shares a variant stays together, so a stack is renewed once."""
+"""An xdist scheduler that keeps the trials of a variant on one worker, so that its stack is renewed once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ByVariant(LoadScopeScheduling):
-    """xdist's scheduler of scopes, with the group of a trial as its scope.
+    """xdist's scope scheduler, with the group of a trial as the scope.
 
-    Its own `loadgroup` writes groups into node ids, which pytest 9.1 and later do not allow.
+    xdist's `loadgroup` writes groups into node ids, which pytest 9.1 and later do not allow.
 
     Args:
-        config: of the controller.
-        log: xdist's.
-        group_of: the group of a node id; None: the trial goes anywhere by itself.
+        config: the controller's config.
+        log: xdist's log.
+        group_of: returns the group of a node id; None: the trial can run on any worker.
     """
 
     def __init__(self, config: pytest.Config, log: Any, group_of: Callable[[str], str | None]) -> None:
@@ -28,9 +28,9 @@ class ByVariant(LoadScopeScheduling):
         return self._group_of(nodeid) or nodeid
 
     def remove_node(self, node: Any) -> str | None:
-        """Take the work of a worker that is gone back; returns what it was at when it died.
+        """Requeue the work of a dead worker; return the item during which it died.
 
-        Unlike xdist's own, it does not give that to the next worker, who would die of it too.
+        Unlike xdist's implementation, it does not give that item to the next worker, which would die too.
         """
         workload = self.assigned_work.pop(node)
         crashed: str | None = None

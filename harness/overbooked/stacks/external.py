@@ -1,4 +1,4 @@
-"""The external stack: a running system named by URLs, with links where its owner has set our address."""
+"""The external stack: a running system given by its URLs, with links for connections through the relay."""
 
 from __future__ import annotations
 
@@ -11,38 +11,37 @@ from overbooked.errors import ConfigError, HarnessError, NotSupported, StackErro
 from overbooked.stacks.base.allowed_hosts import ensure_allowed
 from overbooked.stacks.base.health import Probe, http_probe, wait_until_ready
 from overbooked.stacks.base.links import Address, LinkPlan, LinkSet
-from overbooked.stacks.base.part_failures import own_death
-from overbooked.stacks.base.paths import explained, places
+from overbooked.stacks.base.part_failures import failure_of
+from overbooked.stacks.base.paths import explain_full_disk, places
 from overbooked.stacks.base.protocol import Process
+from overbooked.stacks.base.running import StackBase
 from overbooked.stacks.base.settings import StackSettings
-from overbooked.stacks.processes import atexit_guard as guard
 from overbooked.stacks.processes.ownership import Ownership, sweep
 from overbooked.stacks.processes.ports import PortLeases
 from overbooked.stacks.processes.process import LocalProcess
 from overbooked.stacks.servers.placeholders import LOOPBACK, url
-from overbooked.stacks.servers.toxiproxy_server import ToxiproxyApi, toxiproxy_process
+from overbooked.stacks.servers.toxiproxy_server import at_toxiproxy, toxiproxy_process
 from overbooked.wire.gate.boundary import WireProtocol
-from overbooked.wire.link import RelayLink
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SPOKEN = {
     "postgres": WireProtocol.POSTGRES,
     "redis": WireProtocol.REDIS,
-    "provider": WireProtocol.HTTP,
+    "payments": WireProtocol.HTTP,
     "app": WireProtocol.HTTP,
 }
 _USUAL_PORTS = {5432: WireProtocol.POSTGRES, 6432: WireProtocol.POSTGRES, 6379: WireProtocol.REDIS}
 
 
-class ExternalStack:
-    """A system that somebody else runs; satisfies `overbooked.stacks.base.protocol.Stack`.
+class ExternalStack(StackBase):
+    """A running system that was not started here; satisfies `overbooked.stacks.base.protocol.Stack`.
 
-    `client->app` is ours to lead and always has a link (over plain HTTP: a certificate would not
-    fit our address); the others only where `[external.links]` names them. It has no processes to
-    kill, and it cannot be renewed.
+    `client->app` has a link if the service is reached by plain HTTP (with TLS, its certificate would not
+    match the relay's address); other connections have one only if `[external.links]` names them. The stack
+    has no processes that can be killed, and it cannot be renewed.
 
     Raises:
-        ConfigError: neither settings nor descriptor has an `[external]` table, or a mutant is wanted.
+        ConfigError: neither settings nor descriptor has an `[external]` table, or a mutant is requested.
     """
 
     kind = "external"
@@ -50,7 +49,7 @@ class ExternalStack:
     def __init__(self, descriptor: Descriptor, settings: StackSettings, *, mutant: str | None = None) -> None:
         if mutant:
             raise ConfigError(
-                f"a running system serves no mutants of ours, so not {mutant}; without one there is no "
+                f"a running system cannot serve the mutant {mutant}; without a mutant there is no "
                 'canary: set canary = "" in overbooked.toml, and canary = false in the gate policy'
             )
         external = settings.external or descriptor.external
@@ -59,11 +58,9 @@ class ExternalStack:
                 f"--stack external needs the running system's URLs: [external] urls in the descriptor of "
                 f"{descriptor.name}, or [stack.external] urls in overbooked.toml"
             )
-        self.id = ""
+        super().__init__(descriptor, settings)
         self.mutant: str | None = None
         self.processes: Mapping[str, Process] = {}
-        self.versions: dict[str, str] = {}
-        self.toxiproxy_url = ""
         self.urls: Mapping[str, str] = {name: text.rstrip("/") for name, text in external.urls.items()}
         self.dsns: Mapping[str, str] = dict(external.dsns)
         self.replicas: Sequence[str] = tuple(
@@ -71,26 +68,11 @@ class ExternalStack:
         )
         self.client_url = self.urls["app"]
         self._external: External = external
-        self._descriptor = descriptor
-        self._settings = settings
-        self._ownership: Ownership | None = None
         self._leases = PortLeases(LOOPBACK)
-        self._links: LinkSet | None = None
         self._toxiproxy: LocalProcess | None = None
 
-    @property
-    def links(self) -> Mapping[str, RelayLink]:
-        return self._links.links if self._links else {}
-
-    async def __aenter__(self) -> ExternalStack:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     async def start(self) -> None:
-        """Check that these hosts may be disturbed, open the links, then wait until the system answers.
+        """Check that faults may target the hosts, open the links, then wait until the system answers.
 
         Raises:
             HostNotAllowed: a host is neither loopback nor in `[stack] allow_hosts`.
@@ -99,8 +81,8 @@ class ExternalStack:
         upstreams = self._upstreams()
         self._ensure_allowed(upstreams)
         try:
-            # Links first: a service whose health looks at its database reaches it through ours.
-            with explained():
+            # Links are opened first, because the service's health check may use the database through a link.
+            with explain_full_disk():
                 await self._open(upstreams)
             for name in self.replicas:
                 await wait_until_ready(name, self._probe(name), timeout_s=self._settings.health_timeout_s)
@@ -109,43 +91,38 @@ class ExternalStack:
             raise
 
     async def renew(self, *, mutant: str | None) -> None:
-        """Nothing of somebody else's system is renewed; toxics are removed.
+        """Remove the toxics; the running system itself is not renewed.
 
         Raises:
-            NotSupported: a mutant is wanted.
+            NotSupported: a mutant is requested.
         """
         if mutant:
-            raise NotSupported(f"a running system serves no mutants of ours, so not {mutant}")
+            raise NotSupported(f"a running system cannot serve the mutant {mutant}")
         await self.heal()
 
     async def heal(self) -> None:
         """Remove every toxic."""
         if self._toxiproxy and self._links:
-            api = ToxiproxyApi(self.toxiproxy_url)
             if not self._toxiproxy.alive():
                 await self._toxiproxy.start()
-                await self._make_proxies(api, self._links, self._upstreams())
-            await api.reset()
+                await self._make_proxies(self._links, self._upstreams())
+            await at_toxiproxy(self._toxiproxy_client().reset)
 
     async def check(self) -> None:
-        """Say when the system does not answer any more.
+        """Raise if the system no longer answers.
 
         Raises:
-            StackError: it does not; whether it died or the way to it did cannot be seen from here.
-            PartDied: our Toxiproxy ended on its own.
+            StackError: the system does not answer; either it or the network may have failed.
+            PartDied: the stack's Toxiproxy ended on its own.
         """
         for name in self.replicas:
             if missing := await self._probe(name)():
                 raise StackError(f"{name} does not answer: {missing}", part=name)
         if self._toxiproxy and (end := self._toxiproxy.how_it_ended()):
-            raise own_death(self._toxiproxy, end, replicas=self.replicas)
-
-    async def close(self) -> None:
-        """Close the links; the system runs on. Idempotent."""
-        self._dispose()
+            raise failure_of(self._toxiproxy, end, replicas=self.replicas)
 
     def log_tail(self, process: str, lines: int = 40) -> list[str]:
-        """Only our own Toxiproxy's log is at hand."""
+        """The last lines of Toxiproxy's log; the logs of other parts are not available."""
         return self._toxiproxy.log_tail(lines) if process == "toxiproxy" and self._toxiproxy else []
 
     # -- parts ---------------------------------------------------------------------------------
@@ -155,9 +132,8 @@ class ExternalStack:
             return
         where = places(self._settings)
         sweep(where.stacks)
-        ownership = self._ownership = Ownership.found(where.stacks)
-        self.id = ownership.id
-        guard.protect(self.id, self._dispose)
+        ownership = Ownership.found(where.stacks)
+        self._own_folder(ownership)
         port = self._leases.take("toxiproxy", self._settings.ports.get("toxiproxy", 0))
         self.toxiproxy_url = url((LOOPBACK, port))
         process = self._toxiproxy = toxiproxy_process(self._settings, ownership, (LOOPBACK, port))
@@ -167,22 +143,21 @@ class ExternalStack:
             listens={name: at for name, at in listens.items() if at},
         )
         await process.start()
-        api = ToxiproxyApi(self.toxiproxy_url)
-        self.versions["Toxiproxy"] = await api.version()
-        await self._make_proxies(api, links, upstreams)
+        self.versions["Toxiproxy"] = await at_toxiproxy(self._toxiproxy_client().version)
+        await self._make_proxies(links, upstreams)
         links.lead()
         if "client->app" in links.links:
             self.client_url = url(links.address("client->app")) + urlsplit(self.urls["app"]).path
 
-    async def _make_proxies(
-        self, api: ToxiproxyApi, links: LinkSet, upstreams: Mapping[str, Address]
-    ) -> None:
+    async def _make_proxies(self, links: LinkSet, upstreams: Mapping[str, Address]) -> None:
         await links.make_proxies(
-            api, upstreams, listen=lambda plan: f"{LOOPBACK}:{self._leases.take(plan.toxiproxy)}"
+            self._toxiproxy_client(),
+            upstreams,
+            listen=lambda plan: f"{LOOPBACK}:{self._leases.take(plan.toxiproxy)}",
         )
 
     def _upstreams(self) -> dict[str, Address]:
-        """Where each link leads, by link name."""
+        """The upstream address of each link, by link name."""
         found = {
             f"client->{name}": _address(self.urls[name])
             for name in self.replicas
@@ -199,10 +174,10 @@ class ExternalStack:
         return LinkPlan(name, name, spoken, keeps_bookings=keeps)
 
     def _spoken(self, name: str, upstream: Address) -> WireProtocol:
-        """What is spoken on a link: as declared, else by its name, by the DSNs, by the usual port.
+        """The protocol of a link: as declared, else by its name, the URLs and DSNs, or a well-known port.
 
         Raises:
-            ConfigError: nothing says it.
+            ConfigError: none of these determines it.
         """
         link = self._external.links.get(name)
         if link and link.protocol:
@@ -218,7 +193,7 @@ class ExternalStack:
         if upstream[1] in _USUAL_PORTS:
             return _USUAL_PORTS[upstream[1]]
         raise ConfigError(
-            f"[external.links] {name!r}: nothing says what is spoken on it; add "
+            f"[external.links] {name!r}: its protocol is unknown; add "
             'protocol = "postgres", "redis", "http" or "raw"'
         )
 
@@ -251,9 +226,7 @@ class ExternalStack:
             with suppress(HarnessError):
                 self._toxiproxy.kill()
         self._leases.release()
-        if self._ownership:
-            self._ownership.remove()
-            guard.unprotect(self._ownership.id)
+        self._remove_folder()
 
 
 def _host_and_port(dsn: str) -> Address:
@@ -264,5 +237,5 @@ def _host_and_port(dsn: str) -> Address:
 def _address(text: str) -> Address:
     parts = urlsplit(text)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ConfigError(f"[external] urls: {text!r} is no http or https URL")
+        raise ConfigError(f"[external] urls: {text!r} is not an http or https URL")
     return parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]

@@ -1,4 +1,4 @@
-"""What a client asks of a booking system, and what it learns from the answers."""
+"""Actions of a client of a booking system, and their answers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from overbooked.targets.cookies import CookieJar
-from overbooked.targets.errors import TargetFailed
+from overbooked.targets.errors import TargetError
 from overbooked.targets.messages import HttpRequest, HttpResponse
 
 BODY_SHOWN = 200
 
 
 class Outcome(StrEnum):
-    """How an operation ended, as its client knows it."""
+    """The outcome of an operation as its client knows it."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -24,12 +24,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client learnt.
+    """The result of an action.
 
-    `facts` are domain words, e.g. `booking`, `price`, `checkout`; which ones each verb yields is
-    said on the adapter's methods. An UNKNOWN answer has `status` None and `problem` says why;
-    a 5xx is UNKNOWN too (its effect may have happened) and keeps its status, and so is a refusal
-    that only says that another attempt with the same idempotency key is still under way.
+    `facts` have domain names, e.g. `booking`, `price`, `checkout`; the adapter's methods document the facts
+    of each verb. An UNKNOWN answer has `status` None, and `problem` gives the reason. A 5xx is
+    UNKNOWN too, since its effect may have happened, and keeps its status; so is a refusal because another
+    attempt with the same idempotency key is still running.
     """
 
     outcome: Outcome
@@ -50,26 +50,31 @@ class Answer:
     def unknown(self) -> bool:
         return self.outcome is Outcome.UNKNOWN
 
+    @property
+    def pending(self) -> bool:
+        """Whether it says that the provider reports the payment later."""
+        return self.ok and self.facts.get("pending") is True
 
-# Makes the next request of an action from the response before it, or ends the action with an answer.
+
+# Makes the next request of an action from the previous response, or ends the action with an answer.
 Next: TypeAlias = Callable[[HttpResponse], "HttpRequest | Answer"]
 Exchanges: TypeAlias = Generator[HttpRequest, HttpResponse, Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a client means to do: one request, or several in turn, with how to read the last response.
+    """One action of a client: one or several successive requests, and the reader of the last response.
 
-    `verb` is the domain word (`book`, `cancel`, `reschedule`, `resize`, `pay` ...), `who` a short
+    `verb` is the domain verb (`book`, `cancel`, `reschedule`, `resize`, `pay` ...), `who` a short
     name for lanes and timelines, `args` what a history model needs, e.g. `{"slot": id}`.
 
     Args:
-        request: the first request, mostly the only one.
-        read: turns the last response into an answer.
-        then: where an action takes several requests (a page with a token, then the form): each makes
-            the next request from the response before it, or returns an Answer and ends the action.
-            A burst releases the last of them together and does the others before.
-        cookies: the jar of the client that does it; set by the harness.
+        request: the first request, usually the only one.
+        read: converts the last response to the answer.
+        then: for an action of several requests (a page with a token, then the form): each makes
+            the next request from the previous response, or returns an Answer and ends the action.
+            A burst sends the earlier requests first and releases the last ones together.
+        cookies: the jar of the client; set by the harness.
     """
 
     verb: str
@@ -81,13 +86,13 @@ class Action:
     cookies: CookieJar | None = field(default=None, compare=False)
 
     def exchanges(self) -> Exchanges:
-        """The action as a generator: yields requests, is sent their responses, returns the answer.
+        """The action as a generator: it yields requests, receives their responses and returns the answer.
 
-        Every way of sending drives this one, so that cookies, several requests and the reading of
-        answers are the same in all.
+        Every way of sending drives this generator, so cookies, several requests and the reading of
+        answers are handled in one place.
 
         Raises:
-            TargetFailed: the adapter cannot read a response below 500.
+            TargetError: the adapter cannot read a response below 500.
         """
         response = yield from self._exchange(self.request)
         for build in self.then:
@@ -100,11 +105,10 @@ class Action:
         return self.understood(response)
 
     def understood(self, response: HttpResponse) -> Answer:
-        """What the client learnt from the last response; a 5xx leaves the outcome unknown, whatever
-        its body says.
+        """Return the answer in the last response; a 5xx leaves the outcome unknown, regardless of its body.
 
         Raises:
-            TargetFailed: the adapter cannot read a response below 500.
+            TargetError: the adapter cannot read a response below 500.
         """
         if response.status >= 500:
             body = response.body[:BODY_SHOWN].decode("utf-8", "replace")
@@ -125,7 +129,7 @@ class Action:
         try:
             return read(response)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise TargetFailed(
+            raise TargetError(
                 f"the adapter cannot read the answer to {self.verb} by {self.who}: {error!r} in "
                 f"HTTP {response.status} {response.body[:BODY_SHOWN]!r}"
             ) from error
@@ -133,7 +137,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutStep:
-    """One HTTP request of checkout; `build` makes it from the facts of the steps before it."""
+    """One HTTP request of checkout; `build` makes it from the facts of the previous steps."""
 
     name: str
     build: Callable[[Mapping[str, Any]], Action]

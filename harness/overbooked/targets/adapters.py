@@ -14,28 +14,28 @@ from overbooked.targets.adapter import Adapter
 
 
 def load(named: str, system: str, folders: Sequence[Path]) -> Adapter:
-    """Import `module:Class` and make one.
+    """Import `module:Class` and return an instance.
 
     Args:
         system: the system's name, for messages.
-        folders: where its module is looked for first, in order.
+        folders: searched first for its module, in order.
 
     Raises:
-        ConfigError: the module or class does not exist, is no adapter, or fails when it is loaded.
+        ConfigError: the module or class does not exist, is not an adapter, or fails when it is loaded.
     """
     module, _, name = named.partition(":")
     try:
         made = getattr(_imported(module, folders), name)()
     except ConfigError:
         raise
-    except Exception as error:  # a file of the user's: it may raise whatever it likes
+    except Exception as error:  # the user's module may raise anything
         looked = ", ".join(map(str, folders))
         where = f"; looked in {looked} and in the environment" if isinstance(error, ImportError) else ""
         said = error if isinstance(error, ImportError | AttributeError) else repr(error)
         raise ConfigError(f"adapter {named!r} of {system} cannot be loaded: {said}{where}") from error
     if not isinstance(made, Adapter):
         raise ConfigError(
-            f"{named} is no adapter; it needs capabilities, connect, close, open_slot, customers"
+            f"{named} is not an adapter: it needs capabilities, connect, close, open_slot and customers"
         )
     return made
 
@@ -50,8 +50,8 @@ def _imported(module: str, folders: Sequence[Path]) -> ModuleType:
             f"adapter {module!r}: the name {top!r} is taken by {_origin(known)}, so "
             f"{spec.origin or top} cannot be imported; give the adapter's module another name"
         )
-    # First while it is imported, so that nothing in the environment stands in its place; then last, so
-    # that nothing of the system's stands in the place of what others import.
+    # First during the import, so that no installed package shadows the adapter; last afterwards, so that
+    # the system's modules shadow no package that other code imports.
     sys.path[:0] = places
     try:
         return importlib.import_module(module)

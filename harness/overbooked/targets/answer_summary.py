@@ -1,4 +1,4 @@
-"""What of an answer a history keeps: the part that a model of the system looks at."""
+"""The part of an answer that a history keeps for models."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from overbooked.targets.adapter import Answer, Money
 
 
-def result_of(answer: Answer) -> Any:
-    """The booking's id where the answer names one, else its facts, JSON-compatible; None without any."""
+def result(answer: Answer) -> Any:
+    """Return the booking's id if the answer has one, otherwise its facts as JSON; None without facts."""
     if "booking" in answer.facts:
         return answer.facts["booking"]
     return json_facts(answer.facts) or None
 
 
 def json_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON has them; money as `{"minor": ..., "currency": ...}`."""
+    """Return facts as JSON-compatible values; money as `{"minor": ..., "currency": ...}`."""
     return {name: _plain(value) for name, value in facts.items()}
 
 
 def why(answer: Answer) -> str:
-    """In a few words why an answer was not OK."""
+    """Return a short reason why an answer was not OK; empty if it was."""
     if answer.ok:
         return ""
     status = "" if answer.status is None else str(answer.status)

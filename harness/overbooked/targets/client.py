@@ -1,4 +1,4 @@
-"""Sending requests through `client->app`, patiently, one client a replica."""
+"""Sends requests through `client->app`, with one HTTP client per replica."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import httpx
 from overbooked.machine import lag, troubles
 from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse, Outcome, Send
 from overbooked.targets.cookies import CookieJar, carried, carrying
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.errors import TransportError
 
-# A server may close a connection that idles; uvicorn does after five seconds. Letting go first
-# keeps a healthy system from ever being met with a connection that is just being closed.
+# A server may close an idle connection; uvicorn does so after five seconds. The client closes it first,
+# so that no request to a healthy system meets a connection that is being closed.
 KEEP_IDLE_S = 2.0
 
 _STAGES: tuple[tuple[type[httpx.HTTPError], str], ...] = (
@@ -29,29 +29,29 @@ _STAGES: tuple[tuple[type[httpx.HTTPError], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client waits, in seconds: for a connection, and for each part of an answer."""
+class ClientTimeouts:
+    """How long a client waits, in seconds, for a connection and for each part of an answer."""
 
     connect_s: float = 5.0
     answer_s: float = 15.0
 
 
-# httpx keeps cookies by client, which would be one jar for all customers.
+# httpx stores cookies per client, which would be one jar for all customers.
 _NONE_KEPT = CookiesOfStandardLibrary(policy=DefaultCookiePolicy(allowed_domains=()))
 
 
 class Client:
     """Satisfies `overbooked.targets.adapter.Send`.
 
-    It keeps no cookies of its own accord between customers: a request is sent with the jar that
-    `overbooked.targets.cookies.carrying` names, else with `cookies`, the adapter's own.
+    It shares no cookies between customers: a request is sent with the jar that
+    `overbooked.targets.cookies.carrying` names, otherwise with `cookies`, the adapter's own.
 
     Args:
         urls: base URLs of the replicas, in order, each through its own link.
-        patience: when to give an answer up.
+        patience: how long to wait for an answer.
     """
 
-    def __init__(self, urls: Sequence[str], patience: Patience) -> None:
+    def __init__(self, urls: Sequence[str], patience: ClientTimeouts) -> None:
         if not urls:
             raise ValueError("a client needs at least one URL")
         self.cookies = CookieJar()
@@ -64,7 +64,7 @@ class Client:
                 cookies=_NONE_KEPT,
                 timeout=timeout,
                 limits=limits,
-                trust_env=False,  # a proxy of the machine's would be a link nobody named
+                trust_env=False,  # a proxy of this machine would be an undeclared link
                 verify=url.startswith("https:"),
             )
             for url in self.urls
@@ -74,7 +74,7 @@ class Client:
         """Send one request to a replica (default the first) and return the response.
 
         Raises:
-            TransportFailed: no whole response came back in time.
+            TransportError: no complete response arrived in time.
         """
         client = self._clients[(replica or 0) % len(self._clients)]
         jar = carried(self.cookies)
@@ -85,7 +85,7 @@ class Client:
             )
         except httpx.HTTPError as error:
             stage = next((stage for kind, stage in _STAGES if isinstance(error, kind)), "receive")
-            raise TransportFailed(f"{type(error).__name__} {error}".strip(), stage=stage) from error
+            raise TransportError(f"{type(error).__name__} {error}".strip(), stage=stage) from error
         received = HttpResponse.received(
             response.status_code, response.headers.multi_items(), response.content
         )
@@ -98,13 +98,13 @@ class Client:
             await client.aclose()
 
 
-def unanswered(error: TransportFailed, *, since: float | None = None) -> Answer:
-    """The answer that did not come.
+def unknown_answer(error: TransportError, *, since: float | None = None) -> Answer:
+    """The UNKNOWN answer to a request without a response.
 
-    Where this machine is the reason, its limit or its delay is noted: no verdict rests on it then.
+    If this machine caused the failure, its limit or its delay is noted, and no verdict rests on it.
 
     Args:
-        since: when it was asked for, by `time.monotonic`.
+        since: when the request was sent, by `time.monotonic`.
     """
     if not troubles.note_limit(error) and error.timed_out and since is not None:
         lag.excuses(since, time.monotonic())
@@ -112,10 +112,10 @@ def unanswered(error: TransportFailed, *, since: float | None = None) -> Answer:
 
 
 async def ask(send: Send, action: Action, *, replica: int | None = None) -> Answer:
-    """Do one action and read its answer; what the network does ends in an UNKNOWN answer.
+    """Send an action and read its answer; a failure of the network gives an UNKNOWN answer.
 
     Raises:
-        TargetFailed: the adapter cannot read the answer.
+        TargetError: the adapter cannot read the answer.
     """
     started = time.monotonic()
     exchanges = action.exchanges()
@@ -126,22 +126,22 @@ async def ask(send: Send, action: Action, *, replica: int | None = None) -> Answ
                 request = exchanges.send(await send(request, replica=replica))
         except StopIteration as end:
             answer: Answer = end.value
-        except TransportFailed as error:
-            answer = unanswered(error, since=started)
+        except TransportError as error:
+            answer = unknown_answer(error, since=started)
     weigh(answer, started)
     return replace(answer, latency_s=time.monotonic() - started)
 
 
 def weigh(answer: Answer, since: float) -> None:
-    """Note where a failure of the service has an excuse: its own connections lead through our relay.
+    """Record that this machine delayed a failed answer, because the service's own connections use our relay.
 
     Args:
-        since: when the answer was asked for, by `time.monotonic`.
+        since: when the request was sent, by `time.monotonic`.
     """
     if answer.status is not None and answer.status >= 500:
         lag.excuses(since, time.monotonic(), only=lag.RELAY)
 
 
-def understood(action: Action, response: HttpResponse) -> Answer:
-    """What the client learnt from the last response; see `Action.understood`."""
+def parse_answer(action: Action, response: HttpResponse) -> Answer:
+    """Return the answer in the last response; see `Action.understood`."""
     return action.understood(response)

@@ -1,4 +1,4 @@
-"""Cookies as one client keeps them: a jar per customer, whatever replica or way of sending is used."""
+"""Cookies of one client: a jar per customer, for every replica and every way of sending."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from overbooked.targets.messages import HttpRequest, HttpResponse
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie; `path` is where it is sent, `until` when it ends (seconds since the epoch)."""
+    """One cookie; it is sent to `path` and below, and expires at `until` (seconds since the epoch)."""
 
     name: str
     value: str
@@ -33,14 +33,14 @@ class Cookie:
 class CookieJar:
     """The cookies of one client of the system under test.
 
-    There is one system, so the Domain attribute is not looked at, and all its replicas share the jar.
+    There is one system, so the Domain attribute is ignored, and all replicas share the jar.
     Secure cookies are sent over plain HTTP too, as browsers do to a loopback address.
     """
 
     cookies: dict[tuple[str, str], Cookie] = field(default_factory=dict)
 
     def dress(self, request: HttpRequest) -> HttpRequest:
-        """The request with this jar's cookies; one that has a Cookie header already is left as it is."""
+        """Return the request with this jar's cookies; a request with a Cookie header is left unchanged."""
         sent = request.header_list
         if any(name.lower() == "cookie" for name, _ in sent):
             return request
@@ -57,7 +57,7 @@ class CookieJar:
         return replace(request, headers=(*sent, ("Cookie", text)))
 
     def keep(self, response: HttpResponse, request: HttpRequest) -> None:
-        """Take in what a response sets, and forget what it takes back."""
+        """Store the cookies that a response sets, and remove those that it expires."""
         for text in response.all("set-cookie"):
             cookie = _parsed(text, request.path)
             if cookie is None:
@@ -83,7 +83,7 @@ def _parsed(text: str, path: str) -> Cookie | None:
         if key.lower() == "path" and said.startswith("/"):
             where = said
         elif key.lower() == "max-age" and said.lstrip("-").isdigit():
-            until, aged = time.time() + int(said), True  # goes before Expires
+            until, aged = time.time() + int(said), True  # takes precedence over Expires
         elif key.lower() == "expires" and not aged:
             until = _moment(said)
     return Cookie(name.strip(), value.strip(), where, until)
@@ -96,14 +96,14 @@ def _moment(text: str) -> float | None:
         return None
 
 
-# -- whose jar the requests of an adapter's own are sent with -----------------------------------
+# -- the jar for the adapter's own requests ------------------------------------------------------
 
 _CARRIED: ContextVar[CookieJar | None] = ContextVar("overbooked_cookies", default=None)
 
 
 @contextmanager
 def carrying(jar: CookieJar) -> Iterator[None]:
-    """Whatever is sent from here on, in this task and those it starts, is sent with this jar."""
+    """Send the requests of this task, and of those it starts, with this jar."""
     token = _CARRIED.set(jar)
     try:
         yield
@@ -112,11 +112,11 @@ def carrying(jar: CookieJar) -> Iterator[None]:
 
 
 def carried(own: CookieJar) -> CookieJar:
-    """The jar that `carrying` has named, else the sender's own."""
+    """Return the jar set by `carrying`, otherwise the sender's own."""
     jar = _CARRIED.get()
     return own if jar is None else jar
 
 
 def names_in(jars: Sequence[CookieJar]) -> set[str]:
-    """The names of the cookies that any of these jars holds."""
+    """Return the names of the cookies in these jars."""
     return {cookie.name for jar in jars for cookie in jar.cookies.values()}

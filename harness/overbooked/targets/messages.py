@@ -1,4 +1,4 @@
-"""HTTP messages as an adapter writes and reads them; a header may come several times."""
+"""HTTP messages for adapters; a header may occur several times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Headers: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 class HttpRequest:
     """One request to the system under test; `path` starts with a slash.
 
-    `headers` is a mapping, or a sequence of pairs where one name is to be sent several times.
+    `headers` is a mapping, or a sequence of pairs if one name is sent several times.
     """
 
     method: str
@@ -23,7 +23,7 @@ class HttpRequest:
 
     @property
     def header_list(self) -> list[tuple[str, str]]:
-        """The headers as pairs, in order."""
+        """Return the headers as pairs, in order."""
         return list(self.headers.items() if isinstance(self.headers, Mapping) else self.headers)
 
 
@@ -32,7 +32,7 @@ class HttpResponse:
     """One response; header names are lower case.
 
     `headers` has each name once, several values joined by ", " (RFC 9110, 5.3); `header_list` has
-    every header as it came. Set-Cookie cannot be joined: read it by `all("set-cookie")`.
+    every header as received. Set-Cookie cannot be joined: read it by `all("set-cookie")`.
     """
 
     status: int
@@ -42,7 +42,7 @@ class HttpResponse:
 
     @classmethod
     def received(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> HttpResponse:
-        """The response made of headers as they came."""
+        """Create a response with headers as received."""
         pairs = [(name.lower(), value) for name, value in headers]
         joined: dict[str, str] = {}
         for name, value in pairs:
@@ -50,7 +50,7 @@ class HttpResponse:
         return cls(status, joined, body, pairs)
 
     def all(self, name: str) -> list[str]:
-        """Every value of one header, in order."""
+        """Return every value of one header, in order."""
         name = name.lower()
         if self.header_list:
             return [value for known, value in self.header_list if known == name]

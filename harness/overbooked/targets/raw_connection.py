@@ -1,7 +1,7 @@
-"""One raw connection that can hold a request's last byte back.
+"""A raw connection that can hold back the last byte of a request.
 
-Plain sockets on the running loop: a `send` of one byte leaves at once and its moment is known, which
-no HTTP client promises. Parsing is h11's.
+It uses plain sockets on the running loop, so that a single byte is sent immediately at a known time, which
+no HTTP client guarantees. h11 parses responses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import h11
 
 from overbooked.targets.adapter import HttpRequest, HttpResponse
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.errors import TransportError
 
 _READ_BYTES = 65536
 
@@ -23,7 +23,7 @@ class Connection:
     """A connection to one address, used for one request after another.
 
     Args:
-        host, port: where to.
+        host, port: the address.
         authority: the Host header.
     """
 
@@ -39,13 +39,13 @@ class Connection:
         """Connect.
 
         Raises:
-            TransportFailed: nobody is there.
+            TransportError: the address does not accept a connection.
         """
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
-            raise TransportFailed(f"{type(error).__name__} {error}", stage="connect") from error
+            raise TransportError(f"{type(error).__name__} {error}", stage="connect") from error
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
@@ -54,10 +54,10 @@ class Connection:
             await asyncio.get_running_loop().sock_connect(sock, self._address)
         except OSError as error:
             self.close()
-            raise TransportFailed(f"{type(error).__name__} {error}", stage="connect") from error
+            raise TransportError(f"{type(error).__name__} {error}", stage="connect") from error
 
     def close(self) -> None:
-        """Let go; safe to repeat."""
+        """Close the socket; safe to repeat."""
         if self._sock is not None:
             self._sock.close()
             self._sock = None
@@ -67,10 +67,10 @@ class Connection:
         return self._sock is not None
 
     async def hold(self, request: HttpRequest) -> None:
-        """Send all of a request but its last byte.
+        """Send a request except for its last byte.
 
         Raises:
-            TransportFailed: the connection broke.
+            TransportError: the connection broke.
         """
         whole = self._encode(request)
         self._last = whole[-1:]
@@ -80,7 +80,7 @@ class Connection:
             raise self._broken(error, "send") from error
 
     def is_silent(self) -> bool:
-        """Whether the other side has said nothing so far: no answer, no end, no reset."""
+        """Whether the server has sent nothing so far: no answer, EOF or reset."""
         if self._sock is None:
             return False
         poll = select.poll()
@@ -88,10 +88,10 @@ class Connection:
         return not poll.poll(0)
 
     def release(self) -> float:
-        """Send the last byte now; the moment (`time.monotonic`) just before it left.
+        """Send the last byte; return the time just before it (`time.monotonic`).
 
         Raises:
-            TransportFailed: the connection broke, so the request never became whole.
+            TransportError: the connection broke, so the request was never complete.
         """
         sock, moment = self._open_sock(), time.monotonic()
         try:
@@ -104,7 +104,7 @@ class Connection:
         """Read the response to its end.
 
         Raises:
-            TransportFailed: it ended before its time or is no HTTP.
+            TransportError: it ended too early or is not HTTP.
         """
         loop, sock = asyncio.get_running_loop(), self._open_sock()
         status, body = 0, bytearray()
@@ -122,14 +122,14 @@ class Connection:
                 elif isinstance(event, h11.EndOfMessage):
                     break
                 elif isinstance(event, h11.ConnectionClosed):
-                    raise TransportFailed("closed before an answer", stage="receive")
+                    raise TransportError("closed before an answer", stage="receive")
         except (OSError, h11.RemoteProtocolError) as error:
             raise self._broken(error, "receive") from error
         self._turn_over()
         return HttpResponse.received(status, headers, bytes(body))
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """Send a whole request and read its response; raises TransportFailed."""
+        """Send a whole request and read its response; raises TransportError."""
         await self.hold(request)
         self.release()
         return await self.receive()
@@ -151,13 +151,13 @@ class Connection:
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         else:
-            self.close()  # the server said that it will close
+            self.close()  # the server announced that it will close
 
     def _open_sock(self) -> socket.socket:
         if self._sock is None:
-            raise TransportFailed("the connection is closed", stage="send")
+            raise TransportError("the connection is closed", stage="send")
         return self._sock
 
-    def _broken(self, error: Exception, stage: str) -> TransportFailed:
+    def _broken(self, error: Exception, stage: str) -> TransportError:
         self.close()
-        return TransportFailed(f"{type(error).__name__} {error}", stage=stage)
+        return TransportError(f"{type(error).__name__} {error}", stage=stage)

@@ -1,7 +1,7 @@
-"""A strict client of Toxiproxy's API: what it says was done was done, or it raises.
+"""A strict client of Toxiproxy's API: it raises unless the server did exactly what was requested.
 
-Names, addresses and attributes are checked before anything is sent, and what the server echoes is
-compared with what was asked. Blocking; from a coroutine call it in a thread.
+It checks names, addresses and attributes before it sends a request, and compares the state in the server's
+response with the request. It blocks; a coroutine must call it in a thread.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from typing import Any
 from urllib.parse import quote
 
 from overbooked.errors import FaultError
-from overbooked.toxiproxy.http import Exchange
+from overbooked.toxiproxy.http import ApiRequests
 from overbooked.toxiproxy.state import ProxyState, ToxicState, proxy_state, toxic_state
 from overbooked.toxiproxy.toxics import AnyToxic, Stream, attributes_of
 
-# A name becomes a part of a path, which Toxiproxy's router splits at slashes after decoding.
+# A name becomes part of a path, which Toxiproxy's router decodes and then splits at slashes.
 _NAME = re.compile(r"[^/\s\x00-\x1f\x7f]{1,200}")
+_VERSION = re.compile(r"\d+(\.[\w-]+)+")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):\d{1,5}")
 
 
 class ToxiproxyClient:
-    """One Toxiproxy.
+    """A client of one Toxiproxy server.
 
     Args:
-        url: its API, e.g. `http://127.0.0.1:8474`.
-        timeout_s: how long it may take to connect and to answer, each.
+        url: the URL of its API, e.g. `http://127.0.0.1:8474`.
+        timeout_s: the time limit in seconds for connecting, and for the answer.
 
-    Every method raises FaultError when the server does not answer in time, refuses, or answers with
-    something else than what was asked for.
+    Every method raises FaultError if the server does not answer in time, refuses the request, or reports
+    a state other than requested.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
-        exchange = Exchange(url, timeout_s)
+        exchange = ApiRequests(url, timeout_s)
         self.url, self.host = exchange.url, exchange.host
         self._ask = exchange.ask
         self._seeded: bool | None = None
@@ -41,25 +42,28 @@ class ToxiproxyClient:
     # -- the server ----------------------------------------------------------------------------
 
     def version(self) -> str:
-        """Its version; `unknown` for one that was built without being told, which calls itself git."""
-        said = self._ask("GET", "/version").value()
+        """The server's version, from plain text or JSON; `unknown` for a build that answers `git`."""
+        reply = self._ask("GET", "/version")
+        if _VERSION.fullmatch(plain := reply.body.decode("utf-8", "replace").strip()):
+            return plain
+        said = reply.value()
         found = said.get("version") if isinstance(said, dict) else None
         if not isinstance(found, str):
-            raise FaultError(f"Toxiproxy at {self.url} should say its version, it says {said!r}")
+            raise FaultError(f"Toxiproxy at {self.url} should answer its version, it answered {said!r}")
         return "unknown" if found == "git" else found
 
     @property
     def seeded(self) -> bool:
-        """Whether its chance (jitter, toxicity, slices) follows a seed.
+        """Whether the server's randomness (jitter, toxicity, slices) is determined by a seed.
 
-        The real server's does not: its `-seed` is read and thrown away since 2.9.
+        The original server's is not: since version 2.9 it ignores its `-seed` option.
         """
         if self._seeded is None:
             self._seeded = "X-Overbooked-Seed" in self._ask("GET", "/version").headers
         return self._seeded
 
     def reset(self) -> None:
-        """Enable every proxy and remove every toxic, of everybody who uses this server."""
+        """Enable every proxy and remove every toxic of the server, including those of other clients."""
         self._ask("POST", "/reset")
         for state in self.proxies().values():
             if state.toxics or not state.enabled:
@@ -68,14 +72,14 @@ class ToxiproxyClient:
     # -- proxies -------------------------------------------------------------------------------
 
     def proxies(self) -> dict[str, ProxyState]:
-        """Every proxy by name."""
+        """Return every proxy, by name."""
         found = self._ask("GET", "/proxies").value()
         if not isinstance(found, dict):
-            raise FaultError(f"Toxiproxy at {self.url} should list its proxies, it says {found!r}")
+            raise FaultError(f"Toxiproxy at {self.url} should list its proxies, it answered {found!r}")
         return {name: proxy_state(value) for name, value in found.items()}
 
     def proxy(self, name: str) -> ProxyState:
-        """One proxy."""
+        """Return one proxy."""
         return proxy_state(self._ask("GET", _path(name)).value())
 
     def create(
@@ -84,8 +88,8 @@ class ToxiproxyClient:
         """Add a proxy.
 
         Args:
-            upstream: `host:port` where it leads; nobody has to be there yet.
-            listen: `host:port`; port 0 takes a free one, which the answer tells.
+            upstream: `host:port` to connect to; the server there may start later.
+            listen: `host:port` to listen on; port 0 selects a free port, which is in the returned state.
         """
         asked = {
             "name": _checked_name(name, "proxy"),
@@ -105,7 +109,7 @@ class ToxiproxyClient:
         listen: str | None = None,
         enabled: bool | None = None,
     ) -> ProxyState:
-        """Change a proxy; a changed address closes its connections, and so does disabling it."""
+        """Change a proxy; a changed address, or disabling it, closes its connections."""
         asked: dict[str, Any] = {}
         if upstream is not None:
             asked["upstream"] = _checked_address(upstream, "upstream")
@@ -124,10 +128,10 @@ class ToxiproxyClient:
         self._ask("DELETE", _path(name))
 
     def populate(self, upstreams: Mapping[str, str]) -> dict[str, ProxyState]:
-        """Exactly these proxies, new and without toxics, on free loopback ports; all or none.
+        """Create or replace these proxies, without toxics, on free loopback ports; all of them or none.
 
-        Toxiproxy's own /populate stops half-way at an error and leaves the toxics of a proxy that it
-        finds as wanted. Proxies of other names are left alone.
+        Toxiproxy's own /populate stops at the first error and keeps the toxics of a proxy that is already as
+        requested. Proxies with other names are not changed.
 
         Args:
             upstreams: `host:port` by proxy name.
@@ -163,7 +167,7 @@ class ToxiproxyClient:
     # -- toxics --------------------------------------------------------------------------------
 
     def toxics(self, proxy: str) -> tuple[ToxicState, ...]:
-        """The toxics of a proxy, upstream before downstream."""
+        """Return the toxics of a proxy, upstream before downstream."""
         found = self._ask("GET", f"{_path(proxy)}/toxics").value()
         if not isinstance(found, list):
             raise FaultError(f"Toxiproxy at {self.url} lists the toxics of {proxy} as {found!r}")
@@ -178,11 +182,11 @@ class ToxiproxyClient:
         stream: Stream = Stream.DOWNSTREAM,
         toxicity: float = 1.0,
     ) -> ToxicState:
-        """Put a toxic on a proxy; it holds for the connections there are, too.
+        """Add a toxic to a proxy; it affects open connections too.
 
         Args:
-            name: `TYPE_STREAM` when empty; one of a name a proxy.
-            toxicity: the share of connections it is for, above 0 to 1.
+            name: the toxic's name, unique on its proxy; `TYPE_STREAM` if empty.
+            toxicity: the share of connections that it affects, above 0 and at most 1.
         """
         wanted = ToxicState(
             _checked_name(name or f"{toxic.type}_{stream}", "toxic"),
@@ -202,20 +206,20 @@ class ToxiproxyClient:
             found = toxic_state(self._ask("POST", path, asked).value())
             self._compare(f"toxic {wanted.name} on {proxy}", wanted, found)
         except _Unlike:
-            # It is in force, though not as asked: nobody must be left with it.
+            # The active toxic differs from the request, so it is removed.
             self.remove(proxy, wanted.name)
             raise
         return found
 
     def change(self, proxy: str, name: str, toxic: AnyToxic, *, toxicity: float | None = None) -> ToxicState:
-        """Give a toxic of the same type other attributes, or another toxicity."""
+        """Change a toxic's attributes or toxicity; its type cannot change."""
         asked: dict[str, Any] = {"attributes": attributes_of(toxic)}
         if toxicity is not None:
             asked["toxicity"] = _checked_toxicity(toxicity)
         path = f"{_path(proxy)}/toxics/{quote(_checked_name(name, 'toxic'), safe='')}"
         before = toxic_state(self._ask("GET", path).value())
         if before.toxic.type != toxic.type:
-            # Toxiproxy would take it, keep the type and ignore the attributes.
+            # Toxiproxy would accept the request, keep the type and ignore the attributes.
             raise FaultError(f"toxic {name} on {proxy} is of type {before.toxic.type}, not {toxic.type}")
         found = toxic_state(self._ask("PATCH", path, asked).value())
         wanted = ToxicState(
@@ -225,7 +229,7 @@ class ToxiproxyClient:
         return found
 
     def remove(self, proxy: str, name: str) -> None:
-        """Take a toxic away."""
+        """Remove a toxic."""
         self._ask("DELETE", f"{_path(proxy)}/toxics/{quote(_checked_name(name, 'toxic'), safe='')}")
 
     def _compare(self, what: str, wanted: object, found: object) -> None:
@@ -234,7 +238,7 @@ class ToxiproxyClient:
 
 
 class _Unlike(FaultError):
-    """The server's echo is not what was asked for."""
+    """The state that the server reports differs from the request."""
 
 
 def _path(proxy: str) -> str:
@@ -243,17 +247,19 @@ def _path(proxy: str) -> str:
 
 def _checked_name(name: str, of: str) -> str:
     if not _NAME.fullmatch(name):
-        raise FaultError(f"a {of}'s name has 1 to 200 characters, no slash and no space, got {name!r}")
+        raise FaultError(
+            f"the name of a {of} must have 1 to 200 characters without slash and space, got {name!r}"
+        )
     return name
 
 
 def _checked_address(address: str, of: str) -> str:
     if not _ADDRESS.fullmatch(address) or int(address.rpartition(":")[2]) > 65535:
-        raise FaultError(f"{of} is host:port, got {address!r}")
+        raise FaultError(f"{of} must be host:port, got {address!r}")
     return address
 
 
 def _checked_toxicity(toxicity: float) -> float:
     if not 0 < toxicity <= 1:
-        raise FaultError(f"toxicity is a share above 0 up to 1, got {toxicity!r}")
+        raise FaultError(f"toxicity must be above 0 and at most 1, got {toxicity!r}")
     return toxicity

@@ -1,8 +1,8 @@
-"""Requests to one Toxiproxy and what can go wrong with them.
+"""Requests to one Toxiproxy, and their errors.
 
-`toxiproxy-python` carries GET, POST and DELETE. Its consumer has one host for the whole process, so
-each exchange has a subclass of its own; it has no PATCH, no time-outs, takes a 500 for an answer and
-follows the environment's web proxies, so those are ours.
+`toxiproxy-python` sends GET, POST and DELETE. Its consumer class stores one host for the process, so each
+instance here creates a subclass. It has no PATCH and no time-outs, accepts status 500 and uses the
+environment's web proxies, so this module handles these cases.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _NO_PROXIES = {"http": None, "https": None, "all": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer of the 2xx family; header names match without regard to case."""
+class ApiReply:
+    """A response with a 2xx status; header names are case-insensitive."""
 
     what: str
     body: bytes
     headers: Mapping[str, str]
 
     def value(self) -> Any:
-        """The JSON it carries.
+        """The body, parsed as JSON.
 
         Raises:
-            FaultError: it carries none.
+            FaultError: the body is not JSON.
         """
         try:
             return json.loads(self.body)
@@ -43,21 +43,21 @@ class Reply:
             raise FaultError(f"Toxiproxy answered {self.what} with no JSON: {_said(self.body)!r}") from error
 
 
-class Exchange:
-    """Asks one Toxiproxy.
+class ApiRequests:
+    """Sends requests to one Toxiproxy.
 
     Args:
-        url: its API, e.g. `http://127.0.0.1:8474`.
-        timeout_s: how long it may take to connect and to answer, each.
+        url: the URL of its API, e.g. `http://127.0.0.1:8474`.
+        timeout_s: the time limit in seconds for connecting, and for the answer.
 
     Raises:
-        FaultError: `url` is no such address.
+        FaultError: `url` is not a plain HTTP URL without a path.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/"):
-            raise FaultError(f"a Toxiproxy is named like http://127.0.0.1:8474, got {url!r}")
+            raise FaultError(f"a Toxiproxy's URL is like http://127.0.0.1:8474, got {url!r}")
         self.host = parts.hostname
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = parts.port or 80
@@ -73,11 +73,11 @@ class Exchange:
         }
         self._timeout_s = timeout_s
 
-    def ask(self, method: str, path: str, body: object = None) -> Reply:
+    def ask(self, method: str, path: str, body: object = None) -> ApiReply:
         """Send a request and return the answer.
 
         Raises:
-            FaultError: no answer in time, or none of the 2xx family; the message says which.
+            FaultError: the server did not answer in time, or the status is not 2xx.
         """
         what = f"{method} {path}"
         try:
@@ -93,7 +93,7 @@ class Exchange:
         if not 200 <= response.status_code < 300:
             said = _said(response.content)
             raise FaultError(f"Toxiproxy at {self.url} refused {what} with {response.status_code}: {said}")
-        return Reply(what, response.content, response.headers)
+        return ApiReply(what, response.content, response.headers)
 
 
 def _said(content: bytes) -> str:

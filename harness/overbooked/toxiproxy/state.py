@@ -1,4 +1,4 @@
-"""What Toxiproxy says of its proxies and toxics, read strictly."""
+"""Proxies and toxics as Toxiproxy reports them, parsed strictly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from overbooked.toxiproxy.toxics import AnyToxic, Stream, toxic_of
 
 @dataclass(frozen=True, slots=True)
 class ToxicState:
-    """A toxic as it is in force."""
+    """An active toxic."""
 
     name: str
     stream: Stream
@@ -21,7 +21,7 @@ class ToxicState:
     toxic: AnyToxic
 
     def __post_init__(self) -> None:
-        # Toxiproxy keeps single precision: 0.3 comes back as 0.3, but 1/3 does not.
+        # Toxiproxy stores the toxicity in single precision, so it may differ from the requested value.
         single = struct.unpack("f", struct.pack("f", self.toxicity))[0]
         object.__setattr__(self, "toxicity", single)
 
@@ -38,10 +38,10 @@ class ProxyState:
 
 
 def proxy_state(value: Any) -> ProxyState:
-    """A proxy from the API's JSON.
+    """Parse a proxy from the API's JSON.
 
     Raises:
-        FaultError: it is not what the API should say.
+        FaultError: the JSON does not have the API's format.
     """
     return ProxyState(
         _text(value, "name"),
@@ -53,10 +53,10 @@ def proxy_state(value: Any) -> ProxyState:
 
 
 def toxic_state(value: Any) -> ToxicState:
-    """A toxic from the API's JSON.
+    """Parse a toxic from the API's JSON.
 
     Raises:
-        FaultError: it is not what the API should say.
+        FaultError: the JSON does not have the API's format.
     """
     stream = _text(value, "stream")
     if stream not in tuple(Stream):
@@ -73,5 +73,5 @@ def _text(value: Any, key: str) -> str:
 
 def _of(value: Any, key: str, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(value, Mapping) or not isinstance(value.get(key), kind):
-        raise FaultError(f"Toxiproxy should say {key!r} of what it has, it says {value!r}")
+        raise FaultError(f"Toxiproxy should report {key!r}, it reported {value!r}")
     return value[key]

@@ -1,7 +1,7 @@
-"""Toxics as values: typed, in units that their names say, refused when they would do nothing.
+"""Toxics as typed values with units in their names; a toxic without effect is refused.
 
-Toxiproxy itself answers 200 to a misspelt attribute and injects nothing, and crashes on some that are
-missing. Here an attribute is a field, and a value out of range never leaves the process.
+Toxiproxy answers 200 to a misspelt attribute and injects nothing, and it crashes if some attributes are
+missing. Here an attribute is a field, and a value out of range is not sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONGEST_MS = 24 * 3600 * 1000
 
 
 class Stream(StrEnum):
-    """Which way the bytes go that a toxic is put on: to the server, or back to the client."""
+    """The direction of the bytes that a toxic affects: to the server, or back to the client."""
 
     UPSTREAM = "upstream"
     DOWNSTREAM = "downstream"
@@ -33,7 +33,7 @@ def _between(toxic: object, name: str, low: int, high: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Delays everything by `latency_ms`, give or take up to `jitter_ms`."""
+    """Delays everything by `latency_ms`, plus or minus up to `jitter_ms`."""
 
     type: ClassVar[str] = "latency"
     wire: ClassVar[Mapping[str, str]] = {"latency_ms": "latency", "jitter_ms": "jitter"}
@@ -53,7 +53,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """Lets through at most `rate_kb_per_s` kilobytes (of 1000 bytes) a second."""
+    """Limits the throughput to `rate_kb_per_s` kilobytes (1000 bytes) per second."""
 
     type: ClassVar[str] = "bandwidth"
     wire: ClassVar[Mapping[str, str]] = {"rate_kb_per_s": "rate"}
@@ -61,7 +61,7 @@ class Bandwidth:
     rate_kb_per_s: int
 
     def __post_init__(self) -> None:
-        # 0 is a stall at Toxiproxy; whoever wants one takes Timeout and says so.
+        # Toxiproxy stalls at rate 0; use Timeout for a stall.
         _between(self, "rate_kb_per_s", 1, 10**9)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Bandwidth:
 
 @dataclass(frozen=True, slots=True)
 class SlowClose:
-    """Keeps a connection's end back for `delay_ms`."""
+    """Delays the end of a connection by `delay_ms`."""
 
     type: ClassVar[str] = "slow_close"
     wire: ClassVar[Mapping[str, str]] = {"delay_ms": "delay"}
@@ -86,9 +86,9 @@ class SlowClose:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Swallows everything; closes after `timeout_ms` of silence, never when 0.
+    """Drops all data; closes a connection after `timeout_ms` without data, never if 0.
 
-    Taking it away closes every connection it was on.
+    Its removal closes every connection that it affects.
     """
 
     type: ClassVar[str] = "timeout"
@@ -105,9 +105,9 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class ResetPeer:
-    """Closes at the first byte, after `timeout_ms`.
+    """Closes a connection `timeout_ms` after its first byte.
 
-    Only connections made while it is there see a reset; older ones an end of stream.
+    Connections made while the toxic is active get a reset; older ones get an end of stream.
     """
 
     type: ClassVar[str] = "reset_peer"
@@ -124,7 +124,7 @@ class ResetPeer:
 
 @dataclass(frozen=True, slots=True)
 class Slicer:
-    """Cuts into pieces of `average_size_bytes` +/- `size_variation_bytes`, `delay_us` after each."""
+    """Splits data into pieces of `average_size_bytes` +/- `size_variation_bytes`, `delay_us` apart."""
 
     type: ClassVar[str] = "slicer"
     wire: ClassVar[Mapping[str, str]] = {
@@ -138,7 +138,7 @@ class Slicer:
     delay_us: int = 0
 
     def __post_init__(self) -> None:
-        # Below 1, or with a variation as large as the size, Toxiproxy recurses until it dies.
+        # With a size below 1, or a variation as large as the size, Toxiproxy recurses until it crashes.
         _between(self, "average_size_bytes", 1, 2**31 - 1)
         _between(self, "size_variation_bytes", 0, self.average_size_bytes - 1)
         _between(self, "delay_us", 0, 1000 * _LONGEST_MS)
@@ -151,7 +151,7 @@ class Slicer:
 
 @dataclass(frozen=True, slots=True)
 class LimitData:
-    """Closes a connection when `limit_bytes` bytes have passed."""
+    """Closes a connection after `limit_bytes` bytes."""
 
     type: ClassVar[str] = "limit_data"
     wire: ClassVar[Mapping[str, str]] = {"limit_bytes": "bytes"}
@@ -172,15 +172,15 @@ _T = TypeVar("_T", bound=AnyToxic)
 
 
 def attributes_of(toxic: AnyToxic) -> dict[str, int]:
-    """The attributes by the names and in the units of Toxiproxy's API."""
+    """Return the attributes with the names and units of Toxiproxy's API."""
     return {wire: getattr(toxic, name) for name, wire in toxic.wire.items()}
 
 
 def toxic_of(type_: str, attributes: Mapping[str, object]) -> AnyToxic:
-    """The toxic that the API described.
+    """Create a toxic from its type and attributes in the API.
 
     Raises:
-        FaultError: a type or attribute that is unknown, missing or out of range.
+        FaultError: the type is unknown, or an attribute is unknown, missing or out of range.
     """
     kind = next((kind for kind in KINDS if kind.type == type_), None)
     if kind is None:
@@ -196,4 +196,4 @@ def toxic_of(type_: str, attributes: Mapping[str, object]) -> AnyToxic:
 
 def _built(kind: type[_T], values: Mapping[str, object]) -> _T:
     assert {field.name for field in fields(kind)} == set(values)
-    return kind(**values)  # type: ignore[arg-type]  # __post_init__ checks what they are
+    return kind(**values)  # type: ignore[arg-type]  # __post_init__ checks their types

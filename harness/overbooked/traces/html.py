@@ -1,4 +1,4 @@
-"""Lanes as a page for who was not there: what went wrong, in which order, how to see it again."""
+"""Renders lanes as an HTML page: the finding, the order of the steps, and the command that replays it."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ pre { background: #1f2328; color: #f6f8fa; border-radius: 6px; padding: 12px 14p
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """What stands above the lanes.
+    """The head of the page, above the lanes.
 
     Args:
         title: the finding in one sentence.
         verdict: `open` or `closed`.
-        where: gap, clause and system, in a few words.
-        facts: label and text, in the order they are shown.
-        command: what shows it again.
+        where: gap, clause and system.
+        facts: label and text, in order.
+        command: the command that replays the finding.
     """
 
     title: str
@@ -58,11 +58,11 @@ class Headline:
 
 
 def lanes_html(trace: Trace, headline: Headline) -> str:
-    """A whole page, complete in itself: no script and nothing from elsewhere.
+    """Return a self-contained page, without scripts and external resources.
 
     Args:
-        trace: redacted, as a bundle keeps it.
-        headline: what stands above.
+        trace: the trace, redacted as in a bundle.
+        headline: the head of the page.
     """
     return "\n".join(_page(trace, headline)) + "\n"
 
@@ -97,9 +97,9 @@ def _page(trace: Trace, headline: Headline) -> Iterator[str]:
 def _reading(trace: Trace) -> str:
     said = ["Each row is one participant; each box one message of the service's, in the order it was let go."]
     if trace.preemptions:
-        said.append("A red arrow: here somebody was stopped who could have gone on.")
+        said.append("A red arrow: a preemption; this actor was stopped although it could continue.")
     if any(step.blocked_until is not None for step in trace.steps):
-        said.append("An amber bar: it waits for a lock that somebody else holds.")
+        said.append("An amber bar: the actor waits for a lock that another holds.")
     if any(step.parked for step in trace.steps):
         said.append("~: it then sent nothing until others had gone on.")
     if any(step.error for step in trace.steps):

@@ -1,10 +1,10 @@
-"""Lanes: a trace as people read it, one lane an actor, time from left to right.
+"""Lays a trace out as lanes: one lane per actor, time from left to right.
 
     ana  BEGIN  SELECT slots                     INSERT bookings  COMMIT  201
     ben                       >BEGIN  SELECT slots                            >INSERT bookings  COMMIT  201
 
-Here a trace becomes cells, and cells become lines of text; `lanes_svg` and `lanes_html` draw the same
-cells. A cell says what a step did in the fewest words and holds no value that was sent.
+This module converts a trace to cells and cells to lines of text; `svg` and `html` draw the same cells. A cell
+names a step in a few words and contains no value that was sent.
 """
 
 from __future__ import annotations
@@ -17,37 +17,41 @@ from enum import StrEnum
 from overbooked.traces.trace import Trace, TraceStep
 
 WIDTH = 100
+# Key of the lanes in a finding's details, and their width, which fits a terminal of 80 columns with indent.
+LANES = "lanes"
+EVIDENCE_WIDTH = 70
 _GAP = 2
 _NAME = 12
 _LONGEST = 30
 
 
-class Kind(StrEnum):
-    """What a cell shows."""
+class CellKind(StrEnum):
+    """The kind of a cell."""
 
     STEP = "step"
-    WAIT = "wait"  # its actor waits for a lock while others go on
+    WAIT = "wait"  # the actor waits for a lock while others continue
     ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """Something in a lane.
+class LaneCell:
+    """One cell of a lane.
 
     Args:
-        column: its place in time: the number of the step, from 0.
+        column: the number of the step, from 0.
         lane: the actor.
-        text: in few words.
-        preempts: somebody was stopped here who could have gone on.
-        failed: the step's answer was an error; the actor's was one of the service's own, or never came.
+        text: the step in a few words.
+        kind: the kind of the cell.
+        preempts: whether another actor was stopped here although it could have continued.
+        failed: whether the step's answer was an error, or the actor got a server error or no answer.
         waits_for: names of the actors whose locks it waited for.
-        parked: after it its actor made no progress at the wire until others had gone on.
+        parked: whether the actor sent nothing after this step until others had continued.
     """
 
     column: int
     lane: int
     text: str
-    kind: Kind = Kind.STEP
+    kind: CellKind = CellKind.STEP
     preempts: bool = False
     failed: bool = False
     waits_for: tuple[str, ...] = ()
@@ -55,27 +59,27 @@ class Cell:
 
     @property
     def marked(self) -> str:
-        """Its text with its marks, as lanes of text show it."""
+        """The text with its marks, as text lanes show it."""
         before = ">" if self.preempts else ""
         return f"{before}{self.text}{' ~' if self.parked else ''}"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Some columns of all lanes, as many as fit beside each other.
+class LaneBlock:
+    """A range of columns of all lanes that fits into the width.
 
     Args:
-        columns: the first, and the first that is no longer part of it.
-        widths: of each column, in characters.
-        cells: of these columns.
+        columns: the range of columns: the first, and the end (exclusive).
+        widths: the width of each column, in characters.
+        cells: the cells of these columns.
     """
 
     columns: tuple[int, int]
     widths: tuple[int, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[LaneCell, ...]
 
-    def of(self, lane: int) -> Iterator[Cell]:
-        """The cells of one lane, from left to right."""
+    def of(self, lane: int) -> Iterator[LaneCell]:
+        """Return the cells of one lane, from left to right."""
         return (cell for cell in self.cells if cell.lane == lane)
 
 
@@ -83,7 +87,7 @@ class Block:
 
 
 def short_name(step: TraceStep) -> str:
-    """What a step does in a few words: `SELECT slots`, `COMMIT`, `GET session`, `POST /intents`."""
+    """Return a step in a few words: `SELECT slots`, `COMMIT`, `GET session`, `POST /intents`."""
     words = printable(" ".join(step.shape.split()))
     if step.protocol == "postgres":
         name = _statement(step.verb, words)
@@ -103,19 +107,19 @@ _TABLE = re.compile(
 _CALL = re.compile(r"^SELECT\s+(?P<name>[\w.]+\s*\()", re.IGNORECASE)
 
 
-# Characters that no picture may hold, and that turn the direction of a line.
+# Characters that XML forbids, and those that change the direction of text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Text without the characters that would break a picture or turn a line around."""
+    """Return a text without characters that break an SVG or change the direction of text."""
     return _CONTROL.sub("", text)
 
 
 def _statement(verb: str, words: str) -> str:
     upper = verb.upper()
     if upper == "WITH":
-        # What it is for stands behind the last of its parts.
+        # Name a WITH statement by its main statement, which follows the common table expressions.
         main = re.search(
             r"\)\s*(?P<rest>(?P<verb>SELECT|INSERT|UPDATE|DELETE|MERGE)\b(?!.*\)\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE)\b).*)",
             words,
@@ -126,7 +130,7 @@ def _statement(verb: str, words: str) -> str:
     call = _CALL.match(words)
     if call and call["name"].startswith(("pg_", "set_config", "nextval")):
         return f"{upper} {call['name'].rstrip('( ')}()"
-    # FROM of a statement that changes something names what it looks at, not what it changes.
+    # The pattern matches the written table first; FROM in a writing statement names what it reads.
     found = None if upper in {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"} else _TABLE.search(words)
     if found is None:
         if call:
@@ -138,7 +142,7 @@ def _statement(verb: str, words: str) -> str:
 
 
 def names_of(trace: Trace) -> tuple[str, ...]:
-    """The names of the lanes; of actors of one name each has a number, from 1."""
+    """Return the names of the lanes; actors with the same name are numbered from 1."""
     names = [printable(actor.name) for actor in trace.actors]
     return tuple(
         f"{name} {names[: n + 1].count(name)}" if names.count(name) > 1 else name
@@ -146,12 +150,12 @@ def names_of(trace: Trace) -> tuple[str, ...]:
     )
 
 
-def cells(trace: Trace) -> tuple[Cell, ...]:
-    """What is to be drawn, in order of time; every column has one step, and waits and answers beside it."""
+def cells(trace: Trace) -> tuple[LaneCell, ...]:
+    """Return the cells in order of time; each column has one step, and the waits and answers beside it."""
     found, names = [], names_of(trace)
     for column, step in enumerate(trace.steps):
         found.append(
-            Cell(
+            LaneCell(
                 column,
                 step.actor,
                 short_name(step) + (f" !{step.error}" if step.error else ""),
@@ -164,35 +168,35 @@ def cells(trace: Trace) -> tuple[Cell, ...]:
         if step.blocked_until is not None:
             waits = f"waits for {', '.join(found[-1].waits_for)}" if found[-1].waits_for else "waits"
             found += [
-                Cell(later, step.actor, waits if later == column + 1 else "", Kind.WAIT)
+                LaneCell(later, step.actor, waits if later == column + 1 else "", CellKind.WAIT)
                 for later in range(column + 1, min(step.blocked_until, len(trace.steps)))
             ]
     return tuple(_with_answers(trace, found))
 
 
-def _with_answers(trace: Trace, found: list[Cell]) -> Iterable[Cell]:
-    """Each actor's answer at the end of his lane."""
+def _with_answers(trace: Trace, found: list[LaneCell]) -> Iterable[LaneCell]:
+    """Add each actor's answer at the end of its lane, and return the cells sorted."""
     for number, actor in enumerate(trace.actors):
         own = [n for n, cell in enumerate(found) if cell.lane == number]
         failed = actor.answer[:1] == "5" or actor.answer == "no answer"
         if not actor.answer:
             continue
         if not own:
-            found.append(Cell(0, number, actor.answer, Kind.ANSWER, failed=failed))
+            found.append(LaneCell(0, number, actor.answer, CellKind.ANSWER, failed=failed))
         else:
             last = found[own[-1]]
-            found.append(Cell(last.column, number, actor.answer, Kind.ANSWER, failed=failed))
-    return sorted(found, key=lambda cell: (cell.column, cell.lane, cell.kind is Kind.ANSWER))
+            found.append(LaneCell(last.column, number, actor.answer, CellKind.ANSWER, failed=failed))
+    return sorted(found, key=lambda cell: (cell.column, cell.lane, cell.kind is CellKind.ANSWER))
 
 
 # -- from cells to blocks -------------------------------------------------------------------------
 
 
-def blocks(trace: Trace, width: int) -> tuple[Block, ...]:
-    """The columns of a trace, broken into as many blocks as it takes for none to be wider.
+def blocks(trace: Trace, width: int) -> tuple[LaneBlock, ...]:
+    """Return the columns of a trace, split into blocks of at most this width.
 
     Args:
-        width: in characters, names of lanes not counted; a single column may be wider.
+        width: in characters, without the names of lanes; a single column may be wider.
     """
     drawn = cells(trace)
     columns = max((cell.column for cell in drawn), default=-1) + 1
@@ -209,15 +213,15 @@ def blocks(trace: Trace, width: int) -> tuple[Block, ...]:
     if columns:
         found.append((first, columns))
     return tuple(
-        Block((a, b), tuple(widths[a:b]), tuple(cell for cell in drawn if a <= cell.column < b))
+        LaneBlock((a, b), tuple(widths[a:b]), tuple(cell for cell in drawn if a <= cell.column < b))
         for a, b in found
     )
 
 
-def _width(drawn: Sequence[Cell], column: int, lane: int) -> int:
+def _width(drawn: Sequence[LaneCell], column: int, lane: int) -> int:
     own = [cell for cell in drawn if (cell.column, cell.lane) == (column, lane)]
-    # What is said while somebody waits may be cut: the step in the same column sets the width.
-    said = [len(cell.marked) for cell in own if cell.kind is not Kind.WAIT]
+    # The text of a wait may be cut, so only the step in the same column determines the width.
+    said = [len(cell.marked) for cell in own if cell.kind is not CellKind.WAIT]
     return sum(said) + _GAP * max(0, len(said) - 1)
 
 
@@ -225,28 +229,28 @@ def _width(drawn: Sequence[Cell], column: int, lane: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a line of lanes, and what it shows; blanks and names show nothing."""
+class LaneChunk:
+    """A piece of a line of lanes, with its cell; blanks and names have no cell."""
 
     text: str
-    cell: Cell | None = None
+    cell: LaneCell | None = None
     name_of: int | None = None
 
 
-def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
-    """Lanes as lines of pieces, wrapped to a width; between blocks of several lanes an empty line.
+def lines(trace: Trace, width: int = WIDTH) -> list[list[LaneChunk]]:
+    """Return lanes as lines of chunks, wrapped to a width; an empty line separates blocks.
 
     Args:
-        width: of a line, in characters, names included.
+        width: the width of a line in characters, names included.
     """
     names = [_cut(name, _NAME) for name in names_of(trace)]
     margin = max((len(name) for name in names), default=0) + _GAP
-    drawn: list[list[Piece]] = []
+    drawn: list[list[LaneChunk]] = []
     for number, block in enumerate(blocks(trace, max(20, width - margin))):
         if number and len(names) > 1:
             drawn.append([])
         for lane, name in enumerate(names):
-            pieces = [Piece(name.ljust(margin), name_of=lane), *_line(block, lane)]
+            pieces = [LaneChunk(name.ljust(margin), name_of=lane), *_line(block, lane)]
             while pieces and pieces[-1].cell is None and pieces[-1].name_of is None:
                 pieces.pop()
             pieces[-1] = replace(pieces[-1], text=pieces[-1].text.rstrip())
@@ -254,36 +258,36 @@ def lines(trace: Trace, width: int = WIDTH) -> list[list[Piece]]:
     return drawn
 
 
-def _line(block: Block, lane: int) -> Iterator[Piece]:
+def _line(block: LaneBlock, lane: int) -> Iterator[LaneChunk]:
     own = list(block.of(lane))
     for column, width in zip(range(*block.columns), block.widths, strict=True):
         here = [cell for cell in own if cell.column == column]
         left = width
         for place, cell in enumerate(here):
             if place and left >= _GAP:
-                yield Piece(" " * _GAP)
+                yield LaneChunk(" " * _GAP)
                 left -= _GAP
-            if cell.kind is Kind.WAIT:
+            if cell.kind is CellKind.WAIT:
                 room = left - sum(_GAP + len(later.marked) for later in here[place + 1 :])
                 text = next(
                     (said for said in (cell.text, "waits" if cell.text else "") if len(said) <= room), ""
                 )
-                yield Piece(text.ljust(max(room, 0), "·"), cell)
+                yield LaneChunk(text.ljust(max(room, 0), "·"), cell)
                 left -= max(room, 0)
             else:
-                yield Piece(cell.marked, cell)
+                yield LaneChunk(cell.marked, cell)
                 left -= len(cell.marked)
-        yield Piece(" " * (left + _GAP))
+        yield LaneChunk(" " * (left + _GAP))
 
 
 def text_lines(trace: Trace, width: int = WIDTH) -> list[str]:
-    """Lanes as plain text, with a legend of the marks that occur."""
+    """Return lanes as plain text, with a legend of the marks that occur."""
     drawn = ["".join(piece.text for piece in line).rstrip() for line in lines(trace, width)]
     return [*drawn, *([said] if (said := legend(trace)) else [])]
 
 
 def legend(trace: Trace) -> str:
-    """What the marks in the lanes of this trace mean; "" when there are none."""
+    """Return a legend of the marks in the lanes of a trace; "" if there are none."""
     said = []
     if trace.preemptions:
         said.append("> preemption: another actor goes on")

@@ -1,7 +1,7 @@
-"""Names of schemas and tables that a service makes in a race are renumbered by first use, as ids are.
+"""Numbers the names of schemas and tables that a service creates during a race, in the order of first use.
 
-A service with a schema or a table per object gives each a name that no other run has. Left as it is, the
-name is part of every statement's shape, and no replay is as it was recorded.
+A service with a schema or table per object generates a new name in each run. The name is part of the shape of
+each statement that uses it, so without renumbering no replay matches its recording.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.postgres.sql import Token, tokens
 
 _CONNECT_S = 5.0
-# What stands before the name of a relation or schema.
+# Keywords before the name of a relation or schema.
 _BEFORE = frozenset(
     {
         *("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "SCHEMA", "SEQUENCE", "VIEW", "INDEX"),
@@ -41,10 +41,10 @@ SELECT name, count(*) > 1 AS often FROM (
 
 
 class MadeNames:
-    """Tells which names were made since `ready`, and takes them out of traces.
+    """Finds the names that were created since `ready`, and replaces them in traces.
 
     Args:
-        dsn: a database URL to ask; None: there is no database, and every trace stays as it is.
+        dsn: the URL of the database; None: there is no database, and traces stay unchanged.
     """
 
     def __init__(self, dsn: str | None) -> None:
@@ -53,19 +53,19 @@ class MadeNames:
         self._kept: set[str] = set()
 
     async def ready(self) -> None:
-        """Read, once, which names there are before any race is made.
+        """Read the names that exist before the first race; later calls do nothing.
 
         Raises:
-            StackError: the database does not say.
+            StackError: the query failed.
         """
         if self._known is None:
             self._known = frozenset(str(row["name"]) for row in await self._asked(_NAMES))
 
     async def renumbered(self, trace: Trace) -> Trace:
-        """The trace with made names as `made1`, `made2` ... in the shapes of its steps.
+        """Return the trace with created names replaced by `made1`, `made2` ... in the shapes of its steps.
 
         Raises:
-            StackError: the database does not say which names there are.
+            StackError: the query for the existing names failed.
         """
         if not self._known:
             return trace
@@ -77,9 +77,9 @@ class MadeNames:
         there = {
             str(row["name"]): bool(row["often"]) for row in await self._asked(_THERE, sorted(candidates))
         }
-        # One that was made and dropped again is in the trace by the statement that made it.
+        # A name that was created and then dropped occurs in the statement that created it.
         dropped = candidates & {name for shape in shapes for name in names_in(shape, made=True)}
-        # The same name in several made schemas is the service's own word; others are aliases and the like.
+        # A name in several schemas is the service's own, and one not in the database is an alias: keep both.
         self._kept |= {name for name in candidates - dropped if there.get(name, True)}
         self._kept |= {name for name in dropped if there.get(name, False)}
         made = candidates - self._kept
@@ -103,8 +103,7 @@ class MadeNames:
 
 @lru_cache(maxsize=4096)
 def names_in(shape: str, *, made: bool = False) -> tuple[str, ...]:
-    """What may be names of relations and schemas in a statement's shape; with `made`, only where it
-    makes them."""
+    """Return possible names of relations and schemas in a shape; with `made`, only if it is a CREATE."""
     if made and not shape.lstrip("( ").upper().startswith("CREATE"):
         return ()
     found: list[str] = []
@@ -151,7 +150,7 @@ def _is_name(token: Token) -> bool:
 
 
 def folded(identifier: str) -> str:
-    """An identifier as PostgreSQL keeps it: folded to lower case unless it is quoted."""
+    """Return an identifier as PostgreSQL stores it: in lower case unless quoted."""
     if identifier.startswith('"'):
         return identifier[1:-1].replace('""', '"')
     return identifier.lower()

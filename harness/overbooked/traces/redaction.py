@@ -1,8 +1,8 @@
-"""Takes out of a trace what must not leave the run: secrets and personal data; numbers what is left.
+"""Redacts secrets and personal data in a trace, and numbers ids.
 
-What is taken out is replaced by what it was and by its number, counted from 1 by first use
-(`<e-mail 1>`), so that the same value reads the same everywhere and two runs of one schedule come out
-equal. When in doubt a value is taken out: a bundle is for the order of messages, not for their contents.
+A redacted value is replaced by its kind and a number, counted from 1 by first use (`<e-mail 1>`), so that
+equal values get equal placeholders and two runs of one schedule have equal texts. In doubt a value is
+redacted, because a bundle documents the order of messages, not their contents.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _SENSITIVE = (
     r"cvv|pan|(?:first|last|full|sur|nick|display)?[_-]?name|nick|note|message|body|text|subject|ip"
 )
 
-# What is taken out wherever it stands, most particular first; one pattern, so that nothing is taken twice.
+# Redacted wherever it occurs, most specific first; a single pattern, so that nothing is redacted twice.
 _ANYWHERE = re.compile(
     "|".join(
         (
             r"(?P<kept><(?:e-mail|secret|id|number|text|hash|redacted) \d+>)",
             r"(?P<secret>"
             r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"  # a JSON web token
-            r"|\$(?:argon2\w*|2[aby]|scrypt|pbkdf2[\w-]*|[156])\$[^\s'\",}]+"  # a hash of a password
+            r"|\$(?:argon2\w*|2[aby]|scrypt|pbkdf2[\w-]*|[156])\$[^\s'\",}]+"  # a password hash
             r"|(?<=[Bb]earer )[^\s'\",}]+|(?<=[Bb]asic )[A-Za-z0-9+/=]{6,}"
             r"|\b(?:sk|pk|rk|whsec|tok|pat|ghp)_[A-Za-z0-9_]{8,})",
             r"(?P<email>(?<![\w.+'-])[\w.+'-]++(?:@|%40)[\w-]+(?:\.[\w-]+)+)",
@@ -38,7 +38,7 @@ _ANYWHERE = re.compile(
         )
     )
 )
-# `"email": "x"`, `email=x`, `email='x'`: the value goes, whatever it looks like.
+# `"email": "x"`, `email=x`, `email='x'`: the value is redacted regardless of its form.
 _NAMED = re.compile(
     rf"(?P<key>[\"']?(?<![A-Za-z])[\w-]*?(?:{_SENSITIVE})[\"']?\s*(?::|=)\s*)"
     r"(?P<value>(?:[Bb]earer|[Bb]asic)\s+\S+|\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'&,;)}<$]+)",
@@ -49,20 +49,20 @@ _WORD = re.compile(r"'[a-z][a-z_]{0,30}'")
 _PLAIN = re.compile(
     r"-?\d{1,9}(?:\.\d{1,9})?|true|false|t|f|\d{4}-\d\d-\d\d[T ]?[\d:.+Z-]*|<[\w-]+ \d+>|", re.IGNORECASE
 )
-# Of a command in which values are taken out already: a placeholder holds a blank.
+# Splits a command whose values are already redacted; a placeholder contains a blank.
 _ARGUMENT = re.compile(r"(?:[^\s<]|<[\w-]+ \d+>|<)+")
-_LONGEST = 4000  # characters of a statement or a value; more says no more
+_LONGEST = 4000  # characters of a statement or a value
 _NAMES = {"email": "e-mail", "opaque": "secret"}
 
 
 class Redactor:
-    """Redacts the texts of one bundle; numbers are counted over all of them.
+    """Redacts the texts of one bundle; placeholder numbers are shared by all of them.
 
     Args:
-        patterns: further regular expressions; what they match is taken out.
+        patterns: further regular expressions whose matches are redacted.
 
     Raises:
-        ValueError: one of them is no regular expression.
+        ValueError: a pattern is not a valid regular expression.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
@@ -75,15 +75,15 @@ class Redactor:
         self._numbers: dict[str, dict[str, int]] = {}
 
     def text(self, said: str) -> str:
-        """Free text: a command, a path, a message."""
+        """Redact free text: a command, a path, a message."""
         said = _NAMED.sub(self._named, self._without_own(said))
         return _ANYWHERE.sub(self._anywhere, said)
 
     def statement(self, sql: str) -> str:
-        """A statement: its literals too, but for single words of the service's own, e.g. `'held'`.
+        """Redact a statement and its string literals.
 
-        Only a statement with parameters says which words those are: in another one somebody's name
-        may have been written between the quotes.
+        In a statement with parameters, single lower-case words such as `'held'` are kept. In one without
+        parameters such a literal may be a personal name, so it is redacted.
         """
         own_words = re.search(r"\$\d", sql) is not None
 
@@ -94,11 +94,11 @@ class Redactor:
                 return said
             return f"'{self._numbered(_kind_of(inner), inner)}'"
 
-        # No `name=value` here: what stands after an equals sign without quotes is a column.
+        # `name=value` is not redacted here, because an unquoted word after `=` is a column.
         return _ANYWHERE.sub(self._anywhere, self._without_own(_LITERAL.sub(literal, sql)))
 
     def command(self, said: str) -> str:
-        """A Redis command: its name and keys stay, everything else goes but for numbers and options."""
+        """Redact a Redis command; its name, key, numbers and options are kept."""
         words = _ARGUMENT.findall(self.text(said))
         kept = words[:2]
         for word in words[2:]:
@@ -107,13 +107,13 @@ class Redactor:
         return " ".join(kept)
 
     def value(self, said: str | None) -> str | None:
-        """A parameter: numbers, truth and time stay, ids are numbered, everything else goes."""
+        """Redact a parameter; numbers, booleans and times are kept, ids are numbered."""
         if said is None or _PLAIN.fullmatch(said):
             return said
         return self._numbered(_kind_of(said), said)
 
     def step(self, step: TraceStep) -> TraceStep:
-        """A step with its text and values redacted."""
+        """Return a step with its text and values redacted."""
         by_protocol: dict[str, Callable[[str], str]] = {"postgres": self.statement, "redis": self.command}
         return replace(
             step,
@@ -123,7 +123,7 @@ class Redactor:
         )
 
     def trace(self, trace: Trace) -> Trace:
-        """A trace that may leave the run; actors keep their short names."""
+        """Return a redacted trace; the short names of actors are kept."""
         return Trace(
             tuple(_public(actor) for actor in trace.actors),
             tuple(self.step(step) for step in trace.steps),
@@ -132,10 +132,10 @@ class Redactor:
         )
 
     def lines(self, said: Sequence[str]) -> tuple[str, ...]:
-        """Several lines of free text."""
+        """Redact several lines of free text."""
         return tuple(map(self.text, said))
 
-    # -- what replaces it ----------------------------------------------------------------------
+    # -- placeholders --------------------------------------------------------------------------
 
     def _without_own(self, said: str) -> str:
         for pattern in self._own:

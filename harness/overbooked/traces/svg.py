@@ -1,29 +1,30 @@
-"""Lanes as an SVG picture: complete in itself, no script, no font or file from elsewhere."""
+"""Renders lanes as a self-contained SVG picture, without scripts, fonts or external resources."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
 
-from overbooked.traces.layout import Block, Cell, Kind, blocks, names_of, printable
+from overbooked.traces.layout import CellKind, LaneBlock, LaneCell, blocks, names_of, printable
 from overbooked.traces.trace import Trace
 
 COLOURS = ("#0b6e8f", "#8a3ea8", "#2d7d32", "#3456c4", "#9a6700")
 _RED, _AMBER, _INK, _FAINT = "#b3261e", "#b26a00", "#1f2328", "#d0d7de"
 _PLAIN = '"ui-monospace", "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
-# Of one character, a lane, a box, and what lies between; in pixels.
+# Sizes of a character, a lane, a box and the gaps, in pixels.
 _CHAR, _LANE, _BOX, _PAD, _GAP, _MARGIN, _NAME = 7.25, 44, 26, 7, 10, 14, 14
 _COLUMNS = 118
 
 
 def lanes_svg(trace: Trace, *, title: str = "", columns: int = _COLUMNS) -> str:
-    """A picture of the lanes, wrapped into rows.
+    """Return a picture of the lanes, wrapped into rows.
 
     Args:
-        trace: what to draw.
-        title: read out by a screen reader, and shown by a browser as the picture's name.
-        columns: how many characters of statements stand beside each other in one row.
+        trace: the trace to draw.
+        title: the title, for screen readers and tooltips.
+
+        columns: the width of a row, in characters.
     """
     rows = blocks(trace, columns)
     longest = max(map(len, names_of(trace)), default=0)
@@ -43,12 +44,12 @@ def lanes_svg(trace: Trace, *, title: str = "", columns: int = _COLUMNS) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _x(left: float, block: Block, column: int) -> float:
-    """Where a column of a block begins."""
+def _x(left: float, block: LaneBlock, column: int) -> float:
+    """Return the x coordinate of the left edge of a column of a block, in pixels."""
     return left + sum(width * _CHAR + 2 * _PAD + _GAP for width in block.widths[:column])
 
 
-def _row(trace: Trace, block: Block, left: float, top: float) -> Iterator[str]:
+def _row(trace: Trace, block: LaneBlock, left: float, top: float) -> Iterator[str]:
     first, last = block.columns
     end = _x(left, block, len(block.widths)) - _GAP
     for offset, column in enumerate(range(first, last)):
@@ -64,11 +65,11 @@ def _row(trace: Trace, block: Block, left: float, top: float) -> Iterator[str]:
             yield from _column(block, here, left, top, column - first)
 
 
-def _column(block: Block, here: list[Cell], left: float, top: float, offset: int) -> Iterator[str]:
+def _column(block: LaneBlock, here: list[LaneCell], left: float, top: float, offset: int) -> Iterator[str]:
     at = _x(left, block, offset)
     for cell in here:
         y = top + 20 + cell.lane * _LANE
-        if cell.kind is Kind.WAIT:
+        if cell.kind is CellKind.WAIT:
             wide = block.widths[offset] * _CHAR + 2 * _PAD + _GAP
             yield (
                 f'<rect x="{at - _GAP:.1f}" y="{y + _BOX / 2 - 3:.1f}" width="{wide:.1f}" height="6" '
@@ -83,9 +84,9 @@ def _column(block: Block, here: list[Cell], left: float, top: float, offset: int
         at += wide + _GAP
 
 
-def _box(cell: Cell, text: str, x: float, y: float, wide: float) -> Iterator[str]:
+def _box(cell: LaneCell, text: str, x: float, y: float, wide: float) -> Iterator[str]:
     colour = _RED if cell.failed else _colour(cell.lane)
-    answer = cell.kind is Kind.ANSWER
+    answer = cell.kind is CellKind.ANSWER
     fill, ink = (colour, "#ffffff") if answer else ("#ffffff", _INK)
     if cell.preempts:
         yield (

@@ -1,22 +1,22 @@
-"""Lanes on a terminal: as wide as it is, in colour where it has any."""
+"""Renders lanes on a terminal, in its width and, if supported, in colour."""
 
 from __future__ import annotations
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from overbooked.traces.layout import Kind, Piece, legend, lines
+from overbooked.traces.layout import CellKind, LaneChunk, legend, lines
 from overbooked.traces.trace import Trace
 
 _LANES = ("cyan", "magenta", "green", "blue", "yellow")
 
 
 class LanesOnTerminal:
-    """Draws the lanes of a trace as wide as wherever it is printed.
+    """A rich renderable that draws the lanes of a trace in the width of the console.
 
     Args:
-        trace: what to draw.
-        indent: blanks before each line.
+        trace: the trace to draw.
+        indent: number of blanks before each line.
     """
 
     def __init__(self, trace: Trace, *, indent: int = 2) -> None:
@@ -34,16 +34,16 @@ class LanesOnTerminal:
             yield Text(" " * self._indent + said, style="dim")
 
 
-def _style(piece: Piece) -> str:
+def _style(piece: LaneChunk) -> str:
     if piece.name_of is not None:
         return f"bold {_LANES[piece.name_of % len(_LANES)]}"
     cell = piece.cell
     if cell is None:
         return ""
-    if cell.kind is Kind.WAIT:
+    if cell.kind is CellKind.WAIT:
         return "dim yellow"
     if cell.failed:
         return "red"
-    if cell.kind is Kind.ANSWER:
+    if cell.kind is CellKind.ANSWER:
         return "bold"
     return f"reverse {_LANES[cell.lane % len(_LANES)]}" if cell.preempts else _LANES[cell.lane % len(_LANES)]

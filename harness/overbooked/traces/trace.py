@@ -1,8 +1,8 @@
-"""The trace of one schedule: what each actor did at the wire, in the order it was let go.
+"""The trace of one schedule: the boundaries of each actor in the order of their release.
 
-A trace is what lanes are drawn from, what a bundle keeps and what a replay is compared with. It holds
-nothing that differs from run to run but texts, values and replies; `Trace.shape` leaves these out, and
-two runs of one schedule have equal shapes.
+Lanes are drawn from a trace, a bundle stores it, and a replay is compared with it. Only its texts, values and
+replies differ from run to run; `Trace.shape` leaves the differing parts out, so that two runs of one schedule
+have equal shapes.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+BEGINS = "BEGINS"
+"""Verb of the first step of an actor, which crosses no link: its request is sent, or its work starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One boundary that was let go.
+    """One boundary that was released.
 
     Args:
-        actor: whose it was, an index into `Trace.actors`.
-        link: the link it crossed; `connection` numbers the link's connections from 1 by first use
-            in this trace.
-        verb, text, shape, values: the boundary's; `text` and `values` as sent, so not redacted.
-        enabled: the actors that could have gone instead, `actor` among them, ascending.
-        reply, error, rows: of its answer; `reply` is "" when none came.
-        in_transaction: whether its connection was within a transaction after the answer.
-        preempted: another actor was running and could have gone on.
-        blocked_by: the actors whose locks it waited for before its answer came.
-        blocked_until: the number of steps that had been let go when its answer came, None when it
-            came before any other step.
-        parked: after its answer its actor made no progress at the wire until others had gone on.
+        actor: an index into `Trace.actors`.
+        link: the link that the boundary crossed.
+        connection: numbers the link's connections from 1 by first use in this trace.
+        verb, text, shape, values: those of the boundary; `text` and `values` as sent, not redacted.
+        enabled: the actors that could have been released, including `actor`, ascending.
+        reply, error, rows: those of the answer; `reply` is "" if no answer arrived.
+        in_transaction: whether the connection was in a transaction after the answer.
+        preempted: whether another actor was running and could have continued.
+        blocked_by: the actors whose locks the step waited for before its answer arrived.
+        blocked_until: the number of steps that had been released when the answer arrived; None if it
+            arrived before any other step.
+        parked: whether the actor sent nothing after the answer until others had continued.
     """
 
     actor: int
@@ -48,15 +51,20 @@ class TraceStep:
     blocked_until: int | None = None
     parked: bool = False
 
+    @property
+    def begins(self) -> bool:
+        """Whether the step is the beginning of its actor, and no boundary."""
+        return self.verb == BEGINS
+
 
 @dataclass(frozen=True, slots=True)
 class TraceActor:
-    """One lane: a short name, what it set out to do, where it went and how it ended.
+    """One lane: the short name, verb, replica and answer of an actor.
 
     Args:
-        replica: the replica its requests went to, from 0.
-        answer: how it ended, in a word: an HTTP status, `ok`, `no answer`.
-        first_step, last_step: its first and last steps in the trace, None when it had none.
+        replica: index of the replica that its requests went to, from 0.
+        answer: the answer in a word: an HTTP status, `ok`, `no answer`.
+        first_step, last_step: indexes of its first and last steps in the trace; None if it has none.
     """
 
     name: str
@@ -69,14 +77,14 @@ class TraceActor:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What happened under one schedule.
+    """The execution of one schedule.
 
     Args:
         actors: the lanes, in order.
-        steps: boundaries in the order they were let go; their actors are the schedule.
-        disturbed: why nothing may be concluded from it ("" when something may): a time limit of the
-            service's struck, somebody else wrote, an actor never ended.
-        notes: further facts, JSON-compatible, e.g. who was parked and when.
+        steps: boundaries in the order of their release; their actors form the schedule.
+        disturbed: why nothing can be concluded from the run, e.g. a timeout of the service expired, another
+            session wrote, or an actor never ended; "" if the run was undisturbed.
+        notes: further facts, JSON-compatible, e.g. when an actor was parked.
     """
 
     actors: tuple[TraceActor, ...]
@@ -86,26 +94,31 @@ class Trace:
 
     @property
     def schedule(self) -> tuple[int, ...]:
-        """The actor of each step: what `run_schedule` follows."""
+        """The actor of each step; a replay follows it."""
         return tuple(step.actor for step in self.steps)
 
     @property
     def preemptions(self) -> int:
-        """How often an actor was stopped that could have gone on."""
+        """The number of preemptions."""
         return sum(step.preempted for step in self.steps)
 
     @property
     def shape(self) -> tuple[str, ...]:
-        """One line a step, equal for every run of one schedule on one system."""
+        """One line per step, equal in every run of a schedule on a system."""
         return tuple(shape_of(step) for step in self.steps)
 
+    @property
+    def boundaries(self) -> int:
+        """The number of boundaries; the beginning of an actor is none."""
+        return sum(not step.begins for step in self.steps)
+
     def of(self, actor: int) -> tuple[TraceStep, ...]:
-        """The steps of one actor."""
+        """Return the steps of one actor."""
         return tuple(step for step in self.steps if step.actor == actor)
 
 
 def shape_of(step: TraceStep) -> str:
-    """A step without what differs from run to run."""
+    """Return a step without the parts that differ between runs."""
     marks = [f"#{step.connection}", step.error or step.reply]
     if step.blocked_by:
         marks.append(f"waits for {', '.join(map(str, step.blocked_by))} until {step.blocked_until}")
@@ -115,7 +128,7 @@ def shape_of(step: TraceStep) -> str:
 
 
 def first_difference(wanted: Sequence[str], found: Sequence[str]) -> str:
-    """Where two shapes part, in one line; "" where they are equal."""
+    """Return the first difference of two shapes in one line; "" if they are equal."""
     for number, (one, other) in enumerate(zip(wanted, found, strict=False)):
         if one != other:
             return f"step {number}: wanted {one!r}, found {other!r}"

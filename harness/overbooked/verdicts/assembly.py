@@ -1,4 +1,4 @@
-"""From the results of scenarios to the scorecard of a run."""
+"""Assembles the scorecard of a run from the results of its scenarios."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ NO_CLAUSE_ASKED = "no clause of it is asked"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRun:
-    """One scenario as it ran: its results, the logs of the system meanwhile, and a trace.
+    """One run of a scenario: its results, the logs of the system meanwhile, and a traceback.
 
     Args:
         scenario: its pytest node id.
-        results: one for each clause it judged.
-        started_at: when, aware.
-        duration_s: how long it took.
-        logs: last lines by process.
-        trace: where the harness broke, when it did.
+        results: one for each clause that it judged.
+        started_at: the start, timezone-aware.
+        duration_s: duration in seconds.
+        logs: the last log lines of each process.
+        trace: the traceback, if the harness failed.
     """
 
     scenario: str
@@ -56,6 +56,7 @@ def assemble(
     *,
     bound: Collection[str] = (),
     absent: Mapping[str, str] | None = None,
+    in_part: Mapping[str, str] | None = None,
     complete: bool = False,
     aborted: str = "",
     canary: Canary | None = None,
@@ -63,23 +64,23 @@ def assemble(
     load: Sequence[LoadScore] = (),
     now: datetime | None = None,
 ) -> Scorecard:
-    """The scorecard of a run so far. Of several results for a clause the worst counts.
+    """Return the scorecard of a run so far. Of several results for a clause the worst counts.
 
     Args:
-        run: what the run was.
-        selection: the gaps, the clauses asked and why the others are not.
-        ran: the scenarios that came to an end; results for clauses not asked are left out.
-        bound: full names of the clauses that some scenario is bound to; one of these without a
-            result is inconclusive, since its scenario did not run, where another without is
-            not covered.
-        absent: why not every scenario of a clause ran to its end, by the clause's full name; such a clause
-            is not closed.
-        complete: everything that was to run has run.
-        aborted: why not, for an aborted run.
-        canary: what became of it.
-        errors: what failed outside any scenario.
-        load: what came of load profiles.
-        now: the end of the run, or of what there is of it; default the present.
+        run: the description of the run.
+        selection: the gaps, the requested clauses, and the reasons why others are not requested.
+        ran: the scenarios that have ended; results for clauses that are not requested are ignored.
+        bound: full names of the clauses that a scenario is bound to. Such a clause without a result is
+            inconclusive, because its scenario did not run; any other clause without one is not covered.
+        absent: the reason why a scenario of a clause did not run to its end, by the clause's full name; the
+            clause is not closed.
+        in_part: the reason why this run alone cannot close a clause: other shards have scenarios of it.
+        complete: whether everything planned has run.
+        aborted: the reason, if the run was aborted.
+        canary: the verdict of the canary.
+        errors: errors outside any scenario.
+        load: the results of load profiles.
+        now: the end of the run so far; default the current time.
     """
     ran = tuple(ran)
     evidence: dict[str, list[Evidence]] = {}
@@ -88,6 +89,7 @@ def assemble(
             evidence.setdefault(result.clause, []).append(_evidence(result))
     asked = set(selection.clauses)
     missing = absent or {}
+    divided = in_part or {}
 
     def score(clause: Clause) -> ClauseScore:
         if clause.name not in asked:
@@ -95,11 +97,13 @@ def assemble(
         shown = tuple(evidence.get(clause.name, ()))
         if shown:
             verdict = worst(each.verdict for each in shown)
-            if doubt := doubt_of(clause, verdict, _exercises(shown), missing.get(clause.name, "")):
+            absence = missing.get(clause.name, "") or divided.get(clause.name, "")
+            if doubt := doubt_of(clause, verdict, _exercises(shown), absence):
                 return _score(clause, Verdict.INCONCLUSIVE, doubt, shown)
             return _score(clause, verdict, reason_of(verdict, shown), shown)
-        if clause.name in bound or clause.name in missing:
-            reason = f"{NOT_RUN}: {aborted}" if aborted else missing.get(clause.name, NOT_RUN)
+        if clause.name in bound or clause.name in missing or clause.name in divided:
+            why = missing.get(clause.name, "") or divided.get(clause.name, "") or NOT_RUN
+            reason = f"{NOT_RUN}: {aborted}" if aborted else why
             return _score(clause, Verdict.INCONCLUSIVE, reason, ())
         return _score(clause, Verdict.NOT_COVERED, NO_SCENARIO, ())
 
@@ -118,14 +122,14 @@ def assemble(
 
 
 def doubt_of(clause: Clause, verdict: Verdict, exercises: Iterable[Exercise], absent: str) -> str:
-    """Why a clause is inconclusive although the worst of its scenarios says `verdict`; "" where it is not.
+    """Return why a clause is inconclusive although the worst verdict of its scenarios is `verdict`, else "".
 
-    This is the one place in which the scenarios of a clause are looked at together: all of them ran, and
-    each means of the clause was used by one of them.
+    Only this function checks the scenarios of a clause together: all must have run, and one of them must have
+    used each means of the clause.
 
     Args:
-        exercises: of all its scenarios.
-        absent: why not every scenario of the clause ran to its end.
+        exercises: the exercises of all its scenarios.
+        absent: the reason why a scenario of the clause did not run to its end.
     """
     if verdict not in (Verdict.CLOSED, Verdict.NOT_COVERED):
         return ""
@@ -139,12 +143,12 @@ def _exercises(shown: Iterable[Evidence]) -> list[Exercise]:
 
 
 def reason_of(verdict: Verdict, shown: Sequence[Evidence]) -> str:
-    """The reasons of those scenarios that gave the verdict that counts."""
+    """Return the reasons of the scenarios with this verdict."""
     return "; ".join(dict.fromkeys(e.reason for e in shown if e.verdict is verdict and e.reason))
 
 
 def gap_score(gap: Gap | GapScore, clauses: Sequence[ClauseScore]) -> GapScore:
-    """A gap with the worst verdict of the clauses asked, and what that verdict rests on."""
+    """Return the score of a gap: the worst verdict of its requested clauses, with the reason."""
     asked = [clause.verdict for clause in clauses if clause.verdict is not None]
     verdict = worst(asked)
     guilty = [clause for clause in clauses if clause.verdict is verdict]

@@ -1,4 +1,4 @@
-"""What a verdict rests on: counts of what was exercised, receipts of faults, the finding itself."""
+"""The evidence of a verdict: counts of what was exercised, receipts of faults, the finding."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overbooked.recording import Recording
 from overbooked.verdicts.exercise import Exercise
 from overbooked.verdicts.verdict import Verdict
 
-# Under this key of its notes a scorecard's evidence has the exercises.
+# Key of the exercises in the notes of a scorecard's evidence.
 EXERCISED = "exercised"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that a fault was in force and whether it touched anything.
+    """Proof that a fault was active, and whether it had an effect.
 
-    `messages` and `bytes` count what crossed the link while the fault was in force (0 for a
-    process fault, whose `effect` says what was measured instead). Times are seconds since the
-    start of the scenario. `means` is the means that the fault belongs to; a judge counts by it, and a
-    scorecard does not keep it.
+    `messages` and `bytes` count the traffic on the link while the fault was active (0 for a process fault,
+    whose `effect` has other measurements). Times are seconds since the start of the scenario. `bit` is
+    whether the fault had an effect. `means` is the means that the fault belongs to; a judge counts by it, and
+    a scorecard does not contain it.
     """
 
     fault: str
@@ -52,13 +53,19 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an open clause showed: one violated invariant with the operations involved."""
+    """The finding of an open clause: one violated invariant with the operations involved.
+
+    Args:
+        recording: the schedule or fault plan that shows it. It is written as a replay bundle and is not part
+            of the JSON.
+    """
 
     what: str
     expected: str = ""
     observed: str = ""
     operations: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    recording: Recording | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -76,7 +83,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ClauseResult:
-    """The verdict of one scenario on one clause, with everything it rests on."""
+    """The verdict of one scenario on one clause, with its evidence."""
 
     clause: str
     verdict: Verdict
@@ -105,7 +112,7 @@ class ClauseResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClauseResult:
-        """A result as `as_dict` wrote it; workers send theirs this way."""
+        """Return the result that `as_dict` converted; workers send results in this form."""
         finding = data["finding"]
         return cls(
             **{

@@ -1,4 +1,4 @@
-"""What a means was used for: the counts on which a closed verdict rests."""
+"""The use of a means: the counts on which a closed verdict is based."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from overbooked.catalog.model import Means
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """One use of a means, as the tool that did it counted it; no scenario writes one itself.
+    """One use of a means, counted by the tool that performed it; scenarios do not create exercises.
 
     Args:
-        means: which.
-        done: how much was done, in the unit of the means (`overbooked.verdicts.means`): schedules, faults
-            that took effect, bursts in which a request succeeded, examples that were tried ...
-        of: how much there is to do, where that is known.
+        means: the means.
+        done: the amount, in the unit of the means (`overbooked.verdicts.means`): schedules, faults that took
+            effect, bursts in which a request succeeded, examples that were tried ...
+        of: the total amount, if known.
         subject: the race, the journey or the link.
-        actors: of an exploration how many took part, of bursts the requests of the largest.
-        preemptions: the bound of an exploration; None: any number.
-        exhausted: every schedule within the bound was run, or differs in nothing from one that was.
-        sampled: the strategy that drew the schedules, where they were not all run, e.g. `PCT`.
+        actors: the number of actors of an exploration, or of requests in the largest burst.
+        preemptions: the bound of an exploration; None: unlimited.
+        exhausted: whether every schedule within the bound, or an equivalent one, was run.
+        family, family_size: name and number of the races from which this one was taken; "": it stands alone.
+        sampled: the strategy that drew the schedules, if not all were run, e.g. `PCT`.
     """
 
     means: Means
@@ -33,11 +34,13 @@ class Exercise:
     preemptions: int | None = None
     exhausted: bool = False
     sampled: str = ""
+    family: str = ""
+    family_size: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-compatible; what is not said of this means is left out."""
+        """Return the exercise, JSON-compatible, without values that do not apply to the means."""
         said: dict[str, Any] = {"means": self.means.value, "done": self.done}
-        for name in ("of", "subject", "actors", "exhausted", "sampled"):
+        for name in ("of", "subject", "actors", "exhausted", "sampled", "family", "family_size"):
             if value := getattr(self, name):
                 said[name] = value
         if self.means is Means.INTERLEAVINGS:
@@ -46,7 +49,7 @@ class Exercise:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Exercise:
-        """The exercise that `as_dict` wrote."""
+        """Return the exercise that `as_dict` converted."""
         preemptions = data.get("preemptions")
         bound = preemptions if isinstance(preemptions, int) else None
         return cls(**{**data, "means": Means(data["means"]), "preemptions": bound})

@@ -1,4 +1,4 @@
-"""The kill matrix: whether each mutant opened the clauses it breaks, and no healthy one opened."""
+"""The kill matrix: whether each mutant opened the clauses that it breaks, and the healthy system none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MATRIX_VERSION = 1
 
 
 class CellState(StrEnum):
-    """What a clause made of a mutant (or of the healthy system)."""
+    """The result for a clause under a mutant (or on the healthy system)."""
 
     KILLED = "open as expected"
     MISSED = "missed"
@@ -29,7 +29,7 @@ class CellState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One verdict on one clause: under a mutant (None: healthy), for the n-th time (from 0)."""
+    """One verdict on one clause under a mutant (None: healthy), with the repetition (from 0)."""
 
     mutant: str | None
     clause: str
@@ -58,9 +58,9 @@ class Cell:
     """One clause under one mutant (None: healthy), over all repetitions.
 
     Args:
-        expected: the catalog says the mutant breaks the clause.
-        asked: the profile asks for the clause.
-        explained: why an opening nobody expected is right, where somebody has said so.
+        expected: whether the mutant breaks the clause, according to the catalog.
+        asked: whether the profile requests the clause.
+        explained: the target's explanation of an unexpected opening.
     """
 
     mutant: str | None
@@ -91,10 +91,10 @@ class Cell:
 
     @property
     def wrong(self) -> int:
-        """How many repetitions came out otherwise than they should, an explained opening apart."""
+        """The number of repetitions with a wrong verdict; an explained opening is not wrong."""
         right = {Verdict.OPEN} if self.expected else {Verdict.CLOSED}
         if self.explained or (self.mutant is not None and not self.expected):
-            # What a mutant does to its neighbours is told, but is no wrong verdict.
+            # An unexpected opening by a mutant is reported, but is not a wrong verdict.
             right = {*right, Verdict.OPEN}
         return sum(verdict not in right for verdict in self.verdicts)
 
@@ -116,11 +116,11 @@ class KillMatrix:
     """Clauses by mutants; the healthy system is the column None.
 
     Args:
-        clauses: rows, full names, in order.
-        mutants: columns, None first.
-        cells: by (mutant, clause).
-        observations: what it was made from.
-        texts: what each mutant does, by name.
+        clauses: the rows: full names, in order.
+        mutants: the columns; None first.
+        cells: the cells by (mutant, clause).
+        observations: the verdicts from which it was built.
+        texts: the description of each mutant, by name.
         about: seed, profile, stack, repetitions, versions ... of the proof.
     """
 
@@ -140,18 +140,20 @@ class KillMatrix:
         clauses: Sequence[str],
         mutants: Sequence[str],
         asked: Collection[str],
+        healthy: Collection[str] | None = None,
         explained: Mapping[tuple[str, str], str] | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> KillMatrix:
-        """The matrix of some clauses and mutants.
+        """Return the matrix of some clauses and mutants.
 
         Args:
-            catalog: says which mutant breaks which clause.
-            observations: every verdict there is.
-            clauses: rows.
-            mutants: columns, without the healthy one.
-            asked: the clauses that the profile asks for.
-            explained: why a (mutant, clause) that nobody expected opens, and is right to.
+            catalog: defines which mutant breaks which clause.
+            observations: all verdicts.
+            clauses: the rows.
+            mutants: the columns, without the healthy system.
+            asked: the clauses that the profile requests.
+            healthy: those judged on the healthy system in this part of a proof; None: all of them.
+            explained: the reasons of unexpected openings, by (mutant, clause).
             about: seed, profile, stack, versions ... of the proof, JSON-compatible.
         """
         seen = tuple(sorted(observations, key=lambda o: o.repetition))
@@ -169,8 +171,8 @@ class KillMatrix:
                     mutant=mutant,
                     clause=clause,
                     expected=clause in breaks,
-                    asked=clause in asked,
-                    # Of several scenarios that judge a clause in one repetition the worst counts.
+                    asked=clause in (asked if mutant or healthy is None else healthy),
+                    # The worst verdict of the scenarios that judge a clause in one repetition.
                     verdicts=tuple(worst(o.verdict for o in group) for group in repetitions.values()),
                     reasons=tuple(
                         dict.fromkeys(o.reason for group in repetitions.values() for o in group if o.reason)
@@ -180,14 +182,14 @@ class KillMatrix:
         texts = {mutant: catalog.mutant(mutant).text for mutant in mutants}
         return cls(rows, columns, cells, seen, texts, dict(about or {}))
 
-    # -- what it says --------------------------------------------------------------------------
+    # -- results -------------------------------------------------------------------------------
 
     def _in(self, state: CellState) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells.values() if cell.state is state)
 
     @property
     def killed(self) -> tuple[str, ...]:
-        """Mutants that opened every asked clause they break, every time, and at least one."""
+        """Mutants that opened every requested clause that they break, at least one, in every repetition."""
         return tuple(
             m
             for m in self._seeded
@@ -196,13 +198,13 @@ class KillMatrix:
 
     @property
     def survivors(self) -> tuple[str, ...]:
-        """Mutants that left an asked clause they break unopened at least once."""
+        """Mutants that did not open a requested clause that they break in some repetition."""
         missed = {cell.mutant for cell in self.missed}
         return tuple(m for m in self._seeded if m in missed)
 
     @property
     def unproven(self) -> tuple[str, ...]:
-        """Mutants that break no clause that is asked: this proof says nothing of them."""
+        """Mutants that break no requested clause, so that the proof does not cover them."""
         return tuple(m for m in self._seeded if not self._expected(m))
 
     @property
@@ -212,27 +214,27 @@ class KillMatrix:
 
     @property
     def undecided(self) -> tuple[Cell, ...]:
-        """Clauses that came out neither open nor closed where nothing was expected to open."""
+        """Clauses that were not expected to open and were neither open nor closed."""
         return self._in(CellState.UNDECIDED)
 
     @property
     def missed(self) -> tuple[Cell, ...]:
-        """Clauses that a mutant breaks and that did not open every time."""
+        """Clauses that a mutant breaks and that did not open in every repetition."""
         return self._in(CellState.MISSED)
 
     @property
     def also_opened(self) -> tuple[Cell, ...]:
-        """Clauses that a mutant opened though the catalog does not say so."""
+        """Clauses that a mutant opened although the catalog does not list them."""
         return self._in(CellState.ALSO_OPENED)
 
     @property
     def unexplained(self) -> tuple[Cell, ...]:
-        """Those of `also_opened` that nobody has explained."""
+        """The cells of `also_opened` without an explanation."""
         return tuple(cell for cell in self.also_opened if not cell.explained)
 
     @property
     def not_run(self) -> tuple[Cell, ...]:
-        """Asked clauses of the healthy system, and those a mutant breaks, with no verdict yet."""
+        """Requested clauses of the healthy system, and those that a mutant breaks, without a verdict."""
         return tuple(c for c in self._in(CellState.NOT_RUN) if c.expected or c.mutant is None)
 
     @property
@@ -242,12 +244,12 @@ class KillMatrix:
 
     @property
     def wrong_verdicts(self) -> int:
-        """Verdicts that came out otherwise than they should, over all repetitions."""
+        """The number of wrong verdicts over all repetitions."""
         return sum(cell.wrong for cell in self.cells.values())
 
     @property
     def proven(self) -> bool:
-        """Every mutant killed, nothing false, undecided or missing on the healthy system."""
+        """Whether no mutant survived, and there is no false alarm, undecided or missing verdict."""
         healthy = any(cell.mutant is None for cell in self.undecided)
         return not (self.survivors or self.false_alarms or healthy or self.not_run)
 
@@ -260,7 +262,7 @@ class KillMatrix:
         return tuple(cell for cell in cells if cell.expected and cell.asked)
 
     def as_dict(self) -> dict[str, Any]:
-        """The matrix as JSON: what it says, the cells that say anything, and every observation."""
+        """Return the matrix, JSON-compatible: the results, the non-empty cells, and every observation."""
         return {
             "matrix_version": MATRIX_VERSION,
             "about": dict(self.about),

@@ -1,7 +1,7 @@
-"""The one table of the means: what supplies each, which count shows that it was used, what it cannot see.
+"""The table of the means: the fixtures that supply each, the count that shows its use, and its limits.
 
-A clause is closed only when each means in its `by` was used. Collection refuses a scenario whose
-fixtures supply none of them; the judge and the scorecard look at the counts.
+A clause is closed only if each means in its `by` was used. Collection rejects a scenario whose fixtures
+supply none of them; the judge and the scorecard check the counts.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from overbooked.verdicts.exercise import Exercise
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What is asked of one means.
+class MeansRule:
+    """The requirements of one means.
 
     Args:
-        fixtures: a scenario needs one of these to use the means at all.
-        unit: what is counted, in the plural.
-        least: how many of it a closed clause needs, over all its scenarios.
-        wanted: what is to be done, for the reason of a clause that lacks it.
+        fixtures: a scenario needs one of these to use the means.
+        unit: the unit of the count, in the plural.
+        least: the count that a closed clause needs, over all its scenarios.
+        wanted: the advice in the reason of a clause that lacks the means.
         blind: what the means cannot see.
     """
 
@@ -32,121 +32,122 @@ class Rule:
     blind: str
 
 
-RULES: Mapping[Means, Rule] = {
-    Means.INTERLEAVINGS: Rule(
-        ("explore",),
+RULES: Mapping[Means, MeansRule] = {
+    Means.INTERLEAVINGS: MeansRule(
+        ("explorer",),
         "schedules",
         1,
         "explore a race of at least two actors until its bound is exhausted",
         "orders with more preemptions than the bound; races inside one process, or inside one statement or "
         "function of the database, with no message in between",
     ),
-    Means.FAULT_POINTS: Rule(
-        ("stack",),
+    Means.FAULT_POINTS: MeansRule(
+        ("sweeps", "stack"),
         "fault points",
         1,
-        "sweep a journey (`ruled_sweep`) so that faults take effect",
-        "points that were not drawn, where not all were struck; faults between two messages; more than two "
+        "sweep a journey (`sweeps.sweep`) so that faults take effect",
+        "points that were not drawn, unless all were injected; faults between two messages; more than two "
         "faults in one run",
     ),
-    Means.BURSTS: Rule(
-        ("races",),
+    Means.BURSTS: MeansRule(
+        ("bursts",),
         "bursts",
         1,
-        "release bursts (`races.rounds`) in which a request succeeds",
-        "an order that chance did not bring about; no burst shows that an order cannot happen",
+        "release bursts (`bursts.play`) in which a request succeeds",
+        "an order that chance did not bring about; no burst shows that an order cannot happen, and a burst "
+        "finds less on a busy machine than where its odds were measured",
     ),
-    Means.TOXICS: Rule(
+    Means.TOXICS: MeansRule(
         ("faults",),
         "link faults",
         1,
-        "put a fault on a link (`faults`) that touches traffic",
-        "other links, strengths and moments than those that were tried",
+        "put a fault on a link (`faults`) that affects traffic",
+        "links, strengths and moments other than those tried",
     ),
-    Means.PROCESS: Rule(
+    Means.PROCESS: MeansRule(
         ("faults",),
         "process faults",
         1,
         "kill, pause or restart a process (`faults`)",
-        "other processes and moments than those that were struck; a machine that loses its power or its disk",
+        "processes and moments other than those tried; a machine that loses its power or its disk",
     ),
-    Means.PROPERTIES: Rule(
+    Means.PROPERTIES: MeansRule(
         ("judge",),
         "examples",
         1,
-        "try examples of a property (`properties.check`)",
-        "inputs that the strategy cannot draw or did not draw; what depends on timing",
+        "run examples of a property (`properties.check`)",
+        "inputs that the strategy cannot draw or did not draw; failures that depend on timing",
     ),
-    Means.MATRIX: Rule(
+    Means.MATRIX: MeansRule(
         ("judge",),
         "cases",
         2,
         "count at least two cases (`judge.count`)",
         "cases that the scenario does not list; combinations of cases",
     ),
-    Means.JOURNEY: Rule(
+    Means.JOURNEY: MeansRule(
         ("system",),
         "answered requests",
         1,
-        "go through a journey with the system so that a request succeeds",
-        "other paths than the one that was gone; concurrency and faults",
+        "run a journey on the system so that a request succeeds",
+        "paths other than the one taken; concurrency and faults",
     ),
-    Means.BROWSER: Rule(
+    Means.BROWSER: MeansRule(
         ("browser",),
         "pages",
         1,
-        "drive a page (`browser`)",
-        "other browsers, devices and assistive technology than those that were driven",
+        "open a page (`browser`)",
+        "browsers, devices and assistive technology other than those used",
     ),
-    Means.LOAD: Rule(
+    Means.LOAD: MeansRule(
         ("load",),
         "arrivals",
         1,
-        "hold a load profile (`load`) until it is valid",
+        "run a load profile (`load`) with a valid load",
         "higher rates, longer times and larger machines than those of the profile",
     ),
-    Means.MEASURE: Rule(
+    Means.MEASURE: MeansRule(
         ("judge",),
         "measurements",
         1,
-        "hand a measured value to the judge (`judge.measured`)",
-        "other sizes and machines than those that were measured",
+        "pass a measured value to the judge (`judge.measured`)",
+        "sizes and machines other than those measured",
     ),
 }
 
 
 def supplied(by: Iterable[Means], fixtures: Collection[str]) -> bool:
-    """Whether a scenario with these fixtures can use at least one means of a clause."""
+    """Return whether a scenario with these fixtures can use at least one means of a clause."""
     return any(set(RULES[means].fixtures) & set(fixtures) for means in by)
 
 
 def used(means: Means, exercises: Iterable[Exercise]) -> int:
-    """How much of what counts for a means was done."""
+    """Return the count of a means over the exercises that qualify for it."""
     return sum(each.done for each in exercises if each.means is means and _counts(each))
 
 
 def lacking(by: Iterable[Means], exercises: Iterable[Exercise]) -> list[Means]:
-    """The means of a clause that were not used, or too little."""
+    """Return the means of a clause with a count below the required one."""
     every = tuple(exercises)
     return [means for means in by if used(means, every) < RULES[means].least]
 
 
 def why_lacking(missing: Sequence[Means]) -> str:
-    """Why a clause is not closed, and what to do."""
+    """Return why a clause is not closed, and what to do."""
     return "; ".join(f"by {means.value}: not shown; {RULES[means].wanted}" for means in missing)
 
 
 def blind_to(by: Iterable[Means]) -> list[str]:
-    """What these means together cannot see, a sentence a means."""
+    """Return the limits of these means, one line per means."""
     return [f"{means.value}: {RULES[means].blind}" for means in by]
 
 
 def said_of(exercises: Iterable[Exercise], by: Iterable[Means] = tuple(Means)) -> str:
-    """What was exercised, e.g. `51 of 441 fault points` or `2 actors exhausted at 2 preemptions`.
+    """Return what was exercised, e.g. `51 of 441 fault points` or `2 actors exhausted at 2 preemptions`.
 
     Args:
-        exercises: of one clause or of a gap.
-        by: the means that are told of; default all.
+        exercises: the exercises of one clause or gap.
+        by: the means to report; default: all.
     """
     every = tuple(exercises)
     told = []
@@ -176,7 +177,7 @@ def _counted(means: Means, exercises: Sequence[Exercise]) -> str:
 
 
 def _explored(exercises: Sequence[Exercise]) -> str:
-    """What was explored, for each number of actors by itself: the least bound that every race has."""
+    """Return the explorations per number of actors; the bound is the smallest of all races."""
     told = []
     for actors in sorted({each.actors for each in exercises}):
         those = [each for each in exercises if each.actors == actors]
@@ -191,5 +192,13 @@ def _explored(exercises: Sequence[Exercise]) -> str:
         bounds = [each.preemptions for each in those if each.preemptions is not None]
         bound = f"at {min(bounds)} preemption{'s' * (min(bounds) != 1)}" if bounds else "without a bound"
         noun = "schedule" if schedules == 1 else "schedules"
-        told.append(f"{actors} actors exhausted {bound} ({schedules:,} {noun})")
+        told.append(f"{actors} actors exhausted {bound} ({schedules:,} {noun}{_of_races(those)})")
     return ", ".join(told)
+
+
+def _of_races(exercises: Sequence[Exercise]) -> str:
+    """Return how many races of how many were explored; "" if all were."""
+    families = {each.family: each.family_size for each in exercises if each.family}
+    alone = sum(not each.family for each in exercises)
+    done, whole = len(exercises), alone + sum(families.values())
+    return f" of {done:,} of {whole:,} races" if done < whole else ""

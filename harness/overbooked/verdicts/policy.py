@@ -1,4 +1,4 @@
-"""The gate policy: which verdicts of which gaps stop a release, and how it decides."""
+"""The gate policy: which verdicts of which gaps stop a release, and the decision."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from overbooked.catalog.catalog import Catalog, priorities_of
 from overbooked.catalog.model import Gap, Means
 from overbooked.errors import ConfigError, ExitCode, UnknownGap
+from overbooked.verdicts.run import IN_PART
 from overbooked.verdicts.scorecard import GapScore, Scorecard
 from overbooked.verdicts.verdict import Verdict, worst
 
@@ -22,11 +23,11 @@ class _Table(BaseModel):
 
 
 class Rule(_Table):
-    """Gaps of some priorities, themes or names, and the verdicts of theirs that stop a release.
+    """Selects gaps by priority, theme or name, and lists the verdicts that stop a release.
 
-    A gap must satisfy everything the rule says; what it does not say matches every gap. A rule that names
-    clauses looks at these alone, and not at the others of their gaps. What a rule names must have been
-    asked: a gap or clause that the scorecard lacks stops the release, whatever `stop` says.
+    A gap must match every field that is set; an unset field matches every gap. A rule with clauses applies
+    only to these, not to the other clauses of their gaps. Matching gaps and clauses must be in the scorecard:
+    a missing one stops the release regardless of `stop`.
     """
 
     priority: str = ""
@@ -36,7 +37,7 @@ class Rule(_Table):
     stop: Annotated[tuple[Verdict, ...], Field(min_length=1)]
 
     def matches(self, gap: GapScore | Gap) -> bool:
-        """Whether the rule speaks of a gap, or of a clause of it."""
+        """Return whether the rule applies to a gap or to a clause of it."""
         return (
             (not self.priority or gap.priority in priorities_of(self.priority))
             and (not self.themes or gap.theme in self.themes)
@@ -45,11 +46,11 @@ class Rule(_Table):
         )
 
     def names(self, clause: str) -> bool:
-        """Whether a clause (full name) of a gap it matches is one that it looks at."""
+        """Return whether the rule applies to a clause (full name) of a matching gap."""
         return not self.clauses or clause in self.clauses
 
     def verdict(self, gap: GapScore) -> Verdict:
-        """What the rule makes of a gap that it matches."""
+        """Return the verdict of a matching gap, of the rule's clauses if it has some."""
         if not self.clauses:
             return gap.verdict
         return worst(clause.verdict for clause in gap.clauses if self.names(clause.id) and clause.verdict)
@@ -67,7 +68,7 @@ class Rule(_Table):
 
 
 class Waiver(_Table):
-    """A gap that stops nothing until a day, and who accepted that and why."""
+    """A gap that does not stop a release until a date (inclusive), and the reason."""
 
     gap: str
     until: date
@@ -75,15 +76,15 @@ class Waiver(_Table):
 
 
 class Policy(_Table):
-    """What a release must satisfy.
+    """The requirements for a release.
 
     Args:
-        rules: what stops it.
-        minimum_judged: how many gaps must be known to be closed or open.
-        canary: a run that judges gaps must have judged a canary, and found it open.
-        load: the verdicts of load profiles that stop it.
-        optional_means: clauses by one of these need not have been asked.
-        waivers: gaps that are let through for a time.
+        rules: the rules that stop it.
+        minimum_judged: minimum number of gaps that are closed or open.
+        canary: whether a run that judges gaps must have judged a canary.
+        load: the verdicts of load profiles that stop a release.
+        optional_means: clauses by one of these means may be missing.
+        waivers: temporary exceptions for gaps.
     """
 
     rules: tuple[Rule, ...] = (Rule(priority="P0-P1", stop=(Verdict.OPEN, Verdict.INCONCLUSIVE)),)
@@ -95,10 +96,10 @@ class Policy(_Table):
 
     @classmethod
     def parse(cls, text: str, where: str) -> Policy:
-        """The policy a TOML text states.
+        """Parse a policy from TOML.
 
         Raises:
-            ConfigError: it is no TOML, or says what no policy can.
+            ConfigError: the text is not TOML or not a valid policy.
         """
         try:
             return cls.model_validate(tomllib.loads(text))
@@ -109,10 +110,10 @@ class Policy(_Table):
             raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
 
     def check(self, catalog: Catalog) -> None:
-        """Refuse rules and waivers for gaps that the catalog does not have.
+        """Check that the catalog has all gaps, clauses and themes of the rules and waivers.
 
         Raises:
-            UnknownGap: naming the nearest.
+            UnknownGap: it does not; the message names the nearest.
         """
         for name in [*(gap for rule in self.rules for gap in rule.gaps), *(w.gap for w in self.waivers)]:
             catalog.gap(name)
@@ -123,13 +124,13 @@ class Policy(_Table):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the policy makes of a scorecard.
+    """The decision of a policy on a scorecard.
 
     Args:
-        exit_code: of the whole command.
-        sentence: why, in one sentence.
-        stopping: the gaps that stop the release, by id.
-        waived: the gaps that would, were they not waived.
+        exit_code: the exit code of the command.
+        sentence: the reason, in one sentence.
+        stopping: ids of the gaps that stop the release.
+        waived: ids of the gaps that would stop it without their waivers.
     """
 
     exit_code: ExitCode
@@ -159,20 +160,20 @@ def decide(
     on: date | None = None,
     whole: bool = False,
 ) -> Decision:
-    """Whether a run satisfies a policy. Where several things stop it, open gaps speak first.
+    """Decide whether a run satisfies a policy. Of several reasons, open gaps come first.
 
     Args:
-        scorecard: of the run.
-        policy: what it must satisfy.
-        catalog: says which gaps and clauses the rules name; without it only those of the scorecard are
-            looked at.
-        on: the day, for waivers; default the day the run ended.
-        whole: hold a run of chosen gaps to the whole policy, as a release gate does; else it need not
-            judge more gaps and clauses than were chosen.
+        scorecard: the scorecard of the run.
+        policy: the policy.
+        catalog: defines the gaps and clauses that the rules match; without it only those of the scorecard
+            are checked.
+        on: the date, for waivers; default the date of the run's end.
+        whole: apply the whole policy to a run of selected gaps, as a release gate does; else such a run need
+            not judge more than the selected gaps and clauses.
 
     Returns:
-        exit code 1 for an open gap that gates; 3 for an inconclusive one, for a canary that does
-        not sing and for a run that was aborted; 4 for one that was not judged, for a gap or clause that
+        exit code 1 for an open gap that gates; 3 for an inconclusive one, for a canary that is
+        not open and for a run that was aborted; 4 for one that was not judged, for a gap or clause that
         a rule names and the scorecard lacks, for too few gaps judged and for a missing shard; in this
         order.
     """
@@ -200,7 +201,7 @@ def _reasons(
     *,
     whole: bool,
 ) -> Sequence[tuple[ExitCode, str]]:
-    """Everything that stops the release, what speaks first first."""
+    """Return all reasons that stop the release, most important first."""
     found: list[tuple[ExitCode, str]] = []
     if opened := _named(scorecard, stopping, Verdict.OPEN):
         found.append((ExitCode.OPEN, opened))
@@ -209,7 +210,7 @@ def _reasons(
         found.append((ExitCode.INCONCLUSIVE, f"the run was not completed: {scorecard.aborted or 'aborted'}"))
     if policy.canary and scorecard.canary is None and scorecard.gaps:
         found.append((ExitCode.INCONCLUSIVE, "no canary was judged, so the run proves nothing"))
-    elif scorecard.canary and not scorecard.canary.sings:
+    elif scorecard.canary and not scorecard.canary.is_open:
         canary = scorecard.canary
         found.append(
             (
@@ -217,7 +218,7 @@ def _reasons(
                 f"the canary {canary.mutant} is {canary.verdict}, not open: the run proves nothing",
             )
         )
-    if doubtful := _named(scorecard, stopping, Verdict.INCONCLUSIVE):
+    if doubtful := _named(scorecard, _without_parts(scorecard, stopping), Verdict.INCONCLUSIVE):
         found.append((ExitCode.INCONCLUSIVE, doubtful))
     found += _load(scorecard, policy, Verdict.INCONCLUSIVE, ExitCode.INCONCLUSIVE)
     if uncovered := _named(scorecard, stopping, Verdict.NOT_COVERED):
@@ -243,7 +244,7 @@ def _reasons(
 
 
 def _judged(gap: GapScore, policy: Policy) -> bool:
-    """Whether a gap is known to be closed or open; one of which rules name clauses only, by these."""
+    """Return whether a gap is closed or open; if its rules name only clauses, by these clauses."""
     rules = [rule for rule in policy.rules if rule.matches(gap)]
     if not rules or not all(rule.clauses for rule in rules):
         return gap.judged
@@ -251,7 +252,7 @@ def _judged(gap: GapScore, policy: Policy) -> bool:
 
 
 def _missing(scorecard: Scorecard, policy: Policy, catalog: Catalog) -> tuple[tuple[str, str], ...]:
-    """(gap, name) of each gap and clause that a rule names and the scorecard does not ask."""
+    """Return (gap, name) of each gap and clause that a rule needs and that the scorecard lacks."""
     asked = {clause.id for gap in scorecard.gaps for clause in gap.clauses if clause.asked}
     optional = set(policy.optional_means)
     found: list[tuple[str, str]] = []
@@ -277,7 +278,7 @@ def _held(policy: Policy, on: date) -> set[str]:
 def _stopping(
     gaps: Sequence[GapScore], policy: Policy, on: date
 ) -> tuple[dict[str, Verdict], tuple[str, ...]]:
-    """The gaps that stop the release, each with the worst verdict that a rule stops, and those waived."""
+    """Return the gaps that stop the release, each with the worst stopping verdict, and the waived ones."""
     stopping: dict[str, Verdict] = {}
     for gap in gaps:
         stopped = [
@@ -299,8 +300,27 @@ def _load(
     return [(code, f"load profile {score.profile} is {verdict}: {score.reason}") for score in loads]
 
 
+def _without_parts(scorecard: Scorecard, stopping: Mapping[str, Verdict]) -> Mapping[str, Verdict]:
+    """Remove the gaps that are inconclusive only because other shards have scenarios of them.
+
+    A missing shard stops the release with a separate reason.
+    """
+    if scorecard.run.shard is None or not scorecard.run.shard.missing:
+        return stopping
+    in_part = {
+        gap.id
+        for gap in scorecard.gaps
+        if all(
+            clause.reason.startswith(IN_PART)
+            for clause in gap.clauses
+            if clause.verdict is Verdict.INCONCLUSIVE
+        )
+    }
+    return {gap: verdict for gap, verdict in stopping.items() if gap not in in_part}
+
+
 def _named(scorecard: Scorecard, stopping: Mapping[str, Verdict], verdict: Verdict) -> str:
-    """`SYS-03 is open (P0)`, and how many more there are; "" for none."""
+    """Return e.g. `SYS-03 is open (P0)`, with the number of further gaps; "" for none."""
     those = [gap for gap in scorecard.gaps if stopping.get(gap.id) is verdict]
     first = [f"{gap.id} is {verdict} ({gap.priority})" for gap in those[:3]]
     more = f" and {len(those) - 3} more" if len(those) > 3 else ""

@@ -1,6 +1,6 @@
-"""The scorecard: all verdicts of one run, from which every report is made.
+"""The scorecard: all verdicts of one run; every report is made from it.
 
-`docs/scorecard.md` explains it to readers of the JSON, `scorecard.schema.json` is its contract.
+`docs/scorecard.md` documents the JSON, and `scorecard.schema.json` is its schema.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOT_ASKED = "not asked"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one scenario showed of one clause; `injected` and `bit` count its faults."""
+    """The evidence of one scenario for one clause; `injected` and `bit` count its faults."""
 
     scenario: str
     verdict: Verdict
@@ -51,7 +51,7 @@ class Evidence:
 
     @property
     def exercises(self) -> tuple[Exercise, ...]:
-        """What each means was used for, as its notes have it; none in a scorecard of an older release."""
+        """The exercises stored in the notes; none in a scorecard of an older release."""
         return tuple(Exercise.from_dict(each) for each in self.notes.get(EXERCISED, ()))
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ClauseScore:
-    """One clause: its verdict (None: not asked), why, and what each scenario showed of it."""
+    """One clause: its verdict (None: not requested), the reason, and the evidence of each scenario."""
 
     id: str
     verdict: Verdict | None
@@ -88,17 +88,17 @@ class ClauseScore:
 
     @property
     def means(self) -> tuple[Means, ...]:
-        """By which means it is to be shown."""
+        """The means by which the clause must be shown."""
         return tuple(Means(name) for name in self.by)
 
     @property
     def exercised(self) -> str:
-        """What its means were used for, e.g. `51 of 441 fault points`; "" where nothing is known of it."""
+        """The use of its means, e.g. `51 of 441 fault points`; "" if unknown."""
         return said_of((each for one in self.evidence for each in one.exercises), self.means)
 
     @property
     def finding(self) -> Finding | None:
-        """The first thing found wrong, when the clause is open."""
+        """The first finding, if the clause is open."""
         return next((each.finding for each in self.evidence if each.finding), None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ClauseScore:
 
 @dataclass(frozen=True, slots=True)
 class GapScore:
-    """One gap: the worst verdict of the clauses asked, and all its clauses."""
+    """One gap: the worst verdict of its requested clauses, and all its clauses."""
 
     id: str
     title: str
@@ -128,31 +128,31 @@ class GapScore:
 
     @property
     def asked(self) -> int:
-        """How many of its clauses were asked."""
+        """The number of requested clauses."""
         return sum(clause.asked for clause in self.clauses)
 
     @property
     def total(self) -> int:
-        """How many clauses it has."""
+        """The number of clauses."""
         return len(self.clauses)
 
     @property
     def judged(self) -> bool:
-        """Whether it is known to be closed or open."""
+        """Whether the gap is closed or open."""
         return self.verdict in (Verdict.CLOSED, Verdict.OPEN)
 
     @property
     def begun(self) -> bool:
-        """Whether a scenario came to a verdict on one of its clauses, whatever became of the others."""
+        """Whether a scenario gave a verdict on at least one of its clauses."""
         return any(clause.verdict not in (None, Verdict.NOT_COVERED) for clause in self.clauses)
 
     def with_verdict(self, verdict: Verdict) -> tuple[ClauseScore, ...]:
-        """The clauses of one verdict."""
+        """Return the clauses with this verdict."""
         return tuple(clause for clause in self.clauses if clause.verdict is verdict)
 
     @property
     def duration_s(self) -> float:
-        """Seconds its scenarios took, each counted once."""
+        """The duration of its scenarios in seconds, each counted once."""
         spent = {e.scenario: e.duration_s for clause in self.clauses for e in clause.evidence}
         return sum(spent.values())
 
@@ -174,7 +174,7 @@ class GapScore:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioScore:
-    """What the clauses of one scenario share: when it ran, its faults' receipts and the logs."""
+    """The data shared by the clauses of one scenario: time, receipts of faults, logs."""
 
     id: str
     verdict: Verdict
@@ -199,16 +199,16 @@ class ScenarioScore:
 
 @dataclass(frozen=True, slots=True)
 class LoadScore:
-    """What came of one load profile.
+    """The result of one load profile.
 
     Args:
         profile: its name, e.g. `smoke`.
         verdict: closed: objectives and invariants held; inconclusive: the load itself was invalid.
-        reason: why it is not closed.
-        summary: what was done and measured, in one line.
-        figures: everything measured, JSON-compatible.
-        finding: the objective or invariant that did not hold.
-        duration_s: how long it took.
+        reason: the reason if it is not closed.
+        summary: the load and the measurements, in one line.
+        figures: all measurements, JSON-compatible.
+        finding: the violated objective or invariant.
+        duration_s: duration in seconds.
     """
 
     profile: str
@@ -236,16 +236,16 @@ class Scorecard:
     """All verdicts of one run.
 
     Args:
-        run: what it was.
-        complete: everything asked was run; an aborted run is never mistaken for a result.
-        ended_at: when it ended, or when it was last written.
-        gaps: in the order they are shown.
-        scenarios: those that ran.
-        canary: what became of it; None when none was judged.
-        narrowed: somebody chose the gaps; it is not the whole catalog.
-        aborted: why it is not complete.
-        errors: what failed outside any scenario, one line each.
-        load: what came of load profiles.
+        run: the description of the run.
+        complete: whether everything requested was run.
+        ended_at: the end of the run, or the time of the last write.
+        gaps: the gaps, in display order.
+        scenarios: the scenarios that ran.
+        canary: the verdict of the canary; None if none was judged.
+        narrowed: whether gaps were selected, so that it is not the whole catalog.
+        aborted: the reason why it is not complete.
+        errors: errors outside any scenario, one line each.
+        load: the results of load profiles.
     """
 
     run: Run
@@ -264,19 +264,19 @@ class Scorecard:
         return (self.ended_at - self.run.started_at).total_seconds()
 
     def gap(self, gap_id: str) -> GapScore:
-        """Raises LookupError: the run was not asked for this gap."""
+        """Return the score of a gap; raise LookupError if the run does not include it."""
         for gap in self.gaps:
             if gap.id == gap_id:
                 return gap
         raise LookupError(f"the run {self.run.id} was not asked for {gap_id}")
 
     def with_verdict(self, verdict: Verdict) -> tuple[GapScore, ...]:
-        """The gaps of one verdict."""
+        """Return the gaps with this verdict."""
         return tuple(gap for gap in self.gaps if gap.verdict is verdict)
 
     @property
     def judged(self) -> tuple[GapScore, ...]:
-        """The gaps known to be closed or open."""
+        """The gaps that are closed or open."""
         return tuple(gap for gap in self.gaps if gap.judged)
 
     def as_dict(self) -> dict[str, Any]:

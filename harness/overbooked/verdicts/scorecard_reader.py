@@ -1,4 +1,4 @@
-"""Reads a scorecard from JSON and refuses what is none, saying why."""
+"""Reads a scorecard from JSON, and rejects other input with the reason."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from overbooked.verdicts.verdict import Verdict
 
 
 class BadScorecard(UsageError):
-    """A file is no scorecard, or one of a version that this Overbooked does not read."""
+    """A file is not a scorecard, or its version is not supported."""
 
 
 @cache
 def schema() -> Mapping[str, Any]:
-    """The JSON schema of a scorecard (draft 2020-12)."""
+    """Return the JSON schema of a scorecard (draft 2020-12)."""
     text = resources.files("overbooked.verdicts").joinpath("scorecard.schema.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
@@ -50,14 +50,14 @@ def _validator() -> Draft202012Validator:
 
 
 def parse_scorecard(text: str, where: str) -> Scorecard:
-    """The scorecard of a JSON text.
+    """Parse the scorecard of a JSON text.
 
     Args:
-        text: as written by `RunFolder.write`.
-        where: what to call its origin in messages.
+        text: a text written by `RunFolder.write`.
+        where: names its origin in messages.
 
     Raises:
-        BadScorecard: it is no JSON, no scorecard, of another version, or damaged.
+        BadScorecard: the text is not JSON, not a scorecard, of another version, or damaged.
     """
     try:
         data = json.loads(text)
@@ -67,13 +67,16 @@ def parse_scorecard(text: str, where: str) -> Scorecard:
 
 
 def scorecard_of(data: Any, where: str = "scorecard") -> Scorecard:
-    """The scorecard of a JSON document; raises BadScorecard as `parse_scorecard` does."""
+    """Return the scorecard of a JSON document; raises BadScorecard as `parse_scorecard` does."""
     found = data.get("schema_version") if isinstance(data, dict) else None
     if not isinstance(found, int):
         raise BadScorecard(f"{where}: wanted a scorecard, found JSON without a schema_version")
     if found == 1:
-        # It says nothing of the options; everything else is as it is now.
+        # Version 1 has no options; everything else is the same.
         data, found = {**data, "schema_version": SCHEMA_VERSION, "options": []}, SCHEMA_VERSION
+    if isinstance(shard := data.get("shard"), dict):
+        # An older scorecard does not list the scenarios of other shards.
+        data = {**data, "shard": {"scenarios": {}, **shard}}
     if found != SCHEMA_VERSION:
         age = "newer" if found > SCHEMA_VERSION else "older"
         remedy = "upgrade Overbooked" if found > SCHEMA_VERSION else "run it again"
@@ -105,7 +108,7 @@ def _scorecard(data: Mapping[str, Any]) -> Scorecard:
             target=data["target"],
             workers=data["workers"],
             options=tuple(data["options"]),
-            shard=Shard(shard["of"], tuple(shard["present"])) if shard else None,
+            shard=_shard(shard) if shard else None,
         ),
         complete=data["complete"],
         ended_at=datetime.fromisoformat(data["ended_at"]),
@@ -117,6 +120,11 @@ def _scorecard(data: Mapping[str, Any]) -> Scorecard:
         errors=tuple(data["errors"]),
         load=tuple(_load(row) for row in data["load"]),
     )
+
+
+def _shard(data: Mapping[str, Any]) -> Shard:
+    scenarios = {clause: tuple(names) for clause, names in data["scenarios"].items()}
+    return Shard(data["of"], tuple(data["present"]), scenarios)
 
 
 def _canary(data: Mapping[str, Any]) -> Canary:

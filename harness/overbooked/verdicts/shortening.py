@@ -1,9 +1,9 @@
-"""Evidence of bounded size: what stands in a scorecard fits on a page and says what was left out."""
+"""Limits the size of evidence in a scorecard; shortened texts state what is omitted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,10 @@ OPERATIONS = 100
 ENTRY = 16_000
 
 
-def shortened(finding: Finding, spare: Collection[str] = ()) -> Finding:
-    """The finding with texts, operations and details of bounded size.
+def shortened(finding: Finding) -> Finding:
+    """Return the finding with texts, operations and details of bounded size.
 
-    Args:
-        spare: names of details that are left as they are.
+    The recording is not shortened, because bundles have a separate limit.
     """
     operations = [bounded(line, OPERATION) for line in finding.operations]
     if len(operations) > OPERATIONS:
@@ -31,34 +30,35 @@ def shortened(finding: Finding, spare: Collection[str] = ()) -> Finding:
         bounded(finding.expected, TEXT),
         bounded(finding.observed, TEXT),
         tuple(operations),
-        _entries(finding.details, spare),
+        _entries(finding.details),
+        finding.recording,
     )
 
 
-def shortened_result(result: ClauseResult, spare: Collection[str] = ()) -> ClauseResult:
-    """The result with reason, notes and finding of bounded size; the same one where nothing is too long."""
+def shortened_result(result: ClauseResult) -> ClauseResult:
+    """Return the result with reason, notes and finding of bounded size; the same object if none is too
+    long."""
     short = replace(
         result,
         reason=bounded(result.reason, TEXT),
         notes=_entries(result.notes),
-        finding=shortened(result.finding, spare) if result.finding else None,
+        finding=shortened(result.finding) if result.finding else None,
     )
     return result if short == result else short
 
 
-def whole_text(result: ClauseResult, spare: Collection[str] = ()) -> str:
-    """Everything that a result says of its verdict, for an attachment."""
+def whole_text(result: ClauseResult) -> str:
+    """Return the complete text of a result, for an attachment."""
     parts = [f"{result.clause}, {result.scenario}: {result.verdict}", result.reason]
     if finding := result.finding:
         parts += [f"expected  {finding.expected}", f"observed  {finding.observed}", *finding.operations]
-        kept = {name: value for name, value in finding.details.items() if name not in spare}
-        parts.append(json.dumps(kept, indent=1, default=str, ensure_ascii=False))
+        parts.append(json.dumps(dict(finding.details), indent=1, default=str, ensure_ascii=False))
     parts.append(json.dumps(dict(result.notes), indent=1, default=str, ensure_ascii=False))
     return "\n".join(parts) + "\n"
 
 
-def _entries(entries: Mapping[str, Any], spare: Collection[str] = ()) -> dict[str, Any]:
-    return {name: value if name in spare else _entry(value) for name, value in entries.items()}
+def _entries(entries: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _entry(value) for name, value in entries.items()}
 
 
 def _entry(value: Any) -> Any:

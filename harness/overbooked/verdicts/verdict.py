@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What is known of a clause or a gap."""
+    """The verdict on a clause or gap."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
     NOT_COVERED = "not covered"
 
 
-# Worst first: a gap takes the worst verdict of the clauses that were asked.
+# Worst first: a gap gets the worst verdict of its requested clauses.
 SEVERITY: tuple[Verdict, ...] = (
     Verdict.OPEN,
     Verdict.INCONCLUSIVE,
@@ -25,5 +25,5 @@ SEVERITY: tuple[Verdict, ...] = (
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of some verdicts; NOT_COVERED when there are none, since nothing was judged."""
+    """Return the worst of some verdicts; NOT_COVERED if there are none, because nothing was judged."""
     return min(verdicts, key=SEVERITY.index, default=Verdict.NOT_COVERED)

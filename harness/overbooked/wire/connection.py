@@ -1,8 +1,7 @@
-"""One connection of a relay: what is read on one side is counted and written on the other.
+"""One proxied connection of a relay: data read on one side is counted and written to the other side.
 
-On a link whose protocol the gate understands it goes through a session on its way. An end of stream
-is passed on as an end of stream (half-close), a reset as a reset, and a slow reader holds its writer
-back.
+If the gate follows the link's protocol, data goes through a session. An end of stream is forwarded as an
+end of stream (half-close) and a reset as a reset; back pressure from a slow reader pauses the other side.
 """
 
 from __future__ import annotations
@@ -20,32 +19,31 @@ from overbooked.machine import troubles
 from overbooked.machine.descriptors import runs_out
 from overbooked.wire.gate.boundary import Gatekeeper, WireProtocol
 from overbooked.wire.gate.session import Session
-from overbooked.wire.link import Counts, Tripwires
-from overbooked.wire.outlet import PairOutlet
-from overbooked.wire.protocols import speak
+from overbooked.wire.link import LinkCounts, Tripwires
 
 log = logging.getLogger(__name__)
 
 _HIGH_WATER_BYTES = 256 * 1024
 _DIAL_TIMEOUT_S = 10.0
 _TROUBLES_KEPT = 100
-# l_onoff=1, l_linger=0: close sends RST and drops what is unsent.
+# l_onoff=1, l_linger=0: close sends RST and discards unsent data.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def _reset(transport: asyncio.Transport) -> None:
     sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # already closed: there is nothing left to reset
+    with contextlib.suppress(OSError):  # the socket is closed already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
 
 
-class Door:
-    """What all connections of one link share."""
+class LinkState:
+    """The state shared by all connections of one link: upstream, gatekeeper, counts, tripwires.
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, name: str = "", protocol: WireProtocol = WireProtocol.RAW
-    ) -> None:
+    Used in the relay's thread only, except `counts`, which any thread may read.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, protocol: WireProtocol) -> None:
         self.loop = loop
         self.name = name
         self.protocol = protocol
@@ -53,62 +51,32 @@ class Door:
         self.connections_named = 0
         self.ordinals = 0
         self.troubles: list[str] = []
-        self.counts = Counts()
+        self.counts = LinkCounts()
         self.tripwires = Tripwires(self.counts)
         self.upstream: tuple[str, int] | None = None
         self.led = asyncio.Event()
-        self.pairs: set[Pair] = set()
-        self.listening: socket.socket | None = None
-        self.accepting: asyncio.Task[None] | None = None
+        self.connections: set[ProxiedConnection] = set()
 
-    async def shut(self) -> None:
-        """Accept no more clients, and free the port."""
-        if self.accepting is not None:
-            self.accepting.cancel()
-            # The loop still watches the socket until the task has ended.
-            await asyncio.wait([self.accepting])
-        if self.listening is not None:
-            self.listening.close()
+    async def dial(self, side: SocketSide) -> None:
+        """Connect `side` to the upstream; if the link has no upstream yet, wait for one.
 
-    def accept(self) -> Side:
-        return Pair(self).client
-
-    def lead(self, upstream: tuple[str, int] | None) -> None:
-        self.upstream = upstream
-        if upstream is None:
-            self.led.clear()
-        else:
-            self.led.set()
-
-    def gate(self, keeper: Gatekeeper | None) -> None:
-        """Engage a keeper, or none; what is held is passed on."""
-        if keeper is self.keeper:
-            return
-        self.keeper = keeper
-        for pair in list(self.pairs):
-            pair.guarded(lambda session: session.gate_changed())
-
-    async def dial(self, side: Side) -> None:
+        Raises:
+            TimeoutError: no connection was made within ten seconds.
+            OSError: the upstream refused the connection, or this process could not open a socket.
+        """
         async with asyncio.timeout(_DIAL_TIMEOUT_S):
             while self.upstream is None:
                 await self.led.wait()
             await self.loop.create_connection(lambda: side, *self.upstream)
 
-    def cut(self) -> int:
-        pairs = list(self.pairs)
-        for pair in pairs:
-            pair.reset()
-        self.counts.resets += len(pairs)
-        return len(pairs)
 
-
-class Side(asyncio.Protocol):
-    """One half of a connection; passes what it reads to the other half."""
+class SocketSide(asyncio.Protocol):
+    """One half of a connection; forwards the data that it reads to the other half."""
 
     __slots__ = (
+        "_connection",
         "_counts",
-        "_door",
-        "_pair",
+        "_link",
         "_stops",
         "_upward",
         "ended",
@@ -117,30 +85,30 @@ class Side(asyncio.Protocol):
         "transport",
     )
 
-    other: Side
+    other: SocketSide
 
-    def __init__(self, pair: Pair, *, upward: bool) -> None:
-        self._pair = pair
-        self._door = pair.door
-        self._counts = pair.door.counts
+    def __init__(self, connection: ProxiedConnection, *, upward: bool) -> None:
+        self._connection = connection
+        self._link = connection.link
+        self._counts = connection.link.counts
         self._upward = upward
-        self.ended = False  # it sent its end of stream
-        self.passed_end = False  # and the other side was told
+        self.ended = False  # this side has sent its end of stream
+        self.passed_end = False  # and it was forwarded to the other side
         self._stops: set[str] = set()
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not every loop's transports are registered with asyncio's classes.
+        # The transports of some event loops are not subclasses of asyncio's classes.
         self.transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
         if self._upward:
-            self._pair.accepted(transport)
+            self._connection.accepted(transport)
 
     def data_received(self, data: bytes) -> None:
         target = self.other.transport
         if target is None:
-            # Not connected yet. Not paused in connection_made: uvloop starts to read after it.
-            self._pair.early.append(data)
+            # Not connected yet. Pausing in connection_made has no effect: uvloop starts reading after it.
+            self._connection.early.append(data)
             self.stop("dialling")
         else:
             self.pass_on(data, target)
@@ -155,44 +123,44 @@ class Side(asyncio.Protocol):
         else:
             counts.replies += 1
             counts.bytes_down += len(data)
-        session = self._pair.session
+        session = self._connection.session
         if session is None:
             if not target.is_closing():
                 target.write(data)
-        elif not self._pair.gone:
+        elif not self._connection.gone:
             try:
                 if self._upward:
                     session.from_client(data)
                 else:
                     session.from_server(data)
             except Exception as error:
-                self._pair.failed(error)
+                self._connection.failed(error)
 
     def _trip(self) -> None:
         try:
-            self._door.tripwires.reached()
+            self._link.tripwires.reached()
         except Exception:
-            # The message must go on whatever an action did; the tripwire says that it fired.
+            # The message is forwarded in any case; the tripwire records that it fired.
             log.exception("a tripwire's action failed")
 
     def eof_received(self) -> bool:
         self.ended = True
-        self._pair.ending()
+        self._connection.ending()
         if self.other.transport is not None:
             self.end()
-        return True  # keep our half open: the other direction may still carry an answer
+        return True  # keep this half open: the other direction may still carry an answer
 
     def end(self) -> None:
-        """Its end of stream has come and the other side is there: pass it on, or tell the session."""
-        if self._pair.session is None:
+        """Forward this side's end of stream to the connected other side, or notify the session."""
+        if self._connection.session is None:
             self.pass_end()
         elif self._upward:
-            self._pair.guarded(lambda session: session.client_ended())
+            self._connection.guarded(lambda session: session.client_ended())
         else:
-            self._pair.guarded(lambda session: session.server_ended())
+            self._connection.guarded(lambda session: session.server_ended())
 
     def pass_end(self) -> None:
-        """Write the end of stream on the other side; close once both sides have been told."""
+        """Write the end of stream to the other side; close when both sides have received one."""
         if self.passed_end:
             return
         target = self.other.transport
@@ -200,17 +168,17 @@ class Side(asyncio.Protocol):
         if target is not None and not target.is_closing():
             target.write_eof()
         if self.other.passed_end:
-            self._pair.close()
+            self._connection.close()
 
     def stop(self, why: str) -> None:
-        """Stop reading here until every reason for it has gone."""
+        """Pause reading for the reason `why`; `go_on` removes a reason."""
         if self.transport is not None:
             if not self._stops:
                 self.transport.pause_reading()
             self._stops.add(why)
 
     def go_on(self, why: str) -> None:
-        """This reason has gone."""
+        """Remove a reason for the pause; resume reading when no reason is left."""
         if why in self._stops:
             self._stops.discard(why)
             if not self._stops and self.transport is not None and not self.transport.is_closing():
@@ -225,47 +193,49 @@ class Side(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
             self._counts.resets += 1
-            self._pair.reset()
+            self._connection.reset()
         else:
-            self._pair.close()
+            self._connection.close()
 
 
-class Pair:
-    """A client's connection and ours to the server."""
+class ProxiedConnection:
+    """A client's connection and the relay's connection to the server."""
 
     __slots__ = (
         "_over",
         "client",
         "dialling",
-        "door",
         "early",
         "gone",
+        "link",
         "number",
         "server",
         "session",
         "unsent",
     )
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self.client = Side(self, upward=True)
-        self.server = Side(self, upward=False)
+    def __init__(
+        self, link: LinkState, session_of: Callable[[ProxiedConnection], Session | None] = lambda _: None
+    ) -> None:
+        self.link = link
+        self.client = SocketSide(self, upward=True)
+        self.server = SocketSide(self, upward=False)
         self.client.other, self.server.other = self.server, self.client
         self.dialling: asyncio.Task[None] | None = None
         self.early: list[bytes] = []
-        self.unsent: list[bytes] = []  # written for a server that is dialled anew
+        self.unsent: list[bytes] = []  # data for the server, kept while it is dialled again
         self.number = 0
         self.gone = False
         self._over = False
-        self.session = speak(door.protocol, PairOutlet(self))
+        self.session = session_of(self)
 
     def accepted(self, transport: asyncio.Transport) -> None:
-        self.door.counts.connections += 1
-        self.door.pairs.add(self)
+        self.link.counts.connections += 1
+        self.link.connections.add(self)
         sock = transport.get_extra_info("socket")
         if sock is not None and runs_out(sock.fileno()):
             troubles.note(troubles.LIMITS[errno.EMFILE])
-        self.dialling = self.door.loop.create_task(self._dial(transport))
+        self.dialling = self.link.loop.create_task(self._dial(transport))
 
     async def _dial(self, client: asyncio.Transport) -> None:
         server = await self._reach(client)
@@ -278,14 +248,14 @@ class Pair:
             self.client.go_on("dialling")
 
     async def _reach(self, client: asyncio.Transport) -> asyncio.Transport | None:
-        """A connection to the server; None where it cannot be had, or nobody is there to want it."""
+        """Connect to the server; return None if that failed or the client has disconnected."""
         try:
-            await self.door.dial(self.server)
+            await self.link.dial(self.server)
         except OSError as error:
-            # One that this process could not even try is no refusal of the server's.
+            # If a limit of this machine caused the error, the server did not refuse.
             troubles.note_limit(error)
-            # It was accepted before the server could refuse: a reset is what comes closest.
-            self.door.counts.resets += 1
+            # The client is connected already, so a reset is the closest equivalent of a refusal.
+            self.link.counts.resets += 1
             self.reset()
             return None
         server = self.server.transport
@@ -300,18 +270,18 @@ class Pair:
         self.early.clear()
 
     def reconnect(self) -> None:
-        """Take a new connection to the server for the old one; the client's stays as it is."""
+        """Replace the connection to the server; keep the client's connection."""
         client = self.client.transport
         if self.gone or client is None:
             return
-        old, self.server = self.server, Side(self, upward=False)
+        old, self.server = self.server, SocketSide(self, upward=False)
         self.server.other, self.client.other = self.client, self.server
         if old.transport is not None:
-            old.transport.set_protocol(asyncio.Protocol())  # what becomes of it concerns nobody
+            old.transport.set_protocol(asyncio.Protocol())  # ignore its events
             old.transport.close()
         self.client.stop("dialling")
         self.client.go_on("full")
-        self.dialling = self.door.loop.create_task(self._redial(client, told_end=self.client.ended))
+        self.dialling = self.link.loop.create_task(self._redial(client, told_end=self.client.ended))
 
     async def _redial(self, client: asyncio.Transport, *, told_end: bool) -> None:
         server = await self._reach(client)
@@ -328,21 +298,21 @@ class Pair:
         self.client.go_on("dialling")
 
     def close(self) -> None:
-        """Close both halves once what is buffered has been sent."""
+        """Close both halves after the buffered data has been sent."""
         self._let_go()
         for side in (self.client, self.server):
             if side.transport is not None and not side.transport.is_closing():
                 side.transport.close()
 
     def reset(self) -> None:
-        """Reset both halves at once."""
+        """Reset both halves immediately."""
         self._let_go()
         for side in (self.client, self.server):
             if side.transport is not None and not side.transport.is_closing():
                 _reset(side.transport)
 
     def guarded(self, act: Callable[[Session], None]) -> None:
-        """Tell the session something; an error of ours breaks the connection off."""
+        """Call `act` with the session; an exception in it breaks off the connection."""
         if self.session is not None and not self.gone:
             try:
                 act(self.session)
@@ -350,36 +320,36 @@ class Pair:
                 self.failed(error)
 
     def failed(self, error: Exception) -> None:
-        """The session raised: it has lost the thread, so the connection must not go on."""
-        log.error("the gate failed on %s", self.door.name, exc_info=error)
-        self.break_off(f"the gate failed on {self.door.name}: {type(error).__name__}: {error}")
+        """Break off the connection after an exception in its session, which can no longer follow it."""
+        log.error("the gate failed on %s", self.link.name, exc_info=error)
+        self.break_off(f"the gate failed on {self.link.name}: {type(error).__name__}: {error}")
 
     def break_off(self, why: str) -> None:
-        """Say why this connection cannot be followed and reset it."""
+        """Report why this connection cannot be followed, and reset it."""
         if self.gone:
             return
-        keeper = self.door.keeper
-        if why not in self.door.troubles and len(self.door.troubles) < _TROUBLES_KEPT:
-            # Once: a service that connects as it may not tries again and again.
-            self.door.troubles.append(why)
-            log.warning("%s: %s", self.door.name, why)
+        keeper = self.link.keeper
+        if why not in self.link.troubles and len(self.link.troubles) < _TROUBLES_KEPT:
+            # Each reason is kept once: a service may retry a failing connection many times.
+            self.link.troubles.append(why)
+            log.warning("%s: %s", self.link.name, why)
         if keeper is not None:
             try:
-                keeper.broken(self.door.name, self.number, why)
+                keeper.on_error(self.link.name, self.number, why)
             except Exception:
-                log.exception("a keeper failed on %s", self.door.name)
-        self.door.counts.resets += 1
+                log.exception("a keeper failed on %s", self.link.name)
+        self.link.counts.resets += 1
         self.reset()
 
     def ending(self) -> None:
-        """One side, or we, have ended it."""
+        """Count the end of the connection; later calls have no effect."""
         if not self._over:
             self._over = True
-            self.door.counts.closes += 1
+            self.link.counts.closes += 1
 
     def _let_go(self) -> None:
         self.ending()
-        self.door.pairs.discard(self)
+        self.link.connections.discard(self)
         if self.dialling is not None and not self.dialling.done() and self.server.transport is None:
             self.dialling.cancel()
         if not self.gone:
@@ -388,4 +358,4 @@ class Pair:
                 try:
                     self.session.over()
                 except Exception:
-                    log.exception("the gate failed at the end of a connection of %s", self.door.name)
+                    log.exception("the gate failed at the end of a connection of %s", self.link.name)

@@ -1,6 +1,6 @@
-"""One link's relay as its users see it: address, counts, tripwires, cut, gate.
+"""The public side of a link's relay: address, counts, tripwires, cut, gate.
 
-Counts are written by the relay's thread alone and read by any; a tripwire fires in that thread.
+Only the relay's thread writes `LinkCounts`; any thread may read them. A tripwire fires in the relay's thread.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class Counts:
-    """The live counts of a link; `trip_at` is the message number at which a tripwire waits."""
+class LinkCounts:
+    """The live counts of a link; `trip_at` is the number of the message that fires the next tripwire."""
 
     connections: int = 0
     messages: int = 0
@@ -32,7 +32,7 @@ class Counts:
     trip_at: float = math.inf
 
     def snapshot(self) -> Traffic:
-        """An immutable copy."""
+        """Return an immutable copy."""
         return Traffic(
             self.connections,
             self.messages,
@@ -45,7 +45,7 @@ class Counts:
 
 
 class Trip:
-    """A tripwire: calls its action once, when message number `at` is about to be passed on."""
+    """A tripwire: calls its action once, just before message number `at` is forwarded."""
 
     __slots__ = ("_action", "_wires", "at", "fired")
 
@@ -56,7 +56,7 @@ class Trip:
         self.fired = False
 
     def disarm(self) -> None:
-        """Never fire; without effect once it has fired."""
+        """Disarm the tripwire; no effect after it has fired."""
         self._wires.remove(self)
 
     def fire(self) -> None:
@@ -66,15 +66,15 @@ class Trip:
 
 
 class Tripwires:
-    """The tripwires waiting on one link."""
+    """The armed tripwires of one link."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: LinkCounts) -> None:
         self._counts = counts
         self._lock = threading.Lock()
         self._waiting: list[Trip] = []
 
     def arm(self, after_messages: int, action: Callable[[], None]) -> Trip:
-        """Wait for the n-th message from now (1 is the next one).
+        """Arm a tripwire for the n-th message from now (1 is the next one).
 
         Raises:
             ValueError: `after_messages` is below 1.
@@ -88,14 +88,14 @@ class Tripwires:
         return trip
 
     def remove(self, trip: Trip) -> None:
-        """Forget a tripwire."""
+        """Remove a tripwire."""
         with self._lock:
             if trip in self._waiting:
                 self._waiting.remove(trip)
             self._set()
 
     def reached(self) -> None:
-        """Fire everything due at the current message; an action that raises fires no less."""
+        """Fire every tripwire that is due at the current message; one whose action raises counts as fired."""
         with self._lock:
             due = [trip for trip in self._waiting if trip.at <= self._counts.messages]
             self._waiting = [trip for trip in self._waiting if trip not in due]
@@ -108,7 +108,7 @@ class Tripwires:
 
 
 class Control(Protocol):
-    """What a link asks of its relay; each runs in the relay's thread and returns when it is done."""
+    """Operations on a link's relay; each runs in the relay's thread and returns when it is complete."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -124,29 +124,29 @@ class Control(Protocol):
 
 @dataclass(slots=True)
 class RelayLink:
-    """A named connection through our relay and Toxiproxy; satisfies `overbooked.stacks.base.protocol.Link`.
+    """A named connection through the relay and Toxiproxy; satisfies `overbooked.stacks.base.protocol.Link`.
 
-    `protocol` is what the gate follows on it; `toxiproxy` is the proxy's name at the stack's Toxiproxy
-    ("" when there is none), `address` where clients connect and `upstream` where the relay does.
-    `keeps_bookings` says whether it leads to the store in which the system keeps its bookings.
+    `protocol` is the protocol that the gate parses; `toxiproxy` is the proxy's name at the stack's Toxiproxy
+    ("" if there is none). Clients connect to `address`, the relay connects to `upstream`. `keeps_bookings` is
+    true if the link leads to the store in which the system keeps its bookings.
     """
 
     name: str
     toxiproxy: str
     address: tuple[str, int]
     upstream: tuple[str, int] | None
-    counts: Counts
+    counts: LinkCounts
     tripwires: Tripwires
     control: Control = field(repr=False)
     protocol: WireProtocol = WireProtocol.RAW
     keeps_bookings: bool = False
 
     def traffic(self) -> Traffic:
-        """Counts so far; cheap, callable from any thread."""
+        """Return the counts so far; cheap, callable from any thread."""
         return self.counts.snapshot()
 
     def arm(self, *, after_messages: int, action: Callable[[], None]) -> Trip:
-        """Call `action` once, in the relay's thread, before the n-th message from now is passed on.
+        """Call `action` once, in the relay's thread, just before the n-th message from now is forwarded.
 
         Raises:
             ValueError: `after_messages` is below 1.
@@ -154,37 +154,37 @@ class RelayLink:
         return self.tripwires.arm(after_messages, action)
 
     def cut(self) -> int:
-        """Reset every connection now open on the link; returns how many there were.
+        """Reset every open connection of the link and return their number.
 
         Raises:
-            DeadlineExceeded: the relay's thread did not get to it within five seconds.
+            DeadlineExceeded: the relay's thread did not run it within five seconds.
         """
         return self.control.cut()
 
     def gate(self, keeper: Gatekeeper | None) -> None:
-        """Have `keeper` decide about this link's boundaries, from the next one on; from any thread.
+        """Install `keeper`, which decides about this link's boundaries from the next one on.
 
-        None observes only: everything held is passed on, and what it held asks nobody any more. On a
-        link of protocol RAW there are no boundaries and a keeper is never asked.
+        Callable from any thread. With None the gate only observes: held boundaries are forwarded without
+        further callbacks. A link of protocol RAW has no boundaries, so a keeper is never called.
 
         Raises:
-            DeadlineExceeded: the relay's thread did not get to it within five seconds.
+            DeadlineExceeded: the relay's thread did not run it within five seconds.
         """
         self.control.gate(keeper)
 
     def call(self, act: Callable[[], _T]) -> _T:
-        """Run `act` in the relay's thread (at once when called there) and return what it returns.
+        """Run `act` in the relay's thread (directly if called there) and return its result.
 
         Raises:
-            DeadlineExceeded: the relay's thread did not get to it within five seconds.
+            DeadlineExceeded: the relay's thread did not run it within five seconds.
         """
         return self.control.call(act)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The relay's loop, shared by all links of a stack, for timers of a keeper."""
+        """The relay's event loop, shared by all links of a stack; a keeper schedules its timers on it."""
         return self.control.loop
 
     def troubles(self) -> tuple[str, ...]:
-        """Why connections of this link could not be followed and were reset: each reason once, in order."""
+        """The reasons, each once, for which connections of this link could not be parsed and were reset."""
         return self.control.troubles()

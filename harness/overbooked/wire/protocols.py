@@ -1,4 +1,4 @@
-"""Which session follows which protocol."""
+"""Creates the session for a link's protocol."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from overbooked.wire.postgres.session import PostgresSession
 from overbooked.wire.redis.session import RedisSession
 
 
-def speak(protocol: WireProtocol, outlet: Outlet) -> Session | None:
-    """A session for a new connection; None where bytes are passed through unseen."""
+def session_for(protocol: WireProtocol, outlet: Outlet) -> Session | None:
+    """Create the session of a new connection; None for a protocol that is passed through."""
     if protocol is WireProtocol.POSTGRES:
         return PostgresSession(outlet)
     if protocol is WireProtocol.REDIS:

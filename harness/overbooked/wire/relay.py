@@ -1,8 +1,8 @@
-"""The relay: a counting pass-through in front of Toxiproxy, one thread for all links of a stack.
+"""The relay: a counting TCP proxy in front of Toxiproxy, with one thread for all links of a stack.
 
-It stands where the gate does: what a client sends is counted, may trip a wire, goes through the
-link's session (which observes, holds and fails) and is passed on. An end of stream is passed on as an
-end of stream (half-close), a reset as a reset, and a slow reader holds its writer back.
+Data from a client is counted, may fire a tripwire, passes the link's session (which observes, holds and
+fails messages) and is forwarded. An end of stream is forwarded as an end of stream (half-close) and a reset
+as a reset; back pressure from a slow reader pauses the other side.
 """
 
 from __future__ import annotations
@@ -19,28 +19,26 @@ from typing import Any, Protocol, TypeVar
 from overbooked.errors import DeadlineExceeded, StackError
 from overbooked.machine import troubles
 from overbooked.machine.lag import RELAY, LoopWatch
-from overbooked.wire.connection import Door
 from overbooked.wire.gate.boundary import Gatekeeper, WireProtocol
 from overbooked.wire.link import RelayLink
+from overbooked.wire.listener import LinkListener
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _BACKLOG = 1024
 _CALL_TIMEOUT_S = 5.0
-# Between two tries to accept after one has failed, for want of file descriptors above all.
-_ACCEPT_AGAIN_S = 0.05
 
 
 class Relays:
-    """The relays of one stack, on an event loop and a thread of their own.
+    """The relays of one stack, run by a separate thread with its own event loop.
 
-    Open links with `open`, point them with `lead`, let go with `close` (idempotent).
+    `open` opens a link, `lead` sets its upstream, `close` closes all links (idempotent).
     """
 
     def __init__(self) -> None:
         self._loop = _new_loop()
-        self._doors: dict[str, Door] = {}
+        self._listeners: dict[str, LinkListener] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="overbooked-relay", daemon=True)
         self._thread.start()
@@ -54,7 +52,7 @@ class Relays:
         finally:
             watch.stop()
             if not self._closing:
-                troubles.note("the relay's thread ended in mid-run; nothing that was sent since has arrived")
+                troubles.note("the relay's thread ended during the run; nothing sent since then has arrived")
 
     def open(
         self,
@@ -66,73 +64,53 @@ class Relays:
         upstream: tuple[str, int] | None = None,
         protocol: WireProtocol = WireProtocol.RAW,
     ) -> RelayLink:
-        """Listen for a link's clients and return the link.
+        """Start to listen for a link's clients and return the link.
 
         Args:
-            name: the link's name; once per stack.
-            host, port: where to listen, in practice loopback or a container network's gateway;
-                port 0 takes a free one.
-            protocol: what is spoken on it; RAW is passed through unseen.
-            upstream: where to pass it on; while there is none (`lead` gives one) clients wait.
+            name: the link's name; unique in the stack.
+            host, port: the address to listen on, usually loopback or a container network's gateway;
+                port 0 selects a free port.
+            protocol: the link's protocol; RAW is passed through.
+            upstream: the address to connect to; clients wait while there is none (see `lead`).
 
         Raises:
             StackError: the address cannot be listened on.
         """
-        if name in self._doors:
+        if name in self._listeners:
             raise StackError(f"the link {name} is already open", part=name)
-        door = Door(self._loop, name, protocol)
+        listener = LinkListener(self._loop, name, protocol)
         if upstream is not None:
-            door.lead(upstream)
+            listener.lead(upstream)
         try:
-            address = self._call(self._listen(door, host, port))
+            address = self._call(self._listen(listener, host, port))
         except OSError as error:
             raise StackError(
                 f"the relay of {name} cannot listen on {host}:{port}: "
                 f"{os.strerror(error.errno) if error.errno else error}; free that port or name another",
                 part=name,
             ) from error
-        self._doors[name] = door
-        control = _DoorControl(door, self._here_or_there)
-        return RelayLink(name, toxiproxy, address, upstream, door.counts, door.tripwires, control, protocol)
+        self._listeners[name] = listener
+        control = _ListenerControl(listener, self._here_or_there)
+        return RelayLink(
+            name, toxiproxy, address, upstream, listener.counts, listener.tripwires, control, protocol
+        )
 
     def lead(self, link: RelayLink, upstream: tuple[str, int] | None) -> None:
-        """Pass new connections of a link on to `upstream`; None has them wait, for ten seconds at most."""
+        """Connect a link's new clients to `upstream`; with None they wait, for ten seconds at most."""
         link.upstream = upstream
-        self._loop.call_soon_threadsafe(self._doors[link.name].lead, upstream)
+        self._loop.call_soon_threadsafe(self._listeners[link.name].lead, upstream)
 
     def connections(self) -> int:
-        """How many connections of all links are open; only in the relay's thread."""
-        return sum(len(door.pairs) for door in self._doors.values())
+        """The number of open connections of all links; call it in the relay's thread only."""
+        return sum(len(listener.connections) for listener in self._listeners.values())
 
-    async def _listen(self, door: Door, host: str, port: int) -> tuple[str, int]:
+    async def _listen(self, listener: LinkListener, host: str, port: int) -> tuple[str, int]:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         listening.setblocking(False)
-        door.listening = listening
-        door.accepting = self._loop.create_task(self._accept(door, listening))
+        listener.start(listening)
         found = listening.getsockname()
         return str(found[0]), int(found[1])
-
-    async def _accept(self, door: Door, listening: socket.socket) -> None:
-        """Accept a link's clients, one after another, until the door is shut.
-
-        A loop's own server is no help here: libuv drops a client that it has no descriptor for, without a
-        word, and to the client that looks like a refusal of the system.
-        """
-        while True:
-            try:
-                client, _ = await self._loop.sock_accept(listening)
-            except OSError as error:
-                # Clients wait in the backlog meanwhile. The pause also keeps an error that stays from
-                # spinning this loop, which every link shares.
-                troubles.note_limit(error)
-                await asyncio.sleep(_ACCEPT_AGAIN_S)
-                continue
-            try:
-                await self._loop.connect_accepted_socket(door.accept, client)
-            except OSError as error:
-                troubles.note_limit(error)
-                client.close()
 
     def close(self) -> None:
         """Reset every connection, stop listening and end the thread."""
@@ -143,20 +121,20 @@ class Relays:
             try:
                 self._call(self._shut())
             except DeadlineExceeded:
-                log.warning("the relay's thread did not shut its doors in time")
+                log.warning("the relay's thread did not close its listeners in time")
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_CALL_TIMEOUT_S)
         if not self._loop.is_running():
             self._loop.close()
 
     async def _shut(self) -> None:
-        for door in self._doors.values():
-            await door.shut()
-            door.cut()
-        await asyncio.sleep(0)  # one turn, in which the resets are sent
+        for listener in self._listeners.values():
+            await listener.shut()
+            listener.cut()
+        await asyncio.sleep(0)  # one iteration of the loop, which sends the resets
 
     def _here_or_there(self, act: Callable[[], _T]) -> _T:
-        """Run `act` in the relay's thread: at once when we are in it (a tripwire's action)."""
+        """Run `act` in the relay's thread; directly if called there, as by a tripwire's action."""
         if threading.current_thread() is self._thread:
             return act()
 
@@ -182,32 +160,32 @@ class _Here(Protocol):
     def __call__(self, act: Callable[[], _T]) -> _T: ...
 
 
-class _DoorControl:
-    """Reaches a door from any thread; satisfies `overbooked.wire.link.Control`."""
+class _ListenerControl:
+    """Controls a listener from any thread; satisfies `overbooked.wire.link.Control`."""
 
-    def __init__(self, door: Door, here: _Here) -> None:
-        self._door = door
+    def __init__(self, listener: LinkListener, here: _Here) -> None:
+        self._listener = listener
         self._here = here
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        return self._door.loop
+        return self._listener.loop
 
     def cut(self) -> int:
-        return self._here(self._door.cut)
+        return self._here(self._listener.cut)
 
     def gate(self, keeper: Gatekeeper | None) -> None:
-        self._here(lambda: self._door.gate(keeper))
+        self._here(lambda: self._listener.gate(keeper))
 
     def call(self, act: Callable[[], _T]) -> _T:
         return self._here(act)
 
     def troubles(self) -> tuple[str, ...]:
-        return tuple(self._door.troubles)
+        return tuple(self._listener.troubles)
 
 
 def _noted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What fails outside any connection, an accept for want of file descriptors above all."""
+    """Record an error that belongs to no connection."""
     error = context.get("exception")
     if isinstance(error, BaseException):
         troubles.note_limit(error)

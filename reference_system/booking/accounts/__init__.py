@@ -1,1 +1,1 @@
-"""Accounts, sessions, and who is calling."""
+"""Accounts, sessions, and the authentication of callers."""

@@ -1,7 +1,7 @@
-"""Who is calling: the access token, the clock, and whether its session still lives.
+"""Authenticates callers: the access token, its expiry, and whether its session is live.
 
-The validity of sessions is cached in Redis for a few seconds. Revoking overwrites the entry, and
-filling it never overwrites: a reader who was slower than the revocation cannot bring a session back.
+The validity of sessions is cached in Redis for a few seconds. Revocation overwrites the entry and a read
+never overwrites it, so a read that started before the revocation cannot make the session valid again.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from reference_system.booking.accounts import store, tokens
-from reference_system.booking.problems import FORBIDDEN, Kind, Problem
-from reference_system.booking.runtime import HasNow, HasRuntime, Runtime
+from reference_system.booking.platform.problems import FORBIDDEN, Kind, Problem
+from reference_system.booking.platform.runtime import HasNow, HasRuntime, Runtime
 
 UNAUTHENTICATED = Kind("unauthenticated", 401, "Log in first")
 TOKEN_EXPIRED = Kind("token-expired", 401, "The access token has expired: refresh it or log in")
 SESSION_ENDED = Kind("session-ended", 401, "The session was ended: log in afresh")
 
 KINDS = (UNAUTHENTICATED, TOKEN_EXPIRED, SESSION_ENDED)
-"""What every route with a caller may answer."""
+"""Problems that every route with a caller may answer."""
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _REVOKED = "revoked"
@@ -39,7 +39,7 @@ class Caller:
 
 
 async def authenticate(runtime: Runtime, token: str | None, now: datetime) -> Caller:
-    """The caller that an access token names; raises Problem (401)."""
+    """Return the caller of an access token; raises Problem (401)."""
     claims = tokens.read_access(token, secret=runtime.settings.jwt_secret) if token else None
     if claims is None:
         raise Problem(UNAUTHENTICATED, headers=_CHALLENGE)
@@ -52,7 +52,7 @@ async def authenticate(runtime: Runtime, token: str | None, now: datetime) -> Ca
 
 
 async def live_session(runtime: Runtime, session_id: UUID) -> Caller | None:
-    """The session's caller while it lives: from the cache if that knows, else from the database."""
+    """Return the caller of a session from cache or database; None if the session has ended."""
     cached = await runtime.cache.get(_key(session_id))
     if cached == _REVOKED:
         return None
@@ -70,7 +70,7 @@ async def live_session(runtime: Runtime, session_id: UUID) -> Caller | None:
 
 
 async def forget(runtime: Runtime, session_id: UUID) -> None:
-    """Make every process refuse a session that was revoked, as soon as Redis can tell them."""
+    """Mark a revoked session in Redis, so that every process refuses it from its next read on."""
     await runtime.cache.put(_key(session_id), _REVOKED, ttl_s=runtime.settings.access_ttl_s)
 
 
@@ -111,4 +111,4 @@ async def _operator(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
 
 HasCaller = Annotated[Caller, Depends(_caller)]
 HasOperator = Annotated[Caller, Depends(_operator)]
-"""Route parameters: whoever is logged in, and an operator who is."""
+"""Route parameters: a caller that is logged in, and a caller that is an operator."""

@@ -25,12 +25,12 @@ def _nobodys(cost: Cost) -> str:
 
 
 async def hashed(password: str, *, cost: Cost) -> str:
-    """The hash to keep for a password."""
+    """Return the hash to store for a password."""
     return await asyncio.to_thread(_hasher(cost).hash, password)
 
 
 async def matches(password: str, password_hash: str | None, *, cost: Cost) -> bool:
-    """Whether a password is the one that was hashed; without a hash it takes just as long."""
+    """Whether a password matches a hash; without a hash, False after the same time."""
     return await asyncio.to_thread(_verify, password, password_hash, cost)
 
 

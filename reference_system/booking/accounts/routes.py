@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reference_system.booking.accounts import authentication, passwords, service, sessions
 from reference_system.booking.accounts.authentication import HasCaller
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.problems import NOT_FOUND, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
 
 router = APIRouter(tags=["accounts"])
 
@@ -87,7 +87,7 @@ async def refresh(token: RefreshToken, runtime: HasRuntime, now: HasNow) -> Sess
 
 @router.delete("/sessions/current", status_code=204, responses=responses(*authentication.KINDS))
 async def log_out(caller: HasCaller, runtime: HasRuntime, now: HasNow) -> Response:
-    """Log out: end the session that asks."""
+    """Log out: end the session of this request."""
     await sessions.end(runtime, session_id=caller.session_id, by=caller, now=now)
     return Response(status_code=204)
 
@@ -103,7 +103,7 @@ async def log_out_everywhere(caller: HasCaller, runtime: HasRuntime, now: HasNow
     "/sessions/{session_id}", status_code=204, responses=responses(*authentication.KINDS, NOT_FOUND)
 )
 async def end_session(session_id: UUID, caller: HasCaller, runtime: HasRuntime, now: HasNow) -> Response:
-    """End one session: one's own, or as an operator anybody's."""
+    """End one session of the caller; an operator may end any session."""
     await sessions.end(runtime, session_id=session_id, by=caller, now=now)
     return Response(status_code=204)
 

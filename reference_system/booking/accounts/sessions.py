@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from reference_system.booking.accounts import authentication, passwords, store, tokens
 from reference_system.booking.accounts.authentication import Caller
 from reference_system.booking.audit import store as audit
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.problems import NOT_FOUND, Kind, Problem
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Kind, Problem
+from reference_system.booking.platform.runtime import Runtime
 
 WRONG_CREDENTIALS = Kind("wrong-credentials", 401, "E-mail address or password is wrong")
 REFRESH_REFUSED = Kind("refresh-refused", 401, "The refresh token cannot be used: log in")
@@ -20,7 +20,7 @@ REFRESH_REUSED = Kind("refresh-reused", 401, "The refresh token was used before:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a client gets to prove who it is."""
+    """The tokens of a session."""
 
     session_id: UUID
     access_token: str
@@ -29,7 +29,7 @@ class Grant:
 
 
 async def log_in(runtime: Runtime, *, email: str, password: str, now: datetime) -> Grant:
-    """Begin a session; raises Problem (401), saying no more than that something was wrong."""
+    """Begin a session; raises Problem (401) without saying which input was wrong."""
     found = await store.find_by_email(runtime.database, email)
     password_hash = found.password_hash if found else None
     cost = runtime.settings.argon2_cost
@@ -50,7 +50,7 @@ async def log_in(runtime: Runtime, *, email: str, password: str, now: datetime) 
 async def refresh(runtime: Runtime, *, refresh_token: str, now: datetime) -> Grant:
     """Exchange a refresh token for a new pair.
 
-    A token that was used before is in two hands: its session is ended. Raises Problem (401).
+    A token that was used before may have been stolen, so its session is ended. Raises Problem (401).
     """
     token_hash = tokens.hash_of(refresh_token)
     successor = tokens.refresh_token()
@@ -74,9 +74,9 @@ async def refresh(runtime: Runtime, *, refresh_token: str, now: datetime) -> Gra
 
 
 async def end(runtime: Runtime, *, session_id: UUID, by: Caller, now: datetime) -> None:
-    """End a session of one's own, or as an operator anybody's; ending it again changes nothing.
+    """End a session of the caller (an operator: any session); repeating it has no effect.
 
-    Raises Problem (404) for an unknown session and for somebody else's.
+    Raises Problem (404) for an unknown session and for another customer's.
     """
     session = await store.read_session(runtime.database, session_id)
     if session is None or (session.customer_id != by.customer_id and not by.is_operator):
@@ -90,7 +90,7 @@ async def end(runtime: Runtime, *, session_id: UUID, by: Caller, now: datetime) 
 
 
 async def end_all(runtime: Runtime, *, customer_id: UUID, now: datetime) -> int:
-    """End every session of a customer; returns how many were alive."""
+    """End every session of a customer; returns the number of sessions that were active."""
 
     async def revoke(uow: UnitOfWork) -> list[UUID]:
         ended = await store.revoke_all_sessions(uow, customer_id=customer_id, now=now)

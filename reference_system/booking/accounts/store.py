@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 ADD_CUSTOMER = """
 INSERT INTO customers (id, email, name, password_hash, is_operator, created_at)
@@ -52,7 +52,7 @@ async def add_customer(
     password_hash: str,
     now: datetime,
 ) -> None:
-    """Raises ConstraintViolated (`customers_email_once`) when the address is taken."""
+    """Add a customer. Raises ConstraintViolated (`customers_email_once`) if the address is taken."""
     await uow.execute(
         ADD_CUSTOMER,
         id=customer_id,
@@ -72,7 +72,7 @@ async def add_operator(
     password_hash: str,
     now: datetime,
 ) -> bool:
-    """Add the operator unless there is an account with the address; whether it was added."""
+    """Add the operator unless the address has an account; returns whether it was added."""
     added = await uow.execute(
         ADD_OPERATOR,
         id=operator_id,
@@ -86,7 +86,7 @@ async def add_operator(
 
 
 async def find_by_email(database: Database, email: str) -> Row[Any] | None:
-    """`id` and `password_hash` of an account."""
+    """Return `id` and `password_hash` of an account."""
     return await database.first(FIND_BY_EMAIL, email=email)
 
 
@@ -95,17 +95,17 @@ async def add_session(uow: UnitOfWork, *, session_id: UUID, customer_id: UUID, n
 
 
 async def read_session(database: Database, session_id: UUID) -> Row[Any] | None:
-    """`id`, `customer_id`, `revoked_at` and `is_operator` of a session."""
+    """Return `id`, `customer_id`, `revoked_at` and `is_operator` of a session."""
     return await database.first(READ_SESSION, session_id=session_id)
 
 
 async def revoke_session(uow: UnitOfWork, *, session_id: UUID, now: datetime) -> bool:
-    """Whether this ended it; False when it had ended before."""
+    """End a session; returns False if it had ended before."""
     return await uow.execute(REVOKE_SESSION, session_id=session_id, now=now) == 1
 
 
 async def revoke_all_sessions(uow: UnitOfWork, *, customer_id: UUID, now: datetime) -> list[UUID]:
-    """End every session of a customer; returns those that were alive."""
+    """End every session of a customer; returns the ids of those that were active."""
     rows: Sequence[Row[Any]] = await uow.all(REVOKE_ALL_SESSIONS, customer_id=customer_id, now=now)
     return [row.id for row in rows]
 
@@ -124,7 +124,7 @@ async def add_refresh_token(
 
 
 async def lock_refresh_token(uow: UnitOfWork, token_hash: str) -> Row[Any] | None:
-    """The token with its session's `revoked_at` and `customer_id`, locked until the commit."""
+    """Return the token with its session's `revoked_at` and `customer_id`, locked until the commit."""
     return await uow.first(LOCK_REFRESH_TOKEN, token_hash=token_hash)
 
 

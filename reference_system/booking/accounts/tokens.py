@@ -15,7 +15,7 @@ ALGORITHM = "HS256"
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says, once its signature is checked."""
+    """The claims of an access token with a valid signature."""
 
     customer_id: UUID
     session_id: UUID
@@ -23,7 +23,7 @@ class AccessClaims:
 
 
 def access_token(*, customer_id: UUID, session_id: UUID, now: datetime, ttl_s: float, secret: str) -> str:
-    """A signed access token for a session, good until `now` plus `ttl_s`."""
+    """Return a signed access token for a session, valid until `now` plus `ttl_s`."""
     claims = {
         "sub": str(customer_id),
         "sid": str(session_id),
@@ -34,8 +34,8 @@ def access_token(*, customer_id: UUID, session_id: UUID, now: datetime, ttl_s: f
 
 
 def read_access(token: str, *, secret: str) -> AccessClaims | None:
-    """The claims of a token with a right signature, else None. Its expiry is the caller's to check,
-    by the service's clock."""
+    """Return the claims of a token with a valid signature, else None. The caller checks its expiry with
+    the service's clock."""
     try:
         claims = jwt.decode(
             token,
@@ -51,7 +51,7 @@ def read_access(token: str, *, secret: str) -> AccessClaims | None:
 
 
 def has_expired(claims: AccessClaims, now: datetime) -> bool:
-    """Whether the token's time is over."""
+    """Whether the token has expired."""
     return now >= claims.expires_at
 
 
@@ -61,5 +61,5 @@ def refresh_token() -> str:
 
 
 def hash_of(refresh: str) -> str:
-    """What is kept of a refresh token: it is random, so a plain hash does."""
+    """The stored hash of a refresh token; it is random, so a plain hash is enough."""
     return hashlib.sha256(refresh.encode()).hexdigest()

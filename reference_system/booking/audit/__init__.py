@@ -1,1 +1,1 @@
-"""Who changed what, and when: written with each change, never altered."""
+"""The audit log: a row for each change, written with it and never altered."""

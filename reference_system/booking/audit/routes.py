@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasOperator
 from reference_system.booking.audit import store
-from reference_system.booking.problems import FORBIDDEN, responses
-from reference_system.booking.runtime import HasRuntime
+from reference_system.booking.platform.problems import FORBIDDEN, responses
+from reference_system.booking.platform.runtime import HasRuntime
 
 router = APIRouter(tags=["audit"])
 
@@ -40,7 +40,7 @@ async def read_audit(
     entity: str | None = None,
     entity_id: str | None = None,
 ) -> list[AuditRow]:
-    """Who changed what, oldest first; page by the last row's `id`. For operators."""
+    """Rows of the audit log, oldest first; page by the last row's `id`. For operators."""
     rows = await store.page(runtime.database, after=after, limit=limit, entity=entity, entity_id=entity_id)
     return [
         AuditRow(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 RECORD = """
 INSERT INTO audit (at, actor, action, entity, entity_id, detail)
@@ -54,5 +54,5 @@ async def record(
 async def page(
     database: Database, *, after: int, limit: int, entity: str | None, entity_id: str | None
 ) -> Sequence[Row[Any]]:
-    """Rows after the id `after`, oldest first."""
+    """Return rows after the id `after`, oldest first."""
     return await database.all(PAGE, after=after, limit=limit, entity=entity, entity_id=entity_id)

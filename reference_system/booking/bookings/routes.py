@@ -10,14 +10,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row
 
-from reference_system.booking import idempotency
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasCaller
 from reference_system.booking.bookings import service, store
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.idempotency import Answer
-from reference_system.booking.problems import INVALID_REQUEST, NOT_FOUND, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
+from reference_system.booking.platform import idempotency
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.idempotency import Answer
+from reference_system.booking.platform.problems import INVALID_REQUEST, NOT_FOUND, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
 from reference_system.booking.venues import places
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
@@ -102,7 +102,7 @@ async def my_bookings(
 
 @router.get("/{booking_id}", responses=responses(*authentication.KINDS, NOT_FOUND))
 async def read_booking(booking_id: UUID, caller: HasCaller, runtime: HasRuntime) -> Booking:
-    """One booking of the caller's."""
+    """One booking of the caller."""
     return _booking(await service.read(runtime.database, booking_id=booking_id, by=caller))
 
 

@@ -1,6 +1,6 @@
 """Booking, cancelling and rescheduling.
 
-Locks are taken in one order everywhere: checkout, booking, slots by their ids, payment, refund.
+Locks are always taken in this order: checkout, booking, slots by id, payment, refund.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from sqlalchemy import Row
 from reference_system.booking.accounts.authentication import Caller
 from reference_system.booking.audit import store as audit
 from reference_system.booking.bookings import store
-from reference_system.booking.db import Database, UnitOfWork
 from reference_system.booking.payments import refunds
 from reference_system.booking.payments import store as payments
-from reference_system.booking.problems import NOT_FOUND, Kind, Problem
+from reference_system.booking.platform.db import Database, UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Kind, Problem
 from reference_system.booking.venues import places
 from reference_system.booking.venues import store as slots
 
@@ -28,7 +28,7 @@ SAME_SLOT = Kind("same-slot", 409, "The booking is for this slot already")
 async def book(uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, now: datetime) -> Row[Any]:
     """Book a place that is paid for at the venue.
 
-    Raises Problem: NOT_FOUND (404), SOLD_OUT or SLOT_STARTED (409). Nothing was written then.
+    Raises Problem: NOT_FOUND (404), SOLD_OUT or SLOT_STARTED (409); then nothing was written.
     """
     slot = await places.claim(uow, slot_id)
     if places.has_started(slot, now):
@@ -39,19 +39,19 @@ async def book(uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, now: dateti
 async def confirm(
     uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, checkout_id: UUID, now: datetime
 ) -> Row[Any]:
-    """Book the place that a checkout has paid for, once its hold is released in the same transaction.
+    """Book the place of a paid checkout, after its hold was released in the same transaction.
 
-    Raises Problem SOLD_OUT (409) when the place is lost; nothing was written by this then, and the
-    transaction can go on to compensate.
+    Raises Problem SOLD_OUT (409) if the place is lost; then nothing was written, and the transaction can
+    continue with the compensation.
     """
     await places.claim(uow, slot_id)
     return await _confirm(uow, slot_id=slot_id, customer_id=customer_id, checkout_id=checkout_id, now=now)
 
 
 async def cancel(uow: UnitOfWork, *, booking_id: UUID, by: Caller, now: datetime) -> Row[Any]:
-    """Cancel a booking and free its place; what was paid for it is owed back.
+    """Cancel a booking, free its place and record the refund that is owed.
 
-    Raises Problem: NOT_FOUND (404, also for somebody else's), ALREADY_CANCELLED (409).
+    Raises Problem: NOT_FOUND (404, also for another customer's), ALREADY_CANCELLED (409).
     """
     await _lock_confirmed(uow, booking_id, by)
     return await cancel_locked(uow, booking_id=booking_id, actor=by.customer_id, reason="cancelled", now=now)
@@ -60,7 +60,7 @@ async def cancel(uow: UnitOfWork, *, booking_id: UUID, by: Caller, now: datetime
 async def cancel_locked(
     uow: UnitOfWork, *, booking_id: UUID, actor: UUID | str, reason: str, now: datetime
 ) -> Row[Any]:
-    """Cancel a booking that this transaction has locked, its checkout too, owing back what was paid."""
+    """Cancel a booking; it and its checkout are locked already. Record the owed refund."""
     cancelled = await store.cancel_booking(uow, booking_id=booking_id, now=now)
     if cancelled is None:
         raise Problem(ALREADY_CANCELLED)
@@ -79,7 +79,7 @@ async def cancel_locked(
 
 
 async def owe_back(uow: UnitOfWork, checkout_id: UUID, *, reason: str, now: datetime) -> list[UUID]:
-    """Owe back everything that is left of a checkout's payments; returns the refunds."""
+    """Record refunds of all that is left of a checkout's payments; returns their ids."""
     owed = []
     for payment in await payments.lock_payments_of_checkout(uow, checkout_id):
         left_minor = payment.captured_minor - payment.refunded_minor
@@ -92,7 +92,7 @@ async def owe_back(uow: UnitOfWork, checkout_id: UUID, *, reason: str, now: date
 async def reschedule(
     uow: UnitOfWork, *, booking_id: UUID, slot_id: UUID, by: Caller, now: datetime
 ) -> Row[Any]:
-    """Move a booking to another slot, all or nothing; its price stays.
+    """Move a booking to another slot, all or nothing, at its present price.
 
     Raises Problem: NOT_FOUND (404), ALREADY_CANCELLED, SAME_SLOT, SLOT_STARTED or SOLD_OUT (409).
     """
@@ -123,7 +123,7 @@ async def reschedule(
 
 
 async def read(database: Database, *, booking_id: UUID, by: Caller) -> Row[Any]:
-    """A booking of one's own, or as an operator anybody's; raises Problem (404)."""
+    """Return a booking of the caller (an operator: any booking); raises Problem (404)."""
     booking = await store.read_booking(database, booking_id)
     if booking is None or not may_see(booking, by):
         raise Problem(NOT_FOUND)
@@ -131,7 +131,7 @@ async def read(database: Database, *, booking_id: UUID, by: Caller) -> Row[Any]:
 
 
 def may_see(booking: Row[Any], by: Caller) -> bool:
-    """Whether a booking is the caller's business."""
+    """Whether the caller may see a booking."""
     return bool(booking.customer_id == by.customer_id or by.is_operator)
 
 

@@ -1,4 +1,4 @@
-"""Bookings in the database; triggers keep count of the places they take."""
+"""Bookings in the database; triggers count the places they take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 ADD_BOOKING = """
 INSERT INTO bookings (id, slot_id, customer_id, checkout_id, status, created_at)
@@ -30,7 +30,7 @@ BOOKING_OF_CHECKOUT = """
 SELECT id, slot_id, customer_id, checkout_id, status, created_at, cancelled_at, version FROM bookings
 WHERE checkout_id = :checkout_id
 """
-# The checkout that paid for it is locked first: whoever handles a payment begins there.
+# The checkout that paid for it is locked first, as in all code that handles a payment.
 LOCK_BOOKING = """
 WITH paid AS MATERIALIZED (
     SELECT id FROM checkouts
@@ -64,14 +64,14 @@ async def add_booking(
     checkout_id: UUID | None,
     now: datetime,
 ) -> Row[Any]:
-    """Raises ConstraintViolated: `slots_taken_within_capacity`, `bookings_one_a_checkout`."""
+    """Add a booking. Raises ConstraintViolated: `slots_taken_within_capacity`, `bookings_one_a_checkout`."""
     return await uow.one(
         ADD_BOOKING, id=booking_id, slot_id=slot_id, customer_id=customer_id, checkout_id=checkout_id, now=now
     )
 
 
 async def read_booking(source: UnitOfWork | Database, booking_id: UUID) -> Row[Any] | None:
-    """The booking as it is now, not locked."""
+    """Return the booking without a lock."""
     return await source.first(READ_BOOKING, booking_id=booking_id)
 
 
@@ -83,20 +83,20 @@ async def bookings_of_customer(
 
 
 async def booking_of_checkout(source: UnitOfWork | Database, checkout_id: UUID) -> Row[Any] | None:
-    """The booking that a checkout paid for."""
+    """Return the booking that a checkout paid for."""
     return await source.first(BOOKING_OF_CHECKOUT, checkout_id=checkout_id)
 
 
 async def lock_booking(uow: UnitOfWork, booking_id: UUID) -> Row[Any] | None:
-    """The booking, its row locked until the commit, and before it its checkout's, where it has one."""
+    """Return the booking; its checkout, if any, and then its own row are locked until the commit."""
     return await uow.first(LOCK_BOOKING, booking_id=booking_id)
 
 
 async def cancel_booking(uow: UnitOfWork, *, booking_id: UUID, now: datetime) -> Row[Any] | None:
-    """The cancelled booking, or None when it was not confirmed."""
+    """Cancel a booking; returns it, or None if it was not confirmed."""
     return await uow.first(CANCEL_BOOKING, booking_id=booking_id, now=now)
 
 
 async def move_booking(uow: UnitOfWork, *, booking_id: UUID, slot_id: UUID) -> Row[Any] | None:
-    """The moved booking, or None when it was not confirmed."""
+    """Move a booking; returns it, or None if it was not confirmed."""
     return await uow.first(MOVE_BOOKING, booking_id=booking_id, slot_id=slot_id)

@@ -1,1 +1,1 @@
-"""Checkout: a place and a price held, paid for as a saga, brought to a definite end whatever happens."""
+"""Checkout: holds a place and a price, pays by a saga, and reaches a definite end after any failure."""

@@ -1,8 +1,8 @@
-"""What a checkout may be answered besides success."""
+"""The kinds of problems of checkout."""
 
 from __future__ import annotations
 
-from reference_system.booking.problems import Kind
+from reference_system.booking.platform.problems import Kind
 
 PRICE_LOCK_EXPIRED = Kind("price-lock-expired", 409, "The quoted price has expired; here is the new one")
 PRICE_LOCK_USED = Kind("price-lock-used", 409, "This price lock was used for a checkout")

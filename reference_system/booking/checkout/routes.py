@@ -9,14 +9,15 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from reference_system.booking import idempotency
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasCaller
-from reference_system.booking.checkout import paying, refusals, service
+from reference_system.booking.checkout import payment as checkout_payment
+from reference_system.booking.checkout import refusals, service
 from reference_system.booking.checkout.service import Begun
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.problems import NOT_FOUND, Problem, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
+from reference_system.booking.platform import idempotency
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Problem, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
 from reference_system.booking.venues import places
 
 router = APIRouter(prefix="/checkouts", tags=["checkout"])
@@ -43,7 +44,7 @@ class BegunCheckout(BaseModel):
 
 
 class Details(BaseModel):
-    """What the customer enters on the way."""
+    """The data that the customer enters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -90,7 +91,7 @@ class Booked(BaseModel):
 
 
 class Processing(BaseModel):
-    """The provider says later whether the money came; read the checkout to learn it."""
+    """The provider reports the payment later; read the checkout to learn the outcome."""
 
     checkout_id: UUID
     state: Literal["processing"]
@@ -130,7 +131,7 @@ async def begin(new: NewCheckout, caller: HasCaller, runtime: HasRuntime, now: H
 
 @router.get("/{checkout_id}", responses=responses(*authentication.KINDS, NOT_FOUND))
 async def read(checkout_id: UUID, caller: HasCaller, runtime: HasRuntime) -> Checkout:
-    """A checkout of one's own, wherever it was left."""
+    """A checkout of the caller, in its present state."""
     row, payment_state = await service.read(runtime.database, checkout_id=checkout_id, by=caller)
     return Checkout(
         id=row.id,
@@ -147,17 +148,28 @@ async def read(checkout_id: UUID, caller: HasCaller, runtime: HasRuntime) -> Che
 
 @router.put(
     "/{checkout_id}/details",
-    responses=responses(*authentication.KINDS, NOT_FOUND, refusals.CHECKOUT_CLOSED),
+    responses=responses(
+        *authentication.KINDS, NOT_FOUND, refusals.CHECKOUT_CLOSED, refusals.PRICE_LOCK_EXPIRED
+    ),
 )
 async def fill_in(
     checkout_id: UUID, details: Details, caller: HasCaller, runtime: HasRuntime, now: HasNow
 ) -> Details:
     """Enter details; they stay with the checkout."""
 
-    async def work(uow: UnitOfWork) -> None:
-        await service.fill_in(uow, checkout_id=checkout_id, details=details.model_dump(), by=caller, now=now)
+    async def work(uow: UnitOfWork) -> Problem | None:
+        return await service.fill_in(
+            uow,
+            checkout_id=checkout_id,
+            details=details.model_dump(),
+            by=caller,
+            settings=runtime.settings,
+            now=now,
+        )
 
-    await runtime.database.run(work)
+    refused = await runtime.database.run(work)
+    if refused is not None:
+        raise refused
     return details
 
 
@@ -197,9 +209,9 @@ async def pay(
     """Pay and book. A repeat with the same key gets the first conclusive answer and charges nothing."""
     key = idempotency.checked(idempotency_key, required=True)
     assert key is not None
-    return await paying.pay(
+    return await checkout_payment.pay(
         runtime,
-        paying.Request(
+        checkout_payment.PaymentRequest(
             checkout_id=checkout_id,
             caller=caller,
             method=payment.method,

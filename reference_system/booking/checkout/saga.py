@@ -1,15 +1,15 @@
 """Paying for a checkout: a saga of short transactions with the provider's calls in between.
 
-    claim    one transaction: the key is ours, the checkout is `paying` under a lease, or the refusal
+    claim    one transaction: takes the key; the checkout is `paying` under a lease, or refused
     create   the provider authorises the amount (nothing is charged)
-    guard    one transaction: still ours, the place is still held; the lease is renewed
+    guard    one transaction: checks that lease and hold are still valid; renews the lease
     capture  the provider takes the money
-    finish   one transaction: booking, payment, ledger, outcome, answer (see `ending`)
+    finish   one transaction: booking, payment, ledger, outcome, answer (see `outcomes`)
 
 No transaction is open while the provider is called. Every call to the provider carries a key that
-follows from the checkout, so that doing a step again is doing it once. A process that dies leaves a
-`paying` checkout whose lease runs out; then the client's repeat or the recovery job goes on from what
-the provider says. Nothing is decided while the provider's outcome is unknown.
+is derived from the checkout, so that a repeated step takes effect once. A process that dies leaves a
+`paying` checkout whose lease expires; then the client's repeat or the recovery job continues from the
+provider's state. Nothing is decided while the provider's outcome is unknown.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row
 
-from reference_system.booking import idempotency
-from reference_system.booking.checkout import ending, store
-from reference_system.booking.checkout.ending import Ending
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.db_errors import DatabaseFailed, OutcomeUnknown
-from reference_system.booking.idempotency import Answer
+from reference_system.booking.checkout import outcomes, store
+from reference_system.booking.checkout.outcomes import CheckoutOutcome
 from reference_system.booking.payments import client, refunds
 from reference_system.booking.payments import service as payments
 from reference_system.booking.payments.client import ProviderFailed, ProviderRefused
 from reference_system.booking.payments.intents import Intent
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform import idempotency
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.db_errors import DatabaseFailed, OutcomeUnknown
+from reference_system.booking.platform.idempotency import Answer
+from reference_system.booking.platform.runtime import Runtime
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
-# Which of a checkout's intents counts: there is one, unless somebody made more by hand.
+# States in order of precedence, if a checkout has several intents (only if some were made by hand).
 PRECEDENCE = ("captured", "requires_capture", "processing", "declined", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The right to bring a checkout to its end, until `lease_until`.
+    """The right to complete a checkout, until `lease_until`.
 
-    `token` is None for the recovery job, which can go on but not begin. `resumed`: somebody was at
-    it before. `session_id` is of the request that pays, if one does.
+    `token` is None for the recovery job, which continues a payment and begins none. `resumed`: there was
+    an earlier attempt. `session_id`: the session of the request that pays, if there is one.
     """
 
     checkout_id: UUID
@@ -64,7 +64,7 @@ class Attempt:
 
 
 class Superseded(Exception):
-    """The lease ran out and somebody else has the checkout in hand, or has ended it."""
+    """The lease expired and another process has taken over the checkout, or has ended it."""
 
 
 async def carry_out(runtime: Runtime, attempt: Attempt) -> Answer:
@@ -74,7 +74,7 @@ async def carry_out(runtime: Runtime, attempt: Attempt) -> Answer:
     repeat or for recovery. Raises Superseded.
     """
     if attempt.amount_minor == 0:
-        return await conclude(runtime, attempt, ending.complete_free)
+        return await conclude(runtime, attempt, outcomes.complete_free)
     intent = await obtain_intent(runtime, attempt)
     if intent is None:
         return await conclude(runtime, attempt, _not_taken(None), fenced=True)
@@ -85,8 +85,8 @@ async def carry_out(runtime: Runtime, attempt: Attempt) -> Answer:
 
 
 async def obtain_intent(runtime: Runtime, attempt: Attempt) -> Intent | None:
-    """The checkout's intent at the provider; made now if nobody did. None: there is none, and
-    nobody here who could make one."""
+    """Return the checkout's intent at the provider, created if it does not exist; None if it does not exist
+    and the attempt has no card token to create it."""
     provider = client.of(runtime)
     if attempt.resumed:
         found = await find_intent(runtime, attempt.checkout_id)
@@ -102,7 +102,7 @@ async def obtain_intent(runtime: Runtime, attempt: Attempt) -> Intent | None:
         )
     except ProviderRefused as refused:
         if refused.code == "idempotency_conflict":
-            # An earlier attempt, with another card, has reached the provider after all.
+            # An earlier attempt with another card did reach the provider.
             found = await find_intent(runtime, attempt.checkout_id)
             if found is not None:
                 return found
@@ -112,16 +112,16 @@ async def obtain_intent(runtime: Runtime, attempt: Attempt) -> Intent | None:
 
 
 async def find_intent(runtime: Runtime, checkout_id: UUID) -> Intent | None:
-    """The intent of a checkout that counts, as the provider has it now."""
+    """Return the checkout's intent by PRECEDENCE in its present state at the provider, or None."""
     found = await client.of(runtime).intents_of(checkout_id)
     return min(found, key=lambda intent: PRECEDENCE.index(intent.status), default=None)
 
 
 async def guard(runtime: Runtime, attempt: Attempt, intent: Intent) -> Attempt:
-    """Make sure, right before the money is taken, that this attempt has the checkout and its place.
+    """Check, right before the capture, that this attempt still has the checkout's lease and place.
 
-    Renews the lease. Raises Superseded when it has not; a place that is lost ends the checkout, and
-    the authorisation is given back.
+    Renews the lease. Raises Superseded if the lease is lost; if the place is lost, the checkout ends and
+    the authorisation is voided.
     """
     now = await runtime.clock.now()
     ours = replace(attempt, lease_until=now + timedelta(seconds=runtime.settings.paying_lease_s))
@@ -129,7 +129,7 @@ async def guard(runtime: Runtime, attempt: Attempt, intent: Intent) -> Attempt:
     async def work(uow: UnitOfWork) -> bool:
         checkout = await store.lock_checkout(uow, attempt.checkout_id)
         assert checkout is not None
-        # The second time round, the renewal may have been committed by the first.
+        # In a retry, the first run may have committed the renewal.
         if not is_ours(checkout, attempt) and not is_ours(checkout, ours):
             raise Superseded
         if not await store.hold_is_live(uow, attempt.checkout_id):
@@ -154,24 +154,24 @@ async def guard(runtime: Runtime, attempt: Attempt, intent: Intent) -> Attempt:
     voided = await client.of(runtime).cancel(intent.id)
     if voided.is_captured:
         return attempt
-    await conclude(runtime, attempt, lambda uow, row, *, now: ending.place_lost(uow, row, voided, now=now))
+    await conclude(runtime, attempt, lambda uow, row, *, now: outcomes.place_lost(uow, row, voided, now=now))
     raise Superseded
 
 
 async def give_back(runtime: Runtime, attempt: Attempt, intent: Intent) -> None:
-    """Void an authorisation that came too late: its checkout has ended without a payment."""
+    """Void an authorisation whose checkout has ended without a payment."""
     checkout = await store.read_checkout(runtime.database, attempt.checkout_id)
     if checkout is not None and checkout.state in ("declined", "failed", "expired"):
         await client.of(runtime).cancel(intent.id)
 
 
 def is_ours(checkout: Row[Any], attempt: Attempt) -> bool:
-    """Whether the lease on a (locked) checkout is still the attempt's."""
+    """Whether the attempt still has the lease on a locked checkout."""
     return bool(checkout.state == "paying" and checkout.lease_until == attempt.lease_until)
 
 
 async def capture(runtime: Runtime, attempt: Attempt, intent: Intent) -> Intent:
-    """Take the money; returns the intent as it is then, captured or not to be captured any more."""
+    """Capture the payment; returns the intent, captured or no longer capturable."""
     try:
         return await client.of(runtime).capture(intent.id, key=client.capture_key(attempt.checkout_id))
     except ProviderRefused as refused:
@@ -181,19 +181,23 @@ async def capture(runtime: Runtime, attempt: Attempt, intent: Intent) -> Intent:
 
 
 async def finish(runtime: Runtime, attempt: Attempt, intent: Intent) -> Answer:
-    """Write down what the provider's last word means."""
+    """Record the outcome for the provider's final state of the intent."""
     match intent.status:
         case "captured":
             return await conclude(
-                runtime, attempt, lambda uow, row, *, now: ending.complete(uow, row, intent, now=now)
+                runtime, attempt, lambda uow, row, *, now: outcomes.complete(uow, row, intent, now=now)
             )
         case "processing":
-            return await conclude(
-                runtime, attempt, lambda uow, row, *, now: ending.pending(uow, row, intent, now=now)
+            answer = await conclude(
+                runtime, attempt, lambda uow, row, *, now: outcomes.pending(uow, row, intent, now=now)
             )
+            if answer.status >= 400:
+                # Recovery has ended the checkout while this attempt was making the intent.
+                await give_back(runtime, attempt, intent)
+            return answer
         case "declined":
             return await conclude(
-                runtime, attempt, lambda uow, row, *, now: ending.decline(uow, row, intent, now=now)
+                runtime, attempt, lambda uow, row, *, now: outcomes.decline(uow, row, intent, now=now)
             )
         case "canceled":
             return await conclude(runtime, attempt, _not_taken(intent))
@@ -201,32 +205,32 @@ async def finish(runtime: Runtime, attempt: Attempt, intent: Intent) -> Answer:
             raise ProviderFailed(f"{intent.id} is {status} after its capture")
 
 
-End = Callable[..., Awaitable[Ending]]
+End = Callable[..., Awaitable[CheckoutOutcome]]
 
 
 def _not_taken(intent: Intent | None) -> End:
-    async def end(uow: UnitOfWork, checkout: Row[Any], *, now: datetime) -> Ending:
-        return await ending.not_taken(uow, checkout, intent, now=now)
+    async def end(uow: UnitOfWork, checkout: Row[Any], *, now: datetime) -> CheckoutOutcome:
+        return await outcomes.not_taken(uow, checkout, intent, now=now)
 
     return end
 
 
 async def conclude(runtime: Runtime, attempt: Attempt, end: End, *, fenced: bool = False) -> Answer:
-    """Let `end` decide in one transaction, then send the refund it owes, if it does.
+    """Run `end` in one transaction, then send the refund that it owes, if any.
 
-    `fenced`: only while the lease is ours, for what is concluded from the lack of an intent, which
-    whoever has the lease now may just be making. Raises Superseded.
+    `fenced`: only while the lease is held; for an end that is concluded from a missing intent, because the
+    holder of a later lease may be creating the intent. Raises Superseded.
     """
     now = await runtime.clock.now()
 
-    async def work(uow: UnitOfWork) -> Ending:
+    async def work(uow: UnitOfWork) -> CheckoutOutcome:
         checkout = await store.lock_checkout(uow, attempt.checkout_id)
         assert checkout is not None
-        if fenced and checkout.state in ending.UNDECIDED and not is_ours(checkout, attempt):
+        if fenced and checkout.state in outcomes.UNDECIDED and not is_ours(checkout, attempt):
             raise Superseded
         ended = await end(uow, checkout, now=now)
         if attempt.key is not None and attempt.key != checkout.pay_key:
-            # Somebody else has the checkout by now; whose key this is learns the outcome too.
+            # Another process has taken over the checkout; the outcome is recorded for this key too.
             await idempotency.finish(
                 uow, customer_id=attempt.customer_id, key=attempt.key, answer=ended.answer
             )
@@ -239,7 +243,7 @@ async def conclude(runtime: Runtime, attempt: Attempt, end: End, *, fenced: bool
 
 
 async def send_refund(runtime: Runtime, refund_id: UUID) -> None:
-    """Send an owed refund at once; if that fails the outbox job will."""
+    """Send an owed refund now; if that fails, the outbox job sends it."""
     try:
         await refunds.send(runtime, refund_id)
     except (ProviderFailed, DatabaseFailed) as error:
@@ -247,7 +251,7 @@ async def send_refund(runtime: Runtime, refund_id: UUID) -> None:
 
 
 async def surely(runtime: Runtime, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-    """Run a transaction that may be run twice; do so when the answer to its commit was lost."""
+    """Run an idempotent transaction, and run it again if the answer to its commit was lost."""
     try:
         return await runtime.database.run(work)
     except OutcomeUnknown:
@@ -255,7 +259,7 @@ async def surely(runtime: Runtime, work: Callable[[UnitOfWork], Awaitable[T]]) -
 
 
 async def let_go(runtime: Runtime, attempt: Attempt) -> None:
-    """Give up a lease early, so that a repeat need not wait for it; if that fails it runs out."""
+    """End a lease early, so that a repeat need not wait; if that fails, it expires."""
     now = await runtime.clock.now()
 
     async def work(uow: UnitOfWork) -> None:

@@ -14,18 +14,18 @@ from sqlalchemy import Row
 from reference_system.booking.accounts.authentication import Caller
 from reference_system.booking.audit import store as audit
 from reference_system.booking.checkout import refusals, store
-from reference_system.booking.db import Database, UnitOfWork
 from reference_system.booking.holds import service as holds
 from reference_system.booking.payments import store as payments
+from reference_system.booking.platform.db import Database, UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Problem
+from reference_system.booking.platform.settings import Settings
 from reference_system.booking.pricing import service as pricing
 from reference_system.booking.pricing import store as price_locks
-from reference_system.booking.problems import NOT_FOUND, Problem
-from reference_system.booking.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A checkout as it was begun."""
+    """A new checkout."""
 
     id: UUID
     slot_id: UUID
@@ -37,10 +37,10 @@ class Begun:
 async def begin(
     uow: UnitOfWork, *, price_lock_id: UUID, slot_id: UUID, by: Caller, settings: Settings, now: datetime
 ) -> Begun | Problem:
-    """Begin a checkout: the price lock is used up, a place is held.
+    """Begin a checkout: use the price lock and hold a place.
 
-    Returns the refusal of an expired price lock, because it comes with a fresh quote that is to be
-    committed. Raises Problem for every other: 404 for a lock that is not the caller's, 409.
+    Returns the refusal of an expired price lock, so that the fresh quote in it is committed. Raises Problem
+    for every other refusal: 404 for a lock of another customer, 409.
     """
     lock = await price_locks.lock_price_lock(uow, price_lock_id)
     if lock is None or not may_use(lock, by):
@@ -89,7 +89,7 @@ async def begin(
 
 
 async def read(database: Database, *, checkout_id: UUID, by: Caller) -> tuple[Row[Any], str | None]:
-    """A checkout of one's own and the state of its payment; raises Problem (404)."""
+    """Return a checkout of the caller and the state of its payment; raises Problem (404)."""
     checkout = await store.read_checkout(database, checkout_id)
     if checkout is None or not is_owner(checkout, by):
         raise Problem(NOT_FOUND)
@@ -97,21 +97,38 @@ async def read(database: Database, *, checkout_id: UUID, by: Caller) -> tuple[Ro
 
 
 async def fill_in(
-    uow: UnitOfWork, *, checkout_id: UUID, details: Mapping[str, Any], by: Caller, now: datetime
-) -> None:
-    """Keep what the customer entered; raises Problem: 404, 409 for a checkout that has ended."""
+    uow: UnitOfWork,
+    *,
+    checkout_id: UUID,
+    details: Mapping[str, Any],
+    by: Caller,
+    settings: Settings,
+    now: datetime,
+) -> Problem | None:
+    """Store the data that the customer entered; raises Problem: 404, 409 if the checkout has ended.
+
+    Returns the refusal of a checkout that has expired with its price lock, so that the fresh quote in it is
+    committed.
+    """
     checkout = await store.lock_checkout(uow, checkout_id)
     if checkout is None or not is_owner(checkout, by):
         raise Problem(NOT_FOUND)
+    if checkout.state == "expired":
+        expires_at = await store.price_lock_expiry(uow, checkout.price_lock_id)
+        if pricing.lock_has_expired(expires_at, now):
+            return await price_lock_expired(
+                uow, customer_id=by.customer_id, slot_id=checkout.slot_id, settings=settings, now=now
+            )
     if checkout.state not in ("open", "paying", "processing"):
         raise Problem(refusals.CHECKOUT_CLOSED, state=checkout.state)
     await store.set_details(uow, checkout_id=checkout_id, details=details, now=now)
+    return None
 
 
 async def price_lock_expired(
     uow: UnitOfWork, *, customer_id: UUID, slot_id: UUID, settings: Settings, now: datetime
 ) -> Problem:
-    """The refusal of an expired price lock, with a fresh quote at the price of now."""
+    """Return the refusal of an expired price lock, with a fresh quote at the current price."""
     quote = await pricing.quote(
         uow, customer_id=customer_id, slot_id=slot_id, now=now, ttl_s=settings.price_lock_ttl_s
     )
@@ -124,34 +141,34 @@ async def price_lock_expired(
 
 
 def details_of(checkout: Row[Any]) -> dict[str, Any]:
-    """What the customer entered so far."""
+    """Return the data that the customer has entered."""
     details: dict[str, Any] = json.loads(checkout.details)
     return details
 
 
-# -- rules, each by itself -------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------
 
 
 def is_owner(checkout: Row[Any], by: Caller) -> bool:
-    """A checkout is its customer's and nobody else's."""
+    """Whether the caller is the customer of the checkout."""
     return bool(checkout.customer_id == by.customer_id)
 
 
 def may_use(lock: Row[Any], by: Caller) -> bool:
-    """A price lock is for whom it was quoted to."""
+    """Whether the price was quoted to the caller."""
     return bool(lock.customer_id == by.customer_id)
 
 
 def is_for(lock: Row[Any], slot_id: UUID) -> bool:
-    """A price lock is for the slot it was quoted for."""
+    """Whether a price lock was quoted for the slot."""
     return bool(lock.slot_id == slot_id)
 
 
 def is_used(lock: Row[Any]) -> bool:
-    """A price lock serves one checkout."""
+    """Whether a checkout has used the price lock already."""
     return lock.checkout_id is not None
 
 
 async def price_to_charge(_uow: UnitOfWork, lock: Row[Any]) -> int:
-    """What a checkout will charge: the price that was quoted, whatever the slot costs by now."""
+    """Return the amount that a checkout charges: the quoted price, even if the slot's price has changed."""
     return int(lock.amount_minor)

@@ -1,4 +1,4 @@
-"""Checkouts in the database. Whoever moves one on holds its row lock."""
+"""Checkouts in the database. A transaction that changes a checkout's state holds its row lock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
-from reference_system.booking.idempotency import Answer
+from reference_system.booking.platform.db import Database, UnitOfWork
+from reference_system.booking.platform.idempotency import Answer
 
 ADD_CHECKOUT = """
 INSERT INTO checkouts (id, customer_id, slot_id, price_lock_id, state, amount_minor, currency,
@@ -48,7 +48,7 @@ UPDATE checkouts SET state = 'paying', pay_key = :pay_key, method = :method, lea
     updated_at = :now
 WHERE id = :checkout_id AND state IN ('open', 'paying')
 """
-# Whoever was given `lease_until` is the one who pays, until somebody else is given a later one.
+# The request with this `lease_until` holds the lease until another request gets a later one.
 RENEW_LEASE = """
 UPDATE checkouts SET lease_until = :renewed, updated_at = :now
 WHERE id = :checkout_id AND state = 'paying' AND lease_until = :lease_until
@@ -85,7 +85,7 @@ async def add_checkout(
     currency: str,
     now: datetime,
 ) -> None:
-    """Raises ConstraintViolated (`checkouts_price_lock_once`) for a price lock that is used."""
+    """Add a checkout. Raises ConstraintViolated (`checkouts_price_lock_once`) if the price lock is used."""
     await uow.execute(
         ADD_CHECKOUT,
         id=checkout_id,
@@ -99,22 +99,22 @@ async def add_checkout(
 
 
 async def read_checkout(source: UnitOfWork | Database, checkout_id: UUID) -> Row[Any] | None:
-    """The checkout with its hold and booking, not locked; `details` is JSON text."""
+    """Return the checkout with its hold and booking, not locked; `details` is JSON text."""
     return await source.first(READ_CHECKOUT, checkout_id=checkout_id)
 
 
 async def lock_checkout(uow: UnitOfWork, checkout_id: UUID) -> Row[Any] | None:
-    """The checkout, its row locked until the commit."""
+    """Return the checkout, its row locked until the commit."""
     return await uow.first(LOCK_CHECKOUT, checkout_id=checkout_id)
 
 
 async def lock_booking(uow: UnitOfWork, checkout_id: UUID) -> Row[Any] | None:
-    """The booking that a checkout made, its row locked until the commit."""
+    """Return the booking of a checkout, its row locked until the commit."""
     return await uow.first(LOCK_BOOKING, checkout_id=checkout_id)
 
 
 async def hold_is_live(uow: UnitOfWork, checkout_id: UUID) -> bool:
-    """Whether the checkout has a place held: a hold lives until it is released."""
+    """Whether the checkout has a hold that is not released."""
     return await uow.first(HOLD_IS_LIVE, checkout_id=checkout_id) is not None
 
 
@@ -132,7 +132,7 @@ async def set_details(
 async def begin_paying(
     uow: UnitOfWork, *, checkout_id: UUID, pay_key: str, method: str, lease_until: datetime, now: datetime
 ) -> bool:
-    """Make the checkout `paying`, for the request with `pay_key`, until `lease_until`."""
+    """Set the checkout to `paying` and lease it to the request with `pay_key` until `lease_until`."""
     return (
         await uow.execute(
             BEGIN_PAYING,
@@ -149,7 +149,7 @@ async def begin_paying(
 async def renew_lease(
     uow: UnitOfWork, *, checkout_id: UUID, lease_until: datetime, renewed: datetime, now: datetime
 ) -> bool:
-    """Move the end of a lease that is ours; False when it is not any more."""
+    """Extend a lease; returns False if another request has it now."""
     return (
         await uow.execute(
             RENEW_LEASE, checkout_id=checkout_id, lease_until=lease_until, renewed=renewed, now=now
@@ -159,19 +159,19 @@ async def renew_lease(
 
 
 async def let_go_of_key(uow: UnitOfWork, *, customer_id: UUID, key: str, now: datetime) -> None:
-    """Let a repeat with this key begin at once: nobody is at it any more."""
+    """End the lease, so that a repeat with this key can begin at once."""
     await uow.execute(LET_GO_OF_KEY, customer_id=customer_id, key=key, now=now)
 
 
 async def claim_abandoned(
     uow: UnitOfWork, *, after: UUID, lease_until: datetime, now: datetime
 ) -> Row[Any] | None:
-    """Lease the next checkout, by id, that somebody began to pay for and did not finish."""
+    """Lease the next checkout, by id, whose payment was interrupted."""
     return await uow.first(CLAIM_ABANDONED, after=after, lease_until=lease_until, now=now)
 
 
 async def settle(uow: UnitOfWork, *, checkout_id: UUID, state: str, outcome: Answer, now: datetime) -> None:
-    """Bring a (locked) checkout to a state with the answer that tells of it."""
+    """Move a locked checkout to a state and record its answer."""
     await uow.execute(
         SETTLE,
         checkout_id=checkout_id,
@@ -182,7 +182,7 @@ async def settle(uow: UnitOfWork, *, checkout_id: UUID, state: str, outcome: Ans
 
 
 def recorded_outcome(outcome: str | None) -> Answer | None:
-    """The answer that `settle` recorded, byte for byte."""
+    """Return the answer that `settle` recorded, byte for byte."""
     if outcome is None:
         return None
     recorded = json.loads(outcome)

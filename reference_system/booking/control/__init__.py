@@ -1,1 +1,1 @@
-"""Where somebody who tests the service moves its clock, runs its jobs and reads its counters."""
+"""The control plane for tests: moves the clock, runs jobs and reads counters."""

@@ -1,4 +1,4 @@
-"""`/_control`: served only where `BOOKING_CONTROL` allows it, and to anybody who can reach it."""
+"""`/_control`: served only with `BOOKING_CONTROL`, without authentication."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from reference_system.booking import jobs
-from reference_system.booking.clock import real_now
 from reference_system.booking.control import store
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.problems import NOT_FOUND, Problem, responses
-from reference_system.booking.runtime import HasRuntime
+from reference_system.booking.platform import jobs
+from reference_system.booking.platform.clock import real_now
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Problem, responses
+from reference_system.booking.platform.runtime import HasRuntime
+from reference_system.booking.platform.settings import Settings
 
 router = APIRouter(prefix="/_control", tags=["control"])
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether the control plane is on."""
+    return settings.control
+
 
 YEARS_S = 100 * 366 * 86_400.0
 
 
 class ClockOffset(BaseModel):
-    """How far the clock is to be ahead of real time, absolutely, in seconds."""
+    """The offset of the clock from real time, in seconds (absolute, not a step)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,14 +53,14 @@ async def move_clock(to: ClockOffset, runtime: HasRuntime) -> ClockReading:
 
 @router.get("/clock")
 async def read_clock(runtime: HasRuntime) -> ClockReading:
-    """What time the service thinks it is."""
+    """The service's time."""
     offset_s = await runtime.clock.offset_s()
     return ClockReading(now=real_now() + timedelta(seconds=offset_s), offset_s=offset_s)
 
 
 @router.get("/jobs")
 async def list_jobs() -> list[str]:
-    """The jobs there are."""
+    """The names of the jobs."""
     return jobs.names()
 
 
@@ -67,7 +74,7 @@ async def run_job(name: str, runtime: HasRuntime) -> dict[str, Any]:
 
 @router.get("/counters")
 async def counters(runtime: HasRuntime) -> dict[str, float]:
-    """What this process has counted since it started, and its pool's state now."""
+    """The counters of this process since its start, and the state of its pool."""
     return runtime.metrics.counters() | {
         "db_connections_open": float(runtime.database.connections_open()),
         "db_connections_in_use": float(runtime.database.connections_in_use()),

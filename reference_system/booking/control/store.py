@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
 
 MOVE_CLOCK = "UPDATE clock SET offset_s = :offset_s"
 

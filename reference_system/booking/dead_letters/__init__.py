@@ -1,1 +1,1 @@
-"""What the service could not do by itself, kept where a person sees it."""
+"""Dead letters: work that the service could not complete, kept for a person."""

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasOperator
 from reference_system.booking.dead_letters import store
-from reference_system.booking.problems import FORBIDDEN, responses
-from reference_system.booking.runtime import HasRuntime
+from reference_system.booking.platform.problems import FORBIDDEN, responses
+from reference_system.booking.platform.runtime import HasRuntime
 
 router = APIRouter(tags=["dead letters"])
 
@@ -40,7 +40,7 @@ async def read_dead_letters(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     subject: str | None = None,
 ) -> list[DeadLetter]:
-    """What waits for a person, oldest first; page by the last one's `id`. For operators."""
+    """Dead letters that are not resolved, oldest first; page by the last one's `id`. For operators."""
     rows = await store.page(runtime.database, subject=subject, after=after, limit=limit)
     return [
         DeadLetter(

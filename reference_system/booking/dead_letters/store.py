@@ -1,4 +1,4 @@
-"""Dead letters in the database: one for each subject and reason, however often it comes up."""
+"""Dead letters in the database: one for each subject and reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 Source = Literal["webhook", "reconciliation", "outbox"]
 
@@ -18,6 +18,12 @@ PUT = """
 INSERT INTO dead_letters (id, source, subject, reason, payload, created_at)
 VALUES (:id, :source, :subject, :reason, CAST(:payload AS jsonb), :now)
 ON CONFLICT (source, subject, reason) DO NOTHING
+"""
+# Whether a person has yet to decide about a kind of difference of a subject.
+OPEN = """
+SELECT 1 AS found FROM dead_letters
+WHERE source = :source AND subject = :subject AND payload ->> 'kind' = :kind AND resolved_at IS NULL
+LIMIT 1
 """
 PAGE = """
 SELECT id, source, subject, reason, payload, created_at, resolved_at FROM dead_letters
@@ -38,7 +44,7 @@ async def put(
     payload: Mapping[str, Any],
     now: datetime,
 ) -> bool:
-    """Leave it to a person; False when it was left to one before."""
+    """Add a dead letter; returns False if it exists already."""
     return (
         await uow.execute(
             PUT,
@@ -53,8 +59,13 @@ async def put(
     )
 
 
+async def is_open(uow: UnitOfWork, *, source: Source, subject: str, kind: str) -> bool:
+    """Whether there is an unresolved letter about a subject whose payload has this `kind`."""
+    return await uow.first(OPEN, source=source, subject=subject, kind=kind) is not None
+
+
 async def page(
     database: Database, *, subject: str | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Dead letters after the one `after`, oldest first; `payload` is JSON text."""
+    """Return dead letters after `after`, oldest first; `payload` is JSON text."""
     return await database.all(PAGE, subject=subject, after=after, limit=limit)

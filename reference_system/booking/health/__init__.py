@@ -1,1 +1,1 @@
-"""Is this process alive, and can it serve?"""
+"""Health: liveness and readiness of this process, and its metrics."""

@@ -7,8 +7,8 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from reference_system.booking.db_errors import DatabaseFailed
-from reference_system.booking.runtime import HasRuntime, Runtime
+from reference_system.booking.platform.db_errors import DatabaseFailed
+from reference_system.booking.platform.runtime import HasRuntime, Runtime
 
 router = APIRouter(tags=["health"])
 
@@ -57,5 +57,5 @@ async def check(runtime: Runtime) -> Readiness:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(runtime: HasRuntime) -> Response:
-    """What this process counts, in Prometheus's text format."""
+    """The metrics of this process in Prometheus's text format."""
     return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,1 +1,1 @@
-"""Places held for a while, so that nobody else takes them during a checkout."""
+"""Holds: places reserved for a limited time during a checkout."""

@@ -1,19 +1,19 @@
-"""The job that ends holds nobody came back for."""
+"""The job that expires holds."""
 
 from __future__ import annotations
 
-from reference_system.booking import jobs
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.holds import service
-from reference_system.booking.jobs import Report
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform import jobs
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.jobs import Report
+from reference_system.booking.platform.runtime import Runtime
 
 BATCH = 100
 
 
 @jobs.register("expire_holds", every_s=5)
 async def expire_holds(runtime: Runtime) -> Report:
-    """Expire every open checkout whose hold is over, in small transactions."""
+    """Expire every open checkout whose hold has expired, in small transactions."""
     now = await runtime.clock.now()
     total = 0
     while True:

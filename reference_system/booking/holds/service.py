@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from reference_system.booking.audit import store as audit
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.holds import store
-from reference_system.booking.problems import Problem
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import Problem
 from reference_system.booking.venues import places
 
 
 async def take(
     uow: UnitOfWork, *, slot_id: UUID, customer_id: UUID, checkout_id: UUID, now: datetime, ttl_s: float
 ) -> datetime:
-    """Hold a place of a slot for a checkout that exists; returns until when.
+    """Hold a place of a slot for an existing checkout; returns when the hold expires.
 
     Raises Problem: NOT_FOUND (404), SLOT_STARTED or SOLD_OUT (409).
     """
@@ -35,22 +35,22 @@ async def take(
 
 
 def expiry(now: datetime, ttl_s: float) -> datetime:
-    """Until when a hold taken now keeps its place."""
+    """Return when a hold taken now expires."""
     return now + timedelta(seconds=ttl_s)
 
 
 async def release(uow: UnitOfWork, *, checkout_id: UUID, now: datetime) -> bool:
-    """Release a checkout's hold; False when there was none live."""
+    """Release a checkout's hold; returns False if it had no live hold."""
     return await store.release_hold(uow, checkout_id=checkout_id, now=now)
 
 
 async def expire(uow: UnitOfWork, *, now: datetime, limit: int) -> int:
-    """End open checkouts whose hold is over, and free their places; returns how many.
+    """End open checkouts whose hold has expired and release their places; returns their number.
 
-    A checkout that is being paid for keeps its place: recovery brings it to an end.
+    A checkout whose payment is in progress keeps its place; recovery completes it.
     """
     expired = await store.lock_expired_checkouts(uow, now=now, limit=limit)
-    # Slots in the order of their ids, as everybody who takes more than one of them.
+    # By slot id, the lock order of all code that locks several slots.
     for checkout in sorted(expired, key=lambda row: (row.slot_id, row.id)):
         await store.expire_checkout(uow, checkout_id=checkout.id, now=now)
         await release(uow, checkout_id=checkout.id, now=now)

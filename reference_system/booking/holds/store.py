@@ -1,4 +1,4 @@
-"""Holds in the database; triggers keep count of the places they take."""
+"""Holds in the database; triggers count the places they take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 ADD_HOLD = """
 INSERT INTO holds (id, slot_id, customer_id, checkout_id, expires_at)
@@ -20,7 +20,7 @@ SELECT id, slot_id, customer_id, checkout_id, expires_at, released_at FROM holds
 WHERE checkout_id = :checkout_id
 """
 RELEASE_HOLD = "UPDATE holds SET released_at = :now WHERE checkout_id = :checkout_id AND released_at IS NULL"
-# Only checkouts that nobody is paying for; those that another process has in hand are left to it.
+# Only checkouts without a payment in progress; rows that another process has locked are skipped.
 EXPIRED_CHECKOUTS = """
 SELECT checkout.id, hold.slot_id FROM checkouts AS checkout
 JOIN holds AS hold ON hold.checkout_id = checkout.id
@@ -54,17 +54,17 @@ async def add_hold(
 
 
 async def read_hold(source: UnitOfWork | Database, checkout_id: UUID) -> Row[Any] | None:
-    """The hold of a checkout, live (`released_at` is None) or not."""
+    """Return the hold of a checkout; it is live if `released_at` is None."""
     return await source.first(READ_HOLD, checkout_id=checkout_id)
 
 
 async def release_hold(uow: UnitOfWork, *, checkout_id: UUID, now: datetime) -> bool:
-    """Whether there was a live hold to release."""
+    """Release a checkout's hold; returns whether it was live."""
     return await uow.execute(RELEASE_HOLD, checkout_id=checkout_id, now=now) > 0
 
 
 async def lock_expired_checkouts(uow: UnitOfWork, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Open checkouts whose hold is over, locked: `id` and `slot_id`."""
+    """Lock open checkouts whose hold has expired; returns `id` and `slot_id` of each."""
     return await uow.all(EXPIRED_CHECKOUTS, now=now, limit=limit)
 
 

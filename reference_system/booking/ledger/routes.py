@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasOperator
 from reference_system.booking.ledger import store
-from reference_system.booking.problems import FORBIDDEN, responses
-from reference_system.booking.runtime import HasRuntime
+from reference_system.booking.platform.problems import FORBIDDEN, responses
+from reference_system.booking.platform.runtime import HasRuntime
 
 router = APIRouter(tags=["ledger"])
 

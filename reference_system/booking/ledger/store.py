@@ -1,4 +1,4 @@
-"""Ledger transactions and their entries in the database; nothing here changes what is written."""
+"""Ledger transactions and their entries in the database; entries are never changed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
-# A transaction and its pair of entries in one statement: `amount_minor` goes from one account to
-# the other. A reference that is on the books already is not written again.
+# Writes a transaction and its pair of entries: `amount_minor` is moved from one account to the other. A
+# reference that exists already is not written again.
 POST_PAIR = """
 WITH posted AS (
     INSERT INTO ledger_transactions (id, kind, reference, payment_id, created_at)
@@ -27,7 +27,7 @@ FROM posted, (VALUES
     (CAST(:credit AS text), -CAST(:amount_minor AS bigint))
 ) AS pair (account, amount_minor)
 """
-# The same entries with their signs turned; a transaction is reversed once.
+# Writes the same entries with opposite signs; a transaction is reversed at most once.
 REVERSE = """
 WITH reversal AS (
     INSERT INTO ledger_transactions (id, kind, reference, payment_id, reverses, created_at)
@@ -41,12 +41,33 @@ SELECT reversal.id, entry.account, -entry.amount_minor, entry.currency
 FROM reversal JOIN ledger_entries AS entry ON entry.transaction_id = reversal.reverses
 ORDER BY entry.id
 """
-# What counts: captures and refunds that no reversal has taken back. Oldest first.
+# Adds the entries that a pair lacks: the opposite of the one that it has, or both.
+COMPLETE_PAIR = """
+INSERT INTO ledger_entries (transaction_id, account, amount_minor, currency)
+SELECT posted.id, pair.account, pair.amount_minor, :currency
+FROM ledger_transactions AS posted, (VALUES
+    (CAST(:debit AS text), CAST(:amount_minor AS bigint)),
+    (CAST(:credit AS text), -CAST(:amount_minor AS bigint))
+) AS pair (account, amount_minor)
+WHERE posted.id = :transaction_id AND NOT EXISTS (
+    SELECT 1 FROM ledger_entries AS entry
+    WHERE entry.transaction_id = posted.id AND entry.account = pair.account
+)
+"""
+# Captures and refunds that were not reversed, oldest first.
 STANDING = """
 SELECT posted.id, posted.kind, posted.reference, posted.payment_id, posted.created_at,
-    (SELECT coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0)::bigint
-     FROM ledger_entries WHERE transaction_id = posted.id) AS amount_minor
+    side.amount_minor, side.entries, side.balance_minor, side.currency
 FROM ledger_transactions AS posted
+CROSS JOIN LATERAL (
+    SELECT greatest(
+            coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0),
+            coalesce(-sum(amount_minor) FILTER (WHERE amount_minor < 0), 0)
+        )::bigint AS amount_minor,
+        count(*) AS entries, coalesce(sum(amount_minor), 0)::bigint AS balance_minor,
+        CASE WHEN min(currency) = max(currency) THEN min(currency) WHEN count(*) > 0 THEN '' END AS currency
+    FROM ledger_entries WHERE transaction_id = posted.id
+) AS side
 WHERE posted.payment_id = ANY(CAST(:payment_ids AS uuid[])) AND posted.kind <> 'reversal'
   AND NOT EXISTS (SELECT 1 FROM ledger_transactions AS reversal WHERE reversal.reverses = posted.id)
 ORDER BY posted.created_at, posted.id
@@ -82,7 +103,7 @@ async def post_pair(
     currency: str,
     now: datetime,
 ) -> bool:
-    """Whether it was written now; False when the reference was on the books already."""
+    """Write a pair; returns False if the reference existed already."""
     return (
         await uow.execute(
             POST_PAIR,
@@ -101,17 +122,34 @@ async def post_pair(
 
 
 async def reverse(uow: UnitOfWork, *, reversal_id: UUID, transaction_id: UUID, now: datetime) -> bool:
-    """Whether it was reversed now; False when it had been before."""
+    """Reverse a transaction; returns False if it was reversed before."""
     return await uow.execute(REVERSE, id=reversal_id, transaction_id=transaction_id, now=now) > 0
 
 
+async def complete_pair(
+    uow: UnitOfWork, *, transaction_id: UUID, debit: str, credit: str, amount_minor: int, currency: str
+) -> bool:
+    """Add the entries that a pair lacks; returns False if it lacks none."""
+    return (
+        await uow.execute(
+            COMPLETE_PAIR,
+            transaction_id=transaction_id,
+            debit=debit,
+            credit=credit,
+            amount_minor=amount_minor,
+            currency=currency,
+        )
+        > 0
+    )
+
+
 async def standing(source: UnitOfWork | Database, payment_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """Captures and refunds of some payments that were not reversed, with what they moved."""
+    """Return captures and refunds of some payments that were not reversed, with their amounts."""
     return await source.all(STANDING, payment_ids=list(payment_ids)) if payment_ids else []
 
 
 async def page(
     database: Database, *, checkout_id: UUID | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Transactions after the transaction `after`, oldest first; `entries` is JSON text."""
+    """Return transactions after `after`, oldest first; `entries` is JSON text."""
     return await database.all(PAGE, checkout_id=checkout_id, after=after, limit=limit)

@@ -1,1 +1,1 @@
-"""What leaves the service after a commit: announcements, and the refunds it owes."""
+"""Messages sent after a commit: announcements, and refunds that are owed."""

@@ -1,4 +1,4 @@
-"""The job that sends what is owed: announcements, and refunds to the provider."""
+"""The job that sends announcements, and refunds to the provider."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from uuid import UUID
 
 import structlog
 
-from reference_system.booking import jobs
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.jobs import Report
 from reference_system.booking.outbox import store
 from reference_system.booking.payments import refunds
 from reference_system.booking.payments import store as payments
 from reference_system.booking.payments.client import ProviderFailed, ProviderUnreachable
 from reference_system.booking.payments.intents import Malformed
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform import jobs
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.jobs import Report
+from reference_system.booking.platform.runtime import Runtime
 
 BATCH = 100
 GIVE_UP_AFTER = 3
-"""So many refunds that found no provider end a run; the rest waits for the next."""
+"""After this many refunds that could not reach the provider a run ends; the rest waits for the next."""
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _log = structlog.get_logger(__name__)
@@ -28,13 +28,13 @@ _log = structlog.get_logger(__name__)
 
 @jobs.register("send_outbox", every_s=2)
 async def send_outbox(runtime: Runtime) -> Report:
-    """Announce what was committed and send every refund that is owed, each at least once."""
+    """Announce committed changes and send every owed refund, each at least once."""
     announced = await announce_all(runtime)
     return {"announced": announced, "refunds": await send_refunds(runtime)}
 
 
 async def announce_all(runtime: Runtime) -> int:
-    """Announce every unsent message; returns how many."""
+    """Announce every unsent message; returns their number."""
     now = await runtime.clock.now()
 
     async def work(uow: UnitOfWork) -> int:
@@ -54,12 +54,12 @@ async def announce_all(runtime: Runtime) -> int:
 
 
 def announce(message_id: int, topic: str, payload: str) -> None:
-    """Nobody subscribes yet: an announcement is a line in the log, with the id to tell repeats by."""
+    """Write an announcement to the log, with an id that identifies repeats; there is no subscriber yet."""
     _log.info("announced", message=message_id, topic=topic, payload=payload)
 
 
 async def send_refunds(runtime: Runtime) -> dict[str, int]:
-    """Send every pending refund once; returns how many by what became of them."""
+    """Send every pending refund once; returns the number of refunds by resulting state."""
     outcomes: Counter[str] = Counter()
     after_at, after_id = _BEGINNING, UUID(int=0)
     while True:

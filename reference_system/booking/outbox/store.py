@@ -1,4 +1,4 @@
-"""The outbox in the database: written with the change it announces, marked when it was sent."""
+"""The outbox in the database: a message is written with its change and marked when it is sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
 
 PUT = "INSERT INTO outbox (topic, payload, created_at) VALUES (:topic, CAST(:payload AS jsonb), :now)"
-# Another process that has a message in hand is left to it.
+# Messages that another process has locked are skipped.
 TAKE_UNSENT = """
 SELECT id, topic, payload FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """
@@ -20,12 +20,12 @@ MARK_SENT = "UPDATE outbox SET sent_at = :now WHERE id = ANY(CAST(:ids AS bigint
 
 
 async def put(uow: UnitOfWork, *, topic: str, payload: Mapping[str, Any], now: datetime) -> None:
-    """Announce something, if and when this transaction commits."""
+    """Add a message; it is announced after this transaction commits."""
     await uow.execute(PUT, topic=topic, payload=json.dumps(payload, default=str), now=now)
 
 
 async def take_unsent(uow: UnitOfWork, *, limit: int) -> Sequence[Row[Any]]:
-    """Unsent messages, oldest first, locked until the commit; `payload` is JSON text."""
+    """Return unsent messages, oldest first, locked until the commit; `payload` is JSON text."""
     return await uow.all(TAKE_UNSENT, limit=limit)
 
 

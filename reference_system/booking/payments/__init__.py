@@ -1,1 +1,1 @@
-"""Payments: the provider's client, what is recorded of each payment, and refunds."""
+"""Payments: the provider's client, the records of each payment, and refunds."""

@@ -1,7 +1,7 @@
-"""The provider's API: one method a call, each bounded in time and tries, with its idempotency key.
+"""The provider's API: one method per call, with bounded time and tries and an idempotency key.
 
-Keys follow from what the call is about, so that every process, retry and repair that means the same
-effect uses the same key, and the provider carries it out once.
+Keys are derived from the subject of the call, so that every process, retry and repair uses the same key for
+the same effect, and the provider performs it once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import stamina
 
 from reference_system.booking.payments import intents
 from reference_system.booking.payments.intents import Intent, Malformed, ProviderRefund
+from reference_system.booking.platform.runtime import Runtime
 from reference_system.booking.pricing import money
-from reference_system.booking.runtime import Runtime
 
 TRIES = 3
 RETRY_FOR_S = 3.5
@@ -28,15 +28,15 @@ PAGE = 500
 
 
 class ProviderFailed(Exception):
-    """Anything that stopped a call to the provider."""
+    """Base class: a call to the provider failed."""
 
 
 class ProviderUnreachable(ProviderFailed):
-    """No answer, or a failure of the provider's own: whether the call took effect is unknown."""
+    """No answer or a 5xx: it is unknown whether the call took effect."""
 
 
 class ProviderRefused(ProviderFailed):
-    """The provider refused; `code` is its reason, `intent` what it says of the payment, if it does."""
+    """The provider refused; `code` is its reason, `intent` the payment's state if the answer has it."""
 
     def __init__(self, status: int, code: str, message: str, intent: Intent | None) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -46,7 +46,7 @@ class ProviderRefused(ProviderFailed):
 
 
 class ProviderClient:
-    """Talks to the provider; connections are kept and shared by the whole process."""
+    """Client of the provider; its connections are shared by the whole process."""
 
     def __init__(self, url: str, *, key: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -88,9 +88,9 @@ class ProviderClient:
             raise
 
     async def capture(self, intent_id: str, *, key: str) -> Intent:
-        """Take the money of an authorised intent; one that is captured already is returned as it is.
+        """Capture an authorised intent; one that is captured already is returned unchanged.
 
-        Raises ProviderRefused when it cannot be captured any more; `intent` says what it is.
+        Raises ProviderRefused if it can no longer be captured; `intent` has its state.
         """
         try:
             return intents.intent(
@@ -102,7 +102,7 @@ class ProviderClient:
             raise
 
     async def cancel(self, intent_id: str) -> Intent:
-        """Void an authorisation; an intent that cannot be voided any more is returned as it is."""
+        """Void an authorisation; an intent that can no longer be voided is returned unchanged."""
         try:
             return intents.intent(
                 await self._call("POST", f"/v1/payment_intents/{intent_id}/cancel", key=void_key(intent_id))
@@ -113,7 +113,7 @@ class ProviderClient:
             raise
 
     async def read_intent(self, intent_id: str) -> Intent | None:
-        """One intent as it is now, or None."""
+        """Return an intent, or None."""
         try:
             return intents.intent(await self._call("GET", f"/v1/payment_intents/{intent_id}"))
         except ProviderRefused as refused:
@@ -122,7 +122,7 @@ class ProviderClient:
             raise
 
     async def intents_of(self, checkout_id: UUID) -> list[Intent]:
-        """Every intent of a checkout, oldest first."""
+        """Return every intent of a checkout, oldest first."""
         found: list[Intent] = []
         after = ""
         while True:
@@ -135,7 +135,7 @@ class ProviderClient:
     async def intents_after(
         self, after: str, *, checkout_id: UUID | None = None, limit: int = PAGE
     ) -> tuple[list[Intent], bool]:
-        """A page of intents in byte order of their ids, and whether there are more."""
+        """Return a page of intents in byte order of their ids, and whether there are more."""
         query: dict[str, str | int] = {"after": after, "limit": limit}
         if checkout_id is not None:
             query["checkout_id"] = str(checkout_id)
@@ -147,9 +147,9 @@ class ProviderClient:
     async def refund(
         self, *, refund_id: UUID, intent_id: str, amount_minor: int, currency: str
     ) -> ProviderRefund:
-        """Give money back; once for each refund of ours.
+        """Refund money; once for each `refund_id`.
 
-        Raises ProviderRefused, code `amount_too_large`, beyond what is left of the payment.
+        Raises ProviderRefused (`amount_too_large`) if less is left of the payment.
         """
         body = {
             "payment_intent": intent_id,
@@ -159,7 +159,7 @@ class ProviderClient:
         return intents.refund(await self._call("POST", "/v1/refunds", key=refund_key(refund_id), body=body))
 
     async def refunds_of(self, intent_id: str) -> list[ProviderRefund]:
-        """Every refund of an intent, oldest first."""
+        """Return every refund of an intent, oldest first."""
         page = await self._call("GET", "/v1/refunds", query={"payment_intent": intent_id})
         return [intents.refund(document) for document in _data(page)]
 
@@ -174,7 +174,7 @@ class ProviderClient:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> dict[str, Any]:
-        """Call, and again when there is no answer; the key makes the repeat the same call."""
+        """Send a call, and repeat it without an answer; its key makes the repeat idempotent."""
         async for attempt in stamina.retry_context(
             on=ProviderUnreachable,
             attempts=TRIES,
@@ -196,7 +196,7 @@ class ProviderClient:
         query: Mapping[str, str | int] | None,
     ) -> dict[str, Any]:
         try:
-            # httpx bounds each read; a trickle of bytes could go on for ever.
+            # httpx bounds each read, but not the whole answer: a trickle of bytes could last for ever.
             async with asyncio.timeout(self._timeout_s):
                 response = await self._http.request(method, path, headers=headers, json=body, params=query)
         except (httpx.HTTPError, OSError) as error:
@@ -215,7 +215,7 @@ class ProviderClient:
 
 
 def of(runtime: Runtime) -> ProviderClient:
-    """The client of this process."""
+    """Return the client of this process."""
     settings = runtime.settings
     return runtime.resource(
         "provider",
@@ -230,17 +230,17 @@ def of(runtime: Runtime) -> ProviderClient:
 
 
 def checkout_key(checkout_id: UUID) -> str:
-    """One payment intent a checkout."""
+    """Return the key of a payment: one intent per checkout."""
     return f"checkout:{checkout_id}"
 
 
 def capture_key(checkout_id: UUID) -> str:
-    """One capture a checkout."""
+    """Return the key of a capture: one per checkout."""
     return f"capture:{checkout_id}"
 
 
 def recapture_key(intent_id: str) -> str:
-    """Reconciliation captures an intent once more, and once."""
+    """Return the key of the capture by reconciliation: one per intent."""
     return f"recapture:{intent_id}"
 
 
@@ -249,12 +249,12 @@ def void_key(intent_id: str) -> str:
 
 
 def refund_key(refund_id: UUID) -> str:
-    """One refund at the provider for each of ours."""
+    """Return the key of a refund: one refund at the provider per refund here."""
     return f"refund:{refund_id}"
 
 
 def headers(key: str | None) -> dict[str, str]:
-    """What a call carries besides the bearer key."""
+    """Return the headers of a call besides the bearer key."""
     return {"Idempotency-Key": key} if key is not None else {}
 
 

@@ -1,4 +1,4 @@
-"""The provider's objects as the service sees them: amounts in minor units, times aware."""
+"""The provider's objects: amounts in minor units, timezone-aware times."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ STATUSES = frozenset({"requires_capture", "processing", "captured", "declined", 
 
 
 class Malformed(ValueError):
-    """The provider said something that cannot be understood."""
+    """A document of the provider is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """A payment intent: `requires_capture`, `processing`, `captured`, `declined` or `canceled`.
 
-    `authorized_until` is set while an authorisation lives or has lapsed; `refund_pending_minor` is on
-    its way back and not in `refunded_minor`.
+    `authorized_until` is set for a valid or lapsed authorisation; `refund_pending_minor` is not included in
+    `refunded_minor`.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Intent:
 
     @property
     def left_minor(self) -> int:
-        """What was captured and has neither gone back nor is on its way."""
+        """The captured amount without succeeded and pending refunds."""
         return self.captured_minor - self.refunded_minor - self.refund_pending_minor
 
 
@@ -50,18 +50,19 @@ class Intent:
 class ProviderRefund:
     """A refund at the provider: `pending`, `succeeded` or `failed`.
 
-    `refund_id` is the service's own refund that it carries out; None when it was made by hand there.
+    `refund_id` is the service's refund; None if it was made by hand at the provider.
     """
 
     id: str
     intent_id: str
     amount_minor: int
+    currency: str
     status: str
     refund_id: UUID | None
 
 
 def intent(document: Mapping[str, Any]) -> Intent:
-    """Read an intent as the provider's API and events have it; raises Malformed."""
+    """Parse an intent from the provider's API or events; raises Malformed."""
     try:
         currency = str(document["currency"])
         until = document.get("authorized_until")
@@ -82,16 +83,17 @@ def intent(document: Mapping[str, Any]) -> Intent:
 
 
 def refund(document: Mapping[str, Any]) -> ProviderRefund:
-    """Read a refund as the provider's API and events have it; raises Malformed."""
+    """Parse a refund from the provider's API or events; raises Malformed."""
     try:
         return ProviderRefund(
             id=_text(document["id"]),
             intent_id=_text(document["payment_intent"]),
             amount_minor=money.to_minor(document["amount"], document["currency"]),
+            currency=_text(document["currency"]),
             status=_text(document["status"]),
             refund_id=_uuid(document["metadata"].get("refund_id")),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise Malformed(f"no refund: {type(error).__name__}: {error}") from error
 
 
@@ -108,7 +110,7 @@ def _status(value: object) -> str:
 
 
 def _uuid(value: object) -> UUID | None:
-    """A reference to something of ours; anything else is somebody else's."""
+    """An id of the service; None for any other text."""
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

@@ -1,8 +1,7 @@
-"""Refunds: owed in the transaction that decides it, sent afterwards, counted when they succeed.
+"""Refunds: recorded in the transaction that decides them, sent afterwards, counted when they succeed.
 
-A refund row is the promise. It is written `pending` with whatever makes the money owed, and sent
-by the outbox job under a key of its own until the provider has taken it; so a crash at any point
-sends it later, and never twice.
+A refund row is written as `pending` with the change that makes the money owed. The outbox job sends it
+under its own key until the provider accepts it, so after a crash it is sent later and takes effect once.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from sqlalchemy import Row
 
 from reference_system.booking.audit import store as audit
 from reference_system.booking.checkout import store as checkouts
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.dead_letters import store as dead_letters
 from reference_system.booking.ledger import service as ledger
 from reference_system.booking.payments import client, store
 from reference_system.booking.payments.client import ProviderRefused
-from reference_system.booking.payments.intents import Intent, ProviderRefund
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.payments.intents import Intent, Malformed, ProviderRefund
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.runtime import Runtime
 
 BY_HAND = "made at the provider"
 
@@ -32,9 +31,9 @@ _log = structlog.get_logger(__name__)
 async def owe(
     uow: UnitOfWork, payment: Row[Any], *, left_minor: int, reason: str, now: datetime
 ) -> UUID | None:
-    """Owe back what is left of a captured payment; None when nothing is.
+    """Record a refund of the rest of a captured payment; None if nothing is left.
 
-    `left_minor` is what the provider says is left there: less, when some went back by hand.
+    `left_minor` is the rest at the provider; it is smaller if something was refunded by hand.
     """
     amount_minor = min(
         left_minor,
@@ -60,10 +59,10 @@ async def owe(
 
 
 async def record(uow: UnitOfWork, payment: Row[Any], refund: ProviderRefund, *, now: datetime) -> bool:
-    """What the provider says of one refund of a (locked) payment; whether that was news.
+    """Record the provider's state of one refund of a locked payment; returns whether it changed anything.
 
-    A success is counted once, by the refund and not by how often it is told. A refund made by hand
-    there has no row of ours yet and gets one.
+    A success is counted once per refund id, also if a failure was recorded before. A refund made by hand at
+    the provider gets a row. Raises Malformed if its amount is not the recorded one.
     """
     row = await store.find_refund(
         uow, payment_id=payment.id, provider_refund_id=refund.id, refund_id=refund.refund_id
@@ -83,7 +82,12 @@ async def record(uow: UnitOfWork, payment: Row[Any], refund: ProviderRefund, *, 
             now=now,
         )
     else:
-        if is_settled(row) or (refund.status == "pending" and row.provider_refund_id == refund.id):
+        if row.amount_minor != refund.amount_minor:
+            raise Malformed(f"{refund.id} is of {refund.amount_minor}, recorded are {row.amount_minor}")
+        paid_after_all = row.state == "failed" and refund.status == "succeeded"
+        if (is_settled(row) and not paid_after_all) or (
+            refund.status == "pending" and row.provider_refund_id == refund.id
+        ):
             return False
         refund_id = row.id
     match refund.status:
@@ -97,15 +101,15 @@ async def record(uow: UnitOfWork, payment: Row[Any], refund: ProviderRefund, *, 
 
 
 def is_settled(row: Row[Any]) -> bool:
-    """Whether a refund row has come to its end, and later news of it changes nothing."""
+    """Whether a refund row is final, so that later reports change nothing."""
     return row.state in ("succeeded", "failed")
 
 
 async def send(runtime: Runtime, refund_id: UUID) -> str:
-    """Send one refund to the provider and record what it says; returns the refund's new state.
+    """Send one refund to the provider and record the result; returns the refund's new state.
 
-    Safe to repeat and to run in several processes: the key makes it one refund. Raises
-    ProviderUnreachable when it is unknown whether the provider took it; it stays pending then.
+    Safe to repeat and to run in several processes, because of the key. Raises ProviderUnreachable if it is
+    unknown whether the provider accepted the refund; then it stays pending.
     """
     row = await store.read_refund(runtime.database, refund_id)
     if row is None or row.intent_id is None:
@@ -135,8 +139,8 @@ async def send(runtime: Runtime, refund_id: UUID) -> str:
 async def acknowledge(
     uow: UnitOfWork, payment: Row[Any], refund_id: UUID, sent: ProviderRefund, *, now: datetime
 ) -> None:
-    """The provider has taken a refund of ours. One that was on our books as succeeded before it
-    was sent only learns its id there."""
+    """Record that the provider accepted a refund. If it was recorded as succeeded before it was sent, only
+    the provider's id is added."""
     row = await store.read_refund(uow, refund_id)
     assert row is not None
     if row.state == "succeeded":
@@ -147,8 +151,8 @@ async def acknowledge(
 
 
 async def _refused(runtime: Runtime, row: Row[Any], intent: Intent | None) -> str:
-    """The provider has less left than the refund: what went back by hand took its place, or a
-    person must look."""
+    """Record that the provider has less left than the refund: it is not needed if everything was refunded
+    by hand, otherwise a dead letter."""
     now = await runtime.clock.now()
     gone = intent is not None and intent.is_captured and intent.left_minor == 0
 
@@ -169,7 +173,7 @@ async def _refused(runtime: Runtime, row: Row[Any], intent: Intent | None) -> st
 
 
 async def _locked(uow: UnitOfWork, refund: Row[Any]) -> Row[Any]:
-    """The payment of a refund, its checkout locked before it."""
+    """Lock the checkout and then the payment of a refund; returns the payment."""
     if refund.checkout_id is not None:
         await checkouts.lock_checkout(uow, refund.checkout_id)
     return await store.lock_payment_by_id(uow, refund.payment_id)

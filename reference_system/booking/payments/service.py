@@ -1,4 +1,4 @@
-"""What is recorded of a payment. Every record is idempotent and moves forward only.
+"""Records payments. Every change is idempotent and only advances a payment.
 
 Callers hold the lock of the payment's checkout, so that saga, webhooks, recovery and reconciliation
 exclude each other.
@@ -13,16 +13,16 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 
 from reference_system.booking.audit import store as audit
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.ledger import service as ledger
 from reference_system.booking.payments import store
 from reference_system.booking.payments.intents import Intent
+from reference_system.booking.platform.db import UnitOfWork
 
 
 async def note(uow: UnitOfWork, intent: Intent, *, checkout_id: UUID, surplus: bool = False) -> Row[Any]:
-    """The payment of an intent, recorded if it was not, its row locked.
+    """Return the payment of an intent, recorded if it is new, with its row locked.
 
-    `surplus`: another payment of the checkout is captured, and this one is to be as well.
+    `surplus`: another payment of the checkout is captured already.
     """
     if surplus:
         await store.make_surplus(uow, intent.id)
@@ -41,7 +41,7 @@ async def note(uow: UnitOfWork, intent: Intent, *, checkout_id: UUID, surplus: b
 
 
 async def record_progress(uow: UnitOfWork, intent: Intent, *, checkout_id: UUID, state: str) -> Row[Any]:
-    """The payment is `authorized`, `failed` or `voided`; a payment further on stays as it is."""
+    """Record that a payment is `authorized`, `failed` or `voided`; a later state is left unchanged."""
     payment = await note(uow, intent, checkout_id=checkout_id)
     await store.advance(uow, payment_id=payment.id, state=state)
     return payment
@@ -50,9 +50,9 @@ async def record_progress(uow: UnitOfWork, intent: Intent, *, checkout_id: UUID,
 async def record_capture(
     uow: UnitOfWork, intent: Intent, *, checkout_id: UUID, surplus: bool, now: datetime
 ) -> Row[Any]:
-    """The money is taken: the payment and its ledger pair, written together, once.
+    """Record a capture: the payment and its ledger pair, written together, once.
 
-    Returns the payment as it was before; `captured_minor` tells whether it was known.
+    Returns the payment as it was before; its `captured_minor` shows whether the capture was recorded.
     """
     payment = await note(uow, intent, checkout_id=checkout_id, surplus=surplus)
     if await store.capture(uow, payment_id=payment.id, amount_minor=intent.captured_minor):

@@ -1,4 +1,4 @@
-"""Payments and refunds in the database. Triggers and checks refuse what goes backwards."""
+"""Payments and refunds in the database. Triggers and checks refuse backward transitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 ADD_PAYMENT = """
 INSERT INTO payments (id, checkout_id, surplus_of, intent_id, state, amount_minor, currency)
@@ -36,7 +36,7 @@ SELECT id, checkout_id, surplus_of, intent_id, state, amount_minor, currency, ca
 FROM payments WHERE id = :payment_id
 FOR UPDATE
 """
-# What the provider says late never moves a payment back.
+# A late report of the provider never moves a payment to an earlier state.
 ADVANCE = """
 UPDATE payments SET state = :state
 WHERE id = :payment_id AND payment_rank(state) < payment_rank(:state)
@@ -109,7 +109,7 @@ async def add_payment(
     amount_minor: int,
     currency: str,
 ) -> None:
-    """Record that there is such a payment, if it is not recorded."""
+    """Add a payment unless it is recorded already."""
     await uow.execute(
         ADD_PAYMENT,
         id=payment_id,
@@ -122,12 +122,12 @@ async def add_payment(
 
 
 async def make_surplus(uow: UnitOfWork, intent_id: str) -> None:
-    """A payment that is not captured yet turns out to be one too many."""
+    """Mark a payment that is not captured yet as surplus."""
     await uow.execute(MAKE_SURPLUS, intent_id=intent_id)
 
 
 async def lock_payment(uow: UnitOfWork, intent_id: str) -> Row[Any] | None:
-    """The payment of an intent, its row locked until the commit."""
+    """Return the payment of an intent, its row locked until the commit."""
     return await uow.first(LOCK_PAYMENT, intent_id=intent_id)
 
 
@@ -136,33 +136,33 @@ async def lock_payment_by_id(uow: UnitOfWork, payment_id: UUID) -> Row[Any]:
 
 
 async def lock_payments_of_checkout(uow: UnitOfWork, checkout_id: UUID) -> Sequence[Row[Any]]:
-    """Every payment of a checkout, surplus ones too, locked until the commit."""
+    """Return every payment of a checkout, surplus ones included, locked until the commit."""
     return await uow.all(LOCK_PAYMENTS_OF_CHECKOUT, checkout_id=checkout_id)
 
 
 async def advance(uow: UnitOfWork, *, payment_id: UUID, state: str) -> bool:
-    """Whether the payment moved forward to `state`."""
+    """Advance the payment to `state`; returns whether it changed."""
     return await uow.execute(ADVANCE, payment_id=payment_id, state=state) == 1
 
 
 async def capture(uow: UnitOfWork, *, payment_id: UUID, amount_minor: int) -> bool:
-    """Whether the capture was recorded now. Raises ConstraintViolated
-    (`payments_captured_once_a_checkout`) when another payment of the checkout is captured."""
+    """Record a capture; returns whether it is new. Raises ConstraintViolated
+    (`payments_captured_once_a_checkout`) if another payment of the checkout is captured."""
     return await uow.execute(CAPTURE, payment_id=payment_id, amount_minor=amount_minor) == 1
 
 
 async def count_refund(uow: UnitOfWork, *, payment_id: UUID, amount_minor: int) -> None:
-    """Add to what went back. Raises ConstraintViolated beyond what was captured."""
+    """Add to the refunded amount. Raises ConstraintViolated if it exceeds the captured amount."""
     await uow.execute(COUNT_REFUND, payment_id=payment_id, amount_minor=amount_minor)
 
 
 async def void(uow: UnitOfWork, *, payment_id: UUID) -> bool:
-    """Write off a payment that was not, and will not be, captured."""
+    """Write off a payment that was not and will not be captured."""
     return await uow.execute(VOID, payment_id=payment_id) == 1
 
 
 async def payment_state(source: UnitOfWork | Database, checkout_id: UUID) -> str | None:
-    """How far the payment of a checkout came; None before there is one."""
+    """Return the state of a checkout's payment; None without a payment."""
     row = await source.first(PAYMENT_STATE, checkout_id=checkout_id)
     return row.state if row is not None else None
 
@@ -196,7 +196,7 @@ async def add_refund(
 async def find_refund(
     uow: UnitOfWork, *, payment_id: UUID, provider_refund_id: str, refund_id: UUID | None
 ) -> Row[Any] | None:
-    """Our row for a refund at the provider: by its id there, or by ours, which it carries."""
+    """Return the row of a refund at the provider, by the provider's id or by our id in its metadata."""
     return await uow.first(
         FIND_REFUND, payment_id=payment_id, provider_refund_id=provider_refund_id, refund_id=refund_id
     )
@@ -207,24 +207,24 @@ async def set_refund(uow: UnitOfWork, *, refund_id: UUID, state: str, provider_r
 
 
 async def read_refund(source: UnitOfWork | Database, refund_id: UUID) -> Row[Any] | None:
-    """A refund with the intent, currency and checkout it is about."""
+    """Return a refund with its intent, currency and checkout."""
     return await source.first(READ_REFUND, refund_id=refund_id)
 
 
 async def refunds_of_payments(
     source: UnitOfWork | Database, payment_ids: Sequence[UUID]
 ) -> Sequence[Row[Any]]:
-    """Refunds of some payments that did not fail, oldest first."""
+    """Return refunds of some payments that did not fail, oldest first."""
     return await source.all(REFUNDS_OF_PAYMENTS, payment_ids=list(payment_ids)) if payment_ids else []
 
 
 async def open_refunds_minor(uow: UnitOfWork, payment_id: UUID) -> int:
-    """What is owed or on its way back, and not yet counted."""
+    """Return the sum of pending and sent refunds in minor units."""
     return int((await uow.one(OPEN_REFUNDS_MINOR, payment_id=payment_id)).amount_minor)
 
 
 async def pending_refunds(
     database: Database, *, after_at: datetime, after_id: UUID, limit: int
 ) -> Sequence[Row[Any]]:
-    """Refunds not yet sent, oldest first, after a given one: `id`, `created_at`."""
+    """Return refunds not yet sent, oldest first, after a given one: `id`, `created_at`."""
     return await database.all(PENDING_REFUNDS, after_at=after_at, after_id=after_id, limit=limit)

@@ -1,1 +1,1 @@
-"""What a slot costs, and for how long a quoted price is kept."""
+"""Prices of slots, and price locks that keep a quoted price for a time."""

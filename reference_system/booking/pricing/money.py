@@ -1,4 +1,4 @@
-"""Amounts: integer minor units inside, decimal strings in major units at the edges (ISO 4217)."""
+"""Amounts: integer minor units internally, decimal strings in major units in the API (ISO 4217)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _EXPONENTS = {code: decimals for decimals, codes in _DECIMALS.items() for code i
 
 
 def is_currency(code: str) -> bool:
-    """Whether a code names a currency that amounts can be given in."""
+    """Whether a code is a supported currency."""
     return code in _EXPONENTS
 
 
 def exponent(currency: str) -> int:
-    """How many decimals a currency has; raises ValueError for one that does not exist."""
+    """Return the number of decimals of a currency; raises ValueError for an unknown one."""
     try:
         return _EXPONENTS[currency]
     except KeyError:
@@ -34,15 +34,15 @@ def exponent(currency: str) -> int:
 
 
 def to_major(minor: int, currency: str) -> str:
-    """Minor units as a decimal string with the currency's decimals: 1999 EUR is "19.99"."""
+    """Convert minor units to a decimal string with the currency's decimals: 1999 EUR is "19.99"."""
     decimals = exponent(currency)
     return f"{Decimal(minor).scaleb(-decimals):.{decimals}f}"
 
 
 def to_minor(major: str, currency: str) -> int:
-    """A decimal string in minor units, exactly: "19.99" EUR is 1999.
+    """Convert a decimal string to minor units, exactly: "19.99" EUR is 1999.
 
-    Raises ValueError when it is no number or has more decimals than the currency.
+    Raises ValueError if it is not a number or has more decimals than the currency.
     """
     try:
         minor = Decimal(major).scaleb(exponent(currency))

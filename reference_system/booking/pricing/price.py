@@ -1,4 +1,4 @@
-"""The price of a slot: its base price, moved by the rules in force, rounded once as its venue rounds."""
+"""The price of a slot: the base price, changed by the rules in force, rounded once as its venue rounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROUNDINGS = {
     "up": ROUND_CEILING,
     "down": ROUND_DOWN,
 }
-# Wide enough that nothing but the last step rounds.
+# Precise enough that only the last step rounds.
 _EXACT = Context(prec=60)
 
 
@@ -36,17 +36,17 @@ class Price:
 
 
 def adjusted(base_minor: int, percent: Decimal) -> Decimal:
-    """The base price moved by `percent` (10 is a tenth more), in minor units, not yet rounded."""
+    """Return the base price changed by `percent` (10 is a tenth more), in minor units, unrounded."""
     return _EXACT.divide(
         _EXACT.multiply(Decimal(base_minor), _EXACT.add(Decimal(100), percent)), Decimal(100)
     )
 
 
 def rounded(exact_minor: Decimal, rounding: str) -> int:
-    """To whole minor units; `up` and `down` are towards and away from the customer's favour."""
+    """Round to whole minor units; `up` rounds towards positive infinity, `down` towards zero."""
     return int(exact_minor.quantize(Decimal(1), rounding=_ROUNDINGS[rounding], context=_EXACT))
 
 
 def price(base_minor: int, percent: Decimal, rounding: str, currency: str) -> Price:
-    """What is asked for: never less than nothing."""
+    """Return the amount to charge, at least 0."""
     return Price(max(0, rounded(adjusted(base_minor, percent), rounding)), currency)

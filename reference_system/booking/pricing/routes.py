@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasCaller, HasOperator
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import FORBIDDEN, NOT_FOUND, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
 from reference_system.booking.pricing import service
-from reference_system.booking.problems import FORBIDDEN, NOT_FOUND, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
 
 router = APIRouter(tags=["pricing"])
 

@@ -1,4 +1,4 @@
-"""Quotes: a price computed now and kept for the customer until its lock expires."""
+"""Quotes: a computed price that is valid for the customer until its lock expires."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from reference_system.booking.audit import store as audit
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Problem
 from reference_system.booking.pricing import money, price, store
 from reference_system.booking.pricing.price import Price
-from reference_system.booking.problems import NOT_FOUND, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Quote:
     expires_at: datetime
 
     def document(self) -> dict[str, Any]:
-        """The quote as JSON, with the amount in major units too."""
+        """Return the quote as JSON, with the amount also in major units."""
         return {
             "id": str(self.id),
             "slot_id": str(self.slot_id),
@@ -38,7 +38,7 @@ class Quote:
 
 
 async def current_price(source: UnitOfWork | Database, slot_id: UUID) -> Price:
-    """What the slot costs now; raises Problem (404) when there is no such slot."""
+    """The current price of a slot; raises Problem (404) if there is no such slot."""
     row = await store.read_price(source, slot_id)
     if row is None:
         raise Problem(NOT_FOUND, "There is no such slot.")
@@ -62,14 +62,14 @@ async def quote(uow: UnitOfWork, *, customer_id: UUID, slot_id: UUID, now: datet
 
 
 def lock_has_expired(expires_at: datetime, now: datetime) -> bool:
-    """Whether a price lock's time is over."""
+    """Whether a price lock has expired."""
     return now >= expires_at
 
 
 async def add_rule(
     uow: UnitOfWork, *, scope: str, scope_id: UUID, percent: Decimal, actor: UUID, now: datetime
 ) -> UUID:
-    """Put a rule in force; raises Problem (404) when there is nothing for it to be about."""
+    """Add a rule; raises Problem (404) if the object of its scope does not exist."""
     if not await store.scope_exists(uow, scope=scope, scope_id=scope_id):
         raise Problem(NOT_FOUND, f"There is no such {scope}.")
     rule_id = uuid4()
@@ -88,7 +88,7 @@ async def add_rule(
 
 
 async def end_rule(uow: UnitOfWork, *, rule_id: UUID, actor: UUID, now: datetime) -> None:
-    """End a rule; raises Problem (404) when none such is in force."""
+    """End a rule; raises Problem (404) if it is not in force."""
     if not await store.end_rule(uow, rule_id):
         raise Problem(NOT_FOUND, "There is no such price rule in force.")
     await audit.record(

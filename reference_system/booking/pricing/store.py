@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 
 # The rules in force for `slot` of `service` of `venue`: their percentages add up.
 PERCENT_IN_FORCE = """
@@ -50,7 +50,7 @@ ADD_RULE = """
 INSERT INTO price_rules (id, scope, scope_id, percent, active) VALUES (:id, :scope, :scope_id, :percent, true)
 """
 END_RULE = "UPDATE price_rules SET active = false WHERE id = :rule_id AND active"
-# What a rule may be about, by its scope.
+# The table that a rule's scope refers to.
 SCOPE_EXISTS = {
     "slot": "SELECT 1 AS there FROM slots WHERE id = :scope_id",
     "service": "SELECT 1 AS there FROM services WHERE id = :scope_id",
@@ -85,12 +85,12 @@ async def add_price_lock(
 
 
 async def lock_price_lock(uow: UnitOfWork, price_lock_id: UUID) -> Row[Any] | None:
-    """The price lock, its row locked until the commit."""
+    """Return the price lock, its row locked until the commit."""
     return await uow.first(LOCK_PRICE_LOCK, price_lock_id=price_lock_id)
 
 
 async def use_price_lock(uow: UnitOfWork, *, price_lock_id: UUID, checkout_id: UUID) -> bool:
-    """Give the price lock to a checkout; False when it was used before."""
+    """Use the price lock for a checkout; returns False if it was used before."""
     return await uow.execute(USE_PRICE_LOCK, price_lock_id=price_lock_id, checkout_id=checkout_id) == 1
 
 
@@ -99,10 +99,10 @@ async def add_rule(uow: UnitOfWork, *, rule_id: UUID, scope: str, scope_id: UUID
 
 
 async def end_rule(uow: UnitOfWork, rule_id: UUID) -> bool:
-    """Whether there was such a rule in force."""
+    """End a rule; returns False if it was not in force."""
     return await uow.execute(END_RULE, rule_id=rule_id) == 1
 
 
 async def scope_exists(uow: UnitOfWork, *, scope: str, scope_id: UUID) -> bool:
-    """Whether there is something for the rule to be about."""
+    """Whether the object of a rule's scope exists."""
     return await uow.first(SCOPE_EXISTS[scope], scope_id=scope_id) is not None

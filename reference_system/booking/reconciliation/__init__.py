@@ -1,1 +1,1 @@
-"""Reconciliation: what the provider has on record against what is on record here, and what is done."""
+"""Reconciliation: compares the provider's records with the service's and repairs differences."""

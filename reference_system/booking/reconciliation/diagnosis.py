@@ -1,6 +1,6 @@
-"""What differs between the two sides of one checkout, and what the policy says to do about it.
+"""The differences between the two sides of one checkout, and the policy for each.
 
-Pure: facts in, differences out. The kinds:
+Pure functions from facts to differences. "There" is the provider, "here" the service. The kinds:
 
     captured there, unknown here      complete the booking if its place is free or held, else refund
     booked here, not captured there   capture while the authorisation lives, else cancel the booking
@@ -8,10 +8,10 @@ Pure: facts in, differences out. The kinds:
     refunded there only               record it here, with its ledger pair
     refunded here only                send it to the provider
     captured twice there              refund the later one
-    recorded twice here               reverse the surplus
-    ledger pair missing               post it
+    recorded twice here               reverse the surplus, write a surplus payment off
+    ledger pair missing               post it, or the entry that it lacks
     hold orphaned                     release it
-    amount differs, and whatever fits no rule: leave it to a person, change nothing
+    amount differs, and any other difference: leave it to a person, change nothing
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FINAL = frozenset({"booked", "declined", "failed", "expired"})
 
 
 class Action(StrEnum):
-    """What is done about a difference, as findings tell it."""
+    """The repair of a difference; findings use these names."""
 
     COMPLETE = "booked"
     REFUND = "refunded"
@@ -41,13 +41,15 @@ class Action(StrEnum):
     REVERSE = "surplus reversed"
     POST_CAPTURE = "capture posted"
     POST_REFUND = "refund posted"
+    COMPLETE_PAIR = "pair completed"
+    WRITE_OFF = "surplus payment written off"
     RELEASE_HOLD = "released"
     DEAD_LETTER = "dead-lettered"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference, what to do, and to what."""
+    """One difference, its repair, and the record to repair."""
 
     kind: str
     action: Action
@@ -60,9 +62,9 @@ class Difference:
 
 
 def diagnose(there: There, here: Here, now: datetime) -> list[Difference]:
-    """Every difference about a checkout, in the order in which to mend them.
+    """Return every difference about a checkout, in the order of repair.
 
-    What a person must decide comes alone: until he has, nothing about the checkout is touched.
+    A difference that a person must decide is returned alone: until then the checkout is not changed.
     """
     if here.is_in_hand(now):
         return []
@@ -74,10 +76,12 @@ def diagnose(there: There, here: Here, now: datetime) -> list[Difference]:
         *unknown_captures(there, here),
         *missing_captures(there, here),
         *unheard_refusals(there, here),
+        *second_records(there, here),
     ]
+    # Cancelling a booking and writing a payment off reverse the payment's postings: these are not compared.
+    written_off = [one.payment for one in found if one.action in (Action.CANCEL_BOOKING, Action.WRITE_OFF)]
     if all(one.action is not Action.CANCEL_BOOKING for one in found):
-        # A booking that is cancelled takes its payment off the books.
-        found += [*refunds(there, here), *postings(here)]
+        found += [*refunds(there, here), *postings(here, written_off)]
     undecided = [one for one in found if one.action is Action.DEAD_LETTER]
     return undecided or [*found, *orphan_hold(here, found)]
 
@@ -86,7 +90,7 @@ def diagnose(there: There, here: Here, now: datetime) -> list[Difference]:
 
 
 def kept(there: There, here: Here) -> Intent | None:
-    """The captured intent that pays for the checkout: the one on our books, else the earliest."""
+    """Return the captured intent that pays for the checkout: the recorded one, else the earliest."""
     if here.main is not None:
         on_books = there.intent(here.main.intent_id)
         return on_books if on_books is not None and on_books.is_captured else None
@@ -94,7 +98,7 @@ def kept(there: There, here: Here) -> Intent | None:
 
 
 def second_captures(there: There, here: Here) -> Iterable[Difference]:
-    """Charges of a checkout that another one pays for already."""
+    """Yield further charges of a checkout that is paid already."""
     paying = kept(there, here)
     if paying is None and here.main is None:
         return
@@ -107,7 +111,7 @@ def second_captures(there: There, here: Here) -> Iterable[Difference]:
 
 
 def unknown_captures(there: There, here: Here) -> Iterable[Difference]:
-    """Money was taken, and here is no booking for it, or no record of it."""
+    """Yield a captured intent without a booking or a record here."""
     paying = kept(there, here)
     if paying is None:
         return
@@ -126,11 +130,11 @@ def unknown_captures(there: There, here: Here) -> Iterable[Difference]:
 
 
 def missing_captures(there: There, here: Here) -> Iterable[Difference]:
-    """Here is a booking, or a capture on the books, and there the money was not taken."""
+    """Yield a booking or a recorded capture here without a captured intent there."""
     if kept(there, here) is not None or not (here.is_booked or here.main is not None):
         return
     if here.amount_minor == 0 and here.main is None:
-        return  # there was nothing to pay
+        return  # the checkout costs nothing
     intent = there.intent(here.main.intent_id) if here.main is not None else capturable(there)
     status = intent.status if intent is not None else "missing"
     if not here.is_booked:
@@ -148,21 +152,32 @@ def missing_captures(there: There, here: Here) -> Iterable[Difference]:
 
 
 def unheard_refusals(there: There, here: Here) -> Iterable[Difference]:
-    """The bank has said no, and here the answer is still awaited."""
+    """Yield a declined payment there that is still awaited here."""
     if here.state == "processing" and there.intents and kept(there, here) is None:
         last = there.intents[-1]
         if last.status in ("declined", "canceled"):
             yield Difference("declined there, awaited here", Action.DECLINE, intent=last)
 
 
+def second_records(there: There, here: Here) -> Iterable[Difference]:
+    """Yield a second payment on record here whose charge the provider does not have."""
+    for payment in here.payments:
+        if not payment.surplus or payment.captured_minor == 0 or there.intent(payment.intent_id) is not None:
+            continue
+        if here.refunds_of(payment):
+            yield _for_a_person("recorded twice here", "there are refunds of a charge that is missing there")
+        else:
+            yield Difference("recorded twice here", Action.WRITE_OFF, payment=payment)
+
+
 def capturable(there: There) -> Intent | None:
-    """The intent that would pay for a booking without one: authorised, or else the latest."""
+    """Return the intent to capture for an unpaid booking: an authorised one, else the latest."""
     authorised = [intent for intent in there.intents if intent.status == "requires_capture"]
     return next(iter(authorised or there.intents[-1:]), None)
 
 
 def is_going_back(payment: PaymentHere, here: Here) -> bool:
-    """Whether all of a payment has gone back, or is owed."""
+    """Whether refunds cover all of a payment, pending ones included."""
     return sum(refund.amount_minor for refund in here.refunds_of(payment)) >= payment.captured_minor
 
 
@@ -170,13 +185,15 @@ def is_going_back(payment: PaymentHere, here: Here) -> bool:
 
 
 def refunds(there: There, here: Here) -> Iterable[Difference]:
-    """Refunds that only one side has, or of which one side knows more."""
+    """Yield refunds that one side lacks, or whose state differs."""
     for payment, intent in captured_on_both(there, here):
         matched: set[object] = set()
         for refund in there.refunds.get(intent.id, ()):
             row = match_refund(refund, here.refunds_of(payment))
             matched |= {row.id} if row is not None else set()
-            if refund.status == "failed" and row is not None and row.state == "sent":
+            if refund.status == "failed" and row is not None and row.state == "succeeded":
+                yield _for_a_person("refunded here only", f"refund {row.id} failed there")
+            elif refund.status == "failed" and row is not None:
                 yield Difference("refund failed there", Action.RECORD_REFUND, payment=payment, there=refund)
             elif is_news(refund, row):
                 yield Difference("refunded there only", Action.RECORD_REFUND, payment=payment, there=refund)
@@ -199,14 +216,14 @@ def captured_on_both(there: There, here: Here) -> Iterable[tuple[PaymentHere, In
 
 
 def is_news(refund: ProviderRefund, row: RefundHere | None) -> bool:
-    """Whether a refund is further on there than here."""
+    """Whether a refund has a later state there than here."""
     if refund.status == "succeeded":
         return row is None or row.state != "succeeded"
     return refund.status == "pending" and (row is None or row.state == "pending")
 
 
 def match_refund(refund: ProviderRefund, rows: Sequence[RefundHere]) -> RefundHere | None:
-    """Our row of a refund there: by its id there, or by ours, which it carries."""
+    """Return the row of a provider's refund, by its id there or by our id in its metadata."""
     return next(
         (row for row in rows if row.provider_refund_id == refund.id),
         next((row for row in rows if row.id == refund.refund_id), None),
@@ -216,16 +233,17 @@ def match_refund(refund: ProviderRefund, rows: Sequence[RefundHere]) -> RefundHe
 # -- the ledger -------------------------------------------------------------------------------------
 
 
-def postings(here: Here) -> Iterable[Difference]:
-    """Pairs that are missing from the books, or on them twice."""
+def postings(here: Here, written_off: Sequence[PaymentHere | None] = ()) -> Iterable[Difference]:
+    """Yield ledger pairs that are missing, lack an entry or exist twice."""
     for payment in here.payments:
-        if payment.captured_minor == 0:
+        if payment.captured_minor == 0 or payment in written_off:
             continue
         captures = here.postings_of(payment, "capture")
         if not captures:
             yield Difference("ledger pair missing", Action.POST_CAPTURE, payment=payment)
         for surplus in surplus_captures(captures, payment):
             yield Difference("recorded twice here", Action.REVERSE, posting=surplus)
+        yield from partial_pairs(payment, here)
         succeeded = [refund for refund in here.refunds_of(payment) if refund.state == "succeeded"]
         unposted, spare = pair_refunds(succeeded, here.postings_of(payment, "refund"))
         for refund in unposted:
@@ -234,8 +252,22 @@ def postings(here: Here) -> Iterable[Difference]:
             yield Difference("recorded twice here", Action.REVERSE, posting=posting)
 
 
+def partial_pairs(payment: PaymentHere, here: Here) -> Iterable[Difference]:
+    """Yield ledger pairs that lack an entry, with the refund that they post, if any."""
+    by_id = {str(refund.id): refund for refund in here.refunds_of(payment)}
+    for posting in [*here.postings_of(payment, "capture"), *here.postings_of(payment, "refund")]:
+        if posting.is_partial and (posting.kind == "capture" or posting.reference in by_id):
+            yield Difference(
+                "ledger pair missing",
+                Action.COMPLETE_PAIR,
+                payment=payment,
+                posting=posting,
+                refund=by_id.get(posting.reference),
+            )
+
+
 def surplus_captures(captures: Sequence[Posting], payment: PaymentHere) -> list[Posting]:
-    """All but one: the one posted by the rule stays, or else the earliest."""
+    """Return all postings but one: the one with the regular reference, else the earliest."""
     ordered = sorted(captures, key=lambda posting: posting.reference != payment.intent_id)
     return ordered[1:]
 
@@ -243,7 +275,7 @@ def surplus_captures(captures: Sequence[Posting], payment: PaymentHere) -> list[
 def pair_refunds(
     refunds_here: Sequence[RefundHere], posted: Sequence[Posting]
 ) -> tuple[list[RefundHere], list[Posting]]:
-    """Refunds without a pair and pairs without a refund: by reference, and what is left by amount."""
+    """Return refunds without a pair and pairs without a refund, matched by reference and then by amount."""
     by_reference = {posting.reference: posting for posting in posted}
     unposted = [refund for refund in refunds_here if str(refund.id) not in by_reference]
     own = {str(refund.id) for refund in refunds_here}
@@ -260,7 +292,7 @@ def pair_refunds(
 
 
 def orphan_hold(here: Here, found: Sequence[Difference]) -> Iterable[Difference]:
-    """A hold whose checkout has ended. One that a completed booking is about to use is none."""
+    """Yield a live hold of a checkout that has ended, unless a completed booking is about to use it."""
     uses_it = any(one.action is Action.COMPLETE for one in found)
     if here.hold_live and not uses_it and (here.state in FINAL or here.booking_id is not None):
         yield Difference("hold orphaned", Action.RELEASE_HOLD)
@@ -270,7 +302,7 @@ def orphan_hold(here: Here, found: Sequence[Difference]) -> Iterable[Difference]
 
 
 def amounts(there: There, here: Here) -> list[Difference]:
-    """Amounts that should be equal and are not: nobody but a person can say which is right."""
+    """Return amounts that differ although they should be equal: a person must decide which is right."""
     reasons = [
         *(reason for pair in captured_on_both(there, here) for reason in payment_amounts(*pair)),
         *checkout_amounts(there, here),
@@ -293,7 +325,7 @@ def payment_amounts(payment: PaymentHere, intent: Intent) -> Iterable[str]:
 
 
 def checkout_amounts(there: There, here: Here) -> Iterable[str]:
-    """An intent that is to become the payment of the checkout."""
+    """Yield differences between the checkout's amount and the intent that will pay for it."""
     if here.main is not None:
         return
     intent = kept(there, here) or (capturable(there) if here.is_booked else None)
@@ -318,12 +350,26 @@ def book_amounts(here: Here) -> Iterable[str]:
         if succeeded_minor != payment.refunded_minor:
             yield f"{payment.intent_id}: {payment.refunded_minor} refunded, in refunds {succeeded_minor}"
         for posting in here.postings_of(payment, "capture"):
-            if payment.captured_minor > 0 and posting.amount_minor != payment.captured_minor:
-                yield f"{payment.intent_id}: captured {payment.captured_minor}, posted {posting.amount_minor}"
-        for refund in here.refunds_of(payment):
-            for posting in here.postings_of(payment, "refund"):
-                if posting.reference == str(refund.id) and posting.amount_minor != refund.amount_minor:
-                    yield f"refund {refund.id}: {refund.amount_minor}, posted {posting.amount_minor}"
+            if payment.captured_minor > 0:
+                yield from posted_amount(payment, posting, payment.captured_minor)
+        for posting in here.postings_of(payment, "refund"):
+            refund = next((r for r in here.refunds_of(payment) if posting.reference == str(r.id)), None)
+            yield from posted_amount(payment, posting, refund.amount_minor if refund else None)
+
+
+def posted_amount(payment: PaymentHere, posting: Posting, amount_minor: int | None) -> Iterable[str]:
+    """Yield how a ledger pair differs from what it records; a missing entry can be added.
+
+    `amount_minor`: the amount; None: unknown.
+    """
+    if posting.entries == 0:
+        return
+    if amount_minor is not None and posting.amount_minor != amount_minor:
+        yield f"{payment.intent_id}: {amount_minor} as {posting.kind}, posted {posting.amount_minor}"
+    elif posting.currency != payment.currency:
+        yield f"{payment.intent_id}: {posting.kind} in {payment.currency}, posted in {posting.currency}"
+    elif posting.entries > 2 or (posting.entries == 2 and posting.balance_minor != 0):
+        yield f"{payment.intent_id}: its {posting.kind} is posted in entries that are no pair"
 
 
 def _for_a_person(kind: str, reason: str) -> Difference:

@@ -1,4 +1,4 @@
-"""Everything either side knows of one checkout, as plain values that can be compared."""
+"""The records of both sides about one checkout, as plain values that can be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reference_system.booking.payments.intents import Intent, ProviderRefund
 
 @dataclass(frozen=True, slots=True)
 class PaymentHere:
-    """A payment on our books; `surplus`: it is a second charge of its checkout."""
+    """A recorded payment; `surplus`: it is a second charge of its checkout."""
 
     id: UUID
     intent_id: str | None
@@ -26,7 +26,7 @@ class PaymentHere:
 
 @dataclass(frozen=True, slots=True)
 class RefundHere:
-    """A refund on our books that did not fail."""
+    """A recorded refund that did not fail."""
 
     id: UUID
     payment_id: UUID
@@ -37,18 +37,29 @@ class RefundHere:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A standing ledger transaction, `capture` or `refund`."""
+    """A ledger transaction that was not reversed: `capture` or `refund`.
+
+    `amount_minor` is that of its larger side; the two sides differ if an entry is missing.
+    """
 
     id: UUID
     kind: str
     reference: str
     payment_id: UUID
     amount_minor: int
+    entries: int
+    balance_minor: int
+    currency: str | None  # of its entries; None: there are none, "": they have several
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether an entry of the pair is missing."""
+        return self.entries < 2
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What the service has on record of one checkout."""
+    """The service's records of one checkout."""
 
     checkout_id: UUID
     state: str
@@ -79,17 +90,17 @@ class Here:
         return tuple(r for r in self.refunds if r.payment_id == payment.id)
 
     def postings_of(self, payment: PaymentHere, kind: str) -> list[Posting]:
-        """Oldest first."""
+        """Return the postings of one kind for a payment, oldest first."""
         return [p for p in self.postings if p.payment_id == payment.id and p.kind == kind]
 
     def is_in_hand(self, now: datetime) -> bool:
-        """Whether somebody is paying for it right now, so that the records differ for a moment."""
+        """Whether its payment is in progress, so that the records may differ for a moment."""
         return self.state == "paying" and self.lease_until is not None and self.lease_until > now
 
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """What the provider has on record of one checkout: intents oldest first, refunds by intent."""
+    """The provider's records of one checkout: intents oldest first, refunds by intent."""
 
     intents: tuple[Intent, ...]
     refunds: Mapping[str, tuple[ProviderRefund, ...]] = field(default_factory=dict)
@@ -104,7 +115,7 @@ class There:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A payment on our books in one line, enough to see whether it may differ from its intent."""
+    """A recorded payment in one row: enough to see whether it may differ from its intent."""
 
     payment_id: UUID
     intent_id: str
@@ -126,3 +137,4 @@ class Summary:
     captures_posted_minor: int
     refunds_posted: int
     refunds_posted_minor: int
+    misposted: int  # transactions that are no pair of entries in the payment's currency

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from reference_system.booking import jobs
 from reference_system.booking.checkout import refusals
-from reference_system.booking.jobs import Report
 from reference_system.booking.payments.client import ProviderFailed
-from reference_system.booking.problems import Problem
+from reference_system.booking.platform import jobs
+from reference_system.booking.platform.jobs import Report
+from reference_system.booking.platform.problems import Problem
+from reference_system.booking.platform.runtime import Runtime
 from reference_system.booking.reconciliation import service, store
-from reference_system.booking.runtime import Runtime
 
 
 @jobs.register("reconcile", every_s=3600)
 async def reconcile(runtime: Runtime) -> Report:
     """Compare all payments with the provider's, repair what the policy allows, report the rest.
 
-    Raises Problem (503) when the provider stops answering; the next run goes on under the same id.
+    Raises Problem (503) if the provider stops answering; the next run continues under the same id.
     """
     try:
         run_id, examined = await service.run(runtime)

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasOperator
-from reference_system.booking.problems import FORBIDDEN, NOT_FOUND, Problem, responses
+from reference_system.booking.platform.problems import FORBIDDEN, NOT_FOUND, Problem, responses
+from reference_system.booking.platform.runtime import HasRuntime
 from reference_system.booking.reconciliation import store
-from reference_system.booking.runtime import HasRuntime
 
 router = APIRouter(prefix="/reconciliation/runs", tags=["reconciliation"])
 

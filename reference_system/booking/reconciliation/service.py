@@ -1,8 +1,8 @@
-"""One reconciliation run: go through both sides, look closely at what may differ, report and repair.
+"""One reconciliation run: compare both sides, examine possible differences, report and repair.
 
-Memory is bounded: a page of either side and one checkout at a time. Progress and findings are
-committed as they come. A run that was interrupted is taken up by the next one under its id, with what
-it had found; it goes through everything again, because what it had passed may have changed since.
+Memory is bounded: one page of each side and one checkout at a time. Progress and findings are committed
+during the run. The next run continues an interrupted one under its id and with its findings, but compares
+everything again, because records may have changed since.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from uuid import UUID
 import structlog
 
 from reference_system.booking.checkout import store as checkouts
-from reference_system.booking.checkout.ending import NeedsPerson
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.db_errors import ConstraintViolated
+from reference_system.booking.checkout.outcomes import NeedsPerson
 from reference_system.booking.payments import client
 from reference_system.booking.payments.client import ProviderRefused
 from reference_system.booking.payments.intents import Intent, Malformed
-from reference_system.booking.problems import Problem
-from reference_system.booking.reconciliation import agreement, diagnosis, repairs, sides, store
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.db_errors import ConstraintViolated
+from reference_system.booking.platform.problems import Problem
+from reference_system.booking.platform.runtime import Runtime
+from reference_system.booking.reconciliation import comparison, diagnosis, records, repairs, store
 from reference_system.booking.reconciliation.diagnosis import Action, Difference
 from reference_system.booking.reconciliation.facts import Here, Summary, There
-from reference_system.booking.runtime import Runtime
 
 PAGE = 500
 NOTE_EVERY = 1000
@@ -35,9 +35,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def run(runtime: Runtime) -> tuple[UUID, int]:
-    """Reconcile everything; returns the run's id and how many payments were examined.
+    """Reconcile everything; returns the run's id and the number of payments examined.
 
-    Raises ProviderUnreachable or DatabaseFailed; the next run goes on then.
+    Raises ProviderUnreachable or DatabaseFailed; then the next run continues.
     """
     now = await runtime.clock.now()
 
@@ -57,10 +57,10 @@ async def run(runtime: Runtime) -> tuple[UUID, int]:
 
 
 async def compare_payments(runtime: Runtime, run_id: UUID, now: datetime) -> int:
-    """Every intent there with its payment here, in step; returns how many there were."""
+    """Compare every intent of the provider with its payment, in order; returns the number of pairs."""
     examined = 0
-    async for intent, payment in sides.pairs(client.of(runtime), runtime.database):
-        if not agreement.agree(intent, payment, now):
+    async for intent, payment in records.pairs(client.of(runtime), runtime.database):
+        if not comparison.agree(intent, payment, now):
             await examine_pair(runtime, run_id, intent, payment)
         examined += 1
         if examined % NOTE_EVERY == 0:
@@ -78,7 +78,7 @@ async def _note(runtime: Runtime, run_id: UUID, examined: int, cursor: str) -> N
 async def examine_pair(
     runtime: Runtime, run_id: UUID, intent: Intent | None, payment: Summary | None
 ) -> None:
-    """Look closely at the checkout that a payment is for; one that is for none is a person's."""
+    """Examine the checkout of a pair; a payment without a checkout is left to a person."""
     checkout_id = payment.checkout_id if payment is not None else None
     if checkout_id is None and intent is not None:
         checkout_id = intent.checkout_id
@@ -87,7 +87,7 @@ async def examine_pair(
 
 
 async def look_for_unpaid_bookings(runtime: Runtime, run_id: UUID) -> None:
-    """Bookings made through checkout of whose payment nothing is on record."""
+    """Examine the checkouts of bookings without any recorded payment."""
     after, more = UUID(int=0), True
     while more:
         page = await store.bookings_after(runtime.database, after, limit=PAGE)
@@ -99,7 +99,7 @@ async def look_for_unpaid_bookings(runtime: Runtime, run_id: UUID) -> None:
 
 
 async def look_for_orphan_holds(runtime: Runtime, run_id: UUID) -> None:
-    """Holds that keep a place for nobody."""
+    """Examine or release holds that no checkout will use."""
     after, more = UUID(int=0), True
     while more:
         page = await store.orphan_holds(runtime.database, after, limit=PAGE)
@@ -116,18 +116,18 @@ async def look_for_orphan_holds(runtime: Runtime, run_id: UUID) -> None:
 
 
 async def examine(runtime: Runtime, run_id: UUID, checkout_id: UUID) -> bool:
-    """Find, report and repair what differs about a checkout; False when there is no such checkout.
+    """Find, report and repair the differences of a checkout; returns False if there is no such checkout.
 
-    Looks again after each round of repairs, until both sides agree or only a person can help. What
-    comes up in later rounds comes of the repairs, and is not reported.
+    Compares again after each round of repairs, until both sides agree or a person must decide. Differences
+    of later rounds result from the repairs and are not reported.
     """
-    here = await sides.look_here(runtime.database, checkout_id)
+    here = await records.look_here(runtime.database, checkout_id)
     if here is None:
         return False
     report = True
     for _ in range(ROUNDS):
         try:
-            there = await sides.look_there(client.of(runtime), here)
+            there = await records.look_there(client.of(runtime), here)
             differences = await decide(runtime, run_id, there, here, report=report)
         except (NeedsPerson, ConstraintViolated, ProviderRefused, Malformed, Problem) as error:
             await give_up(runtime, run_id, str(checkout_id), error)
@@ -136,7 +136,7 @@ async def examine(runtime: Runtime, run_id: UUID, checkout_id: UUID) -> bool:
             report = False
             if not await call_provider(runtime, differences):
                 return True
-        now_here = await sides.look_here(runtime.database, checkout_id)
+        now_here = await records.look_here(runtime.database, checkout_id)
         assert now_here is not None
         here = now_here
     _log.warning("reconciliation-unsettled", checkout=str(checkout_id))
@@ -148,7 +148,7 @@ async def decide(
 ) -> list[Difference] | None:
     """Diagnose under the checkout's lock, repair what the database can, and report; one transaction.
 
-    None: what is here changed while the provider was asked, so that the two do not belong together.
+    None: the local records changed while the provider was queried, so the two states do not match.
     """
     now = await runtime.clock.now()
     subject = str(here.checkout_id)
@@ -156,21 +156,21 @@ async def decide(
     async def work(uow: UnitOfWork) -> list[Difference] | None:
         checkout = await checkouts.lock_checkout(uow, here.checkout_id)
         assert checkout is not None
-        if await sides.look_here(uow, here.checkout_id) != here:
+        if await records.look_here(uow, here.checkout_id) != here:
             return None
-        # An interrupted run that had begun to repair it has reported what it was.
+        # An interrupted run that began the repair has reported the difference.
         reporting = report and not await store.found_before(uow, run_id=run_id, subject=subject)
         differences = diagnosis.diagnose(there, here, now)
         for difference in differences:
-            told = await repairs.repair(uow, checkout, difference, now=now)
-            if told is not None and reporting:
+            finding = await repairs.repair(uow, checkout, difference, now=now)
+            if finding is not None and reporting:
                 await store.add_finding(
                     uow,
                     run_id=run_id,
-                    kind=told.kind,
+                    kind=finding.kind,
                     subject=subject,
-                    action=told.action,
-                    detail=detail_of(told),
+                    action=finding.action,
+                    detail=detail_of(finding),
                 )
         return differences
 
@@ -178,7 +178,7 @@ async def decide(
 
 
 async def give_up(runtime: Runtime, run_id: UUID, subject: str, error: Exception) -> None:
-    """What stops the repair of one checkout does not stop the run: a person gets it."""
+    """Leave a checkout whose repair fails to a person, so that the run continues."""
     _log.error("reconciliation-failed", subject=subject, error=str(error))
     await tell_person(
         runtime, run_id, subject, Difference("repair failed", Action.DEAD_LETTER, type(error).__name__)
@@ -186,7 +186,7 @@ async def give_up(runtime: Runtime, run_id: UUID, subject: str, error: Exception
 
 
 def detail_of(difference: Difference) -> dict[str, object]:
-    """What a person who reads the finding wants to know besides."""
+    """Further details for a person who reads the finding."""
     return {
         name: value
         for name, value in (
@@ -202,9 +202,9 @@ def detail_of(difference: Difference) -> dict[str, object]:
 
 
 async def call_provider(runtime: Runtime, differences: list[Difference]) -> bool:
-    """The provider's part of some repairs; whether it is worth looking again.
+    """Run the provider's part of some repairs; returns whether to compare again.
 
-    Raises ProviderUnreachable. A call that is refused is logged, and found again by the next run.
+    Raises ProviderUnreachable. A refused call is logged, and the next run finds its difference again.
     """
     again = False
     for difference in differences:
@@ -218,13 +218,13 @@ async def call_provider(runtime: Runtime, differences: list[Difference]) -> bool
     return again
 
 
-# -- what belongs to no checkout --------------------------------------------------------------------
+# -- records without a checkout ---------------------------------------------------------------------
 
 
 async def examine_stray(
     runtime: Runtime, run_id: UUID, intent: Intent | None, payment: Summary | None
 ) -> None:
-    """A payment for no checkout of ours: there is no place to book and nobody to ask."""
+    """Report a payment without a checkout here: there is no place to book and no customer."""
     subject = intent.id if intent is not None else payment.intent_id if payment is not None else ""
     kind = "captured there, unknown here" if payment is None else "amount differs"
     if payment is None and (intent is None or intent.left_minor <= 0):
@@ -235,7 +235,7 @@ async def examine_stray(
 
 
 async def tell_person(runtime: Runtime, run_id: UUID, subject: str, difference: Difference) -> None:
-    """Report and leave to a person what nothing is done about, unless he has it."""
+    """Report a difference that is not repaired and leave it to a person, unless that was done before."""
     now = await runtime.clock.now()
 
     async def work(uow: UnitOfWork) -> None:
@@ -253,7 +253,7 @@ async def tell_person(runtime: Runtime, run_id: UUID, subject: str, difference: 
 
 
 async def release_stray(runtime: Runtime, run_id: UUID, hold_id: UUID) -> None:
-    """A hold of no checkout: released, its place is free."""
+    """Release a hold that belongs to no checkout and report it."""
     now = await runtime.clock.now()
 
     async def work(uow: UnitOfWork) -> None:

@@ -1,4 +1,4 @@
-"""Runs, findings, and what is on record here: pages to go through, and one checkout closely."""
+"""Runs, findings and the local records, in pages and by checkout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 from reference_system.booking.reconciliation.facts import Summary
 
 # -- runs and findings ------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ SELECT payment.id AS payment_id, payment.intent_id,
     refunds.minor AS refunds_minor, refunds.pending AS refunds_pending,
     refunds.succeeded AS refunds_succeeded, refunds.succeeded_minor AS refunds_succeeded_minor,
     posted.captures AS captures_posted, posted.captures_minor AS captures_posted_minor,
-    posted.refunds AS refunds_posted, posted.refunds_minor AS refunds_posted_minor
+    posted.refunds AS refunds_posted, posted.refunds_minor AS refunds_posted_minor, posted.misposted
 FROM payments AS payment
 LEFT JOIN checkouts AS checkout ON checkout.id = coalesce(payment.checkout_id, payment.surplus_of)
 LEFT JOIN bookings AS booking ON booking.checkout_id = payment.checkout_id
@@ -68,13 +68,17 @@ CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE kind = 'capture') AS captures,
         coalesce(sum(minor) FILTER (WHERE kind = 'capture'), 0)::bigint AS captures_minor,
         count(*) FILTER (WHERE kind = 'refund') AS refunds,
-        coalesce(sum(minor) FILTER (WHERE kind = 'refund'), 0)::bigint AS refunds_minor
+        coalesce(sum(minor) FILTER (WHERE kind = 'refund'), 0)::bigint AS refunds_minor,
+        count(*) FILTER (WHERE entries <> 2 OR own_entries <> 2 OR balance <> 0) AS misposted
     FROM (
-        SELECT posting.kind, (
-            SELECT sum(amount_minor) FROM ledger_entries
-            WHERE transaction_id = posting.id AND amount_minor > 0
-        ) AS minor
+        SELECT posting.kind, entry.minor, entry.entries, entry.own_entries, entry.balance
         FROM ledger_transactions AS posting
+        CROSS JOIN LATERAL (
+            SELECT sum(amount_minor) FILTER (WHERE amount_minor > 0) AS minor, count(*) AS entries,
+                count(*) FILTER (WHERE currency = payment.currency) AS own_entries,
+                coalesce(sum(amount_minor), 0) AS balance
+            FROM ledger_entries WHERE transaction_id = posting.id
+        ) AS entry
         WHERE posting.payment_id = payment.id AND posting.kind <> 'reversal'
           AND NOT EXISTS (SELECT 1 FROM ledger_transactions WHERE reverses = posting.id)
     ) AS standing
@@ -94,7 +98,7 @@ SELECT page.id, page.checkout_id,
 FROM (SELECT id, checkout_id, status FROM bookings WHERE id > :after ORDER BY id LIMIT :limit) AS page
 ORDER BY page.id
 """
-# Live holds that nobody will use or release: their checkout has ended, or there is none.
+# Live holds that will be neither used nor released: their checkout has ended or does not exist.
 ORPHAN_HOLDS = """
 SELECT hold.id, hold.checkout_id FROM holds AS hold
 LEFT JOIN checkouts AS checkout ON checkout.id = hold.checkout_id
@@ -122,7 +126,7 @@ SELECT id, intent_id, surplus_of IS NOT NULL AS surplus, state, amount_minor, cu
 FROM payments WHERE checkout_id = :checkout_id OR surplus_of = :checkout_id
 ORDER BY id
 """
-# What the provider could not pay out, as against what was not needed.
+# Payments with a refund that failed at the provider; a refund that was not needed has no id there.
 UNREFUNDABLE = """
 SELECT DISTINCT payment_id FROM refunds
 WHERE payment_id = ANY(CAST(:payment_ids AS uuid[])) AND state = 'failed' AND provider_refund_id IS NOT NULL
@@ -130,7 +134,7 @@ WHERE payment_id = ANY(CAST(:payment_ids AS uuid[])) AND state = 'failed' AND pr
 
 
 async def begin_or_resume(uow: UnitOfWork, *, since: datetime, now: datetime) -> UUID:
-    """The run that was interrupted, if there is one begun after `since`; else a new one."""
+    """Return the interrupted run if it was begun after `since`, else a new one."""
     interrupted = await uow.first(INTERRUPTED_RUN, since=since)
     if interrupted is not None:
         run_id: UUID = interrupted.id
@@ -151,7 +155,7 @@ async def finish_run(uow: UnitOfWork, *, run_id: UUID, examined: int, now: datet
 async def add_finding(
     uow: UnitOfWork, *, run_id: UUID, kind: str, subject: str, action: str, detail: Mapping[str, Any]
 ) -> None:
-    """Once for each kind and subject of a run."""
+    """Add a finding, once per run, kind and subject."""
     await uow.execute(
         ADD_FINDING,
         run_id=run_id,
@@ -163,12 +167,12 @@ async def add_finding(
 
 
 async def found_before(uow: UnitOfWork, *, run_id: UUID, subject: str) -> bool:
-    """Whether this run has a finding about the subject already."""
+    """Whether the run has a finding about the subject."""
     return await uow.first(FOUND_BEFORE, run_id=run_id, subject=subject) is not None
 
 
 async def findings(database: Database, run_id: UUID) -> Sequence[Row[Any]]:
-    """What a run found, in order; `detail` is JSON text."""
+    """Return the findings of a run, in order; `detail` is JSON text."""
     return await database.all(FINDINGS, run_id=run_id)
 
 
@@ -177,28 +181,28 @@ async def read_run(database: Database, run_id: UUID) -> Row[Any] | None:
 
 
 async def runs(database: Database, *, limit: int) -> Sequence[Row[Any]]:
-    """The latest runs, latest first."""
+    """Return the latest runs, latest first."""
     return await database.all(RUNS, limit=limit)
 
 
 async def payments_after(database: Database, after: str, *, limit: int) -> list[Summary]:
-    """A page of payments in byte order of their intents' ids, as the provider pages them."""
+    """Return a page of payments in byte order of intent ids, which is the provider's order."""
     rows = await database.all(PAYMENTS_AFTER, after=after, limit=limit)
     return [Summary(*tuple(row)) for row in rows]
 
 
 async def bookings_after(database: Database, after: UUID, *, limit: int) -> Sequence[Row[Any]]:
-    """A page of all bookings: `id`, `checkout_id`, and whether they are `unpaid`."""
+    """Return a page of all bookings: `id`, `checkout_id`, and whether they are `unpaid`."""
     return await database.all(BOOKINGS_AFTER, after=after, limit=limit)
 
 
 async def orphan_holds(database: Database, after: UUID, *, limit: int) -> Sequence[Row[Any]]:
-    """A page of live holds that nobody will release: `id`, `checkout_id`."""
+    """Return a page of live holds that will never be released: `id`, `checkout_id`."""
     return await database.all(ORPHAN_HOLDS, after=after, limit=limit)
 
 
 async def release_stray_hold(uow: UnitOfWork, *, hold_id: UUID, now: datetime) -> bool:
-    """Release a hold that belongs to no checkout; False when it was released before."""
+    """Release a hold that belongs to no checkout; returns False if it was released before."""
     return await uow.execute(RELEASE_STRAY_HOLD, hold_id=hold_id, now=now) == 1
 
 
@@ -211,7 +215,7 @@ async def payments_of_checkout(source: UnitOfWork | Database, checkout_id: UUID)
 
 
 async def unrefundable(source: UnitOfWork | Database, payment_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """The payments of which a refund has failed at the provider."""
+    """Return the payments that have a refund which failed at the provider."""
     if not payment_ids:
         return frozenset()
     rows = await source.all(UNREFUNDABLE, payment_ids=list(payment_ids))

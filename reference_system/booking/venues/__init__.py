@@ -1,1 +1,1 @@
-"""What can be booked: venues, their services, and slots with their capacity."""
+"""Venues, their services, and bookable slots with their capacity."""

@@ -13,11 +13,11 @@ from sqlalchemy import Row
 
 from reference_system.booking.accounts import authentication
 from reference_system.booking.accounts.authentication import HasOperator
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import FORBIDDEN, NOT_FOUND, Problem, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
 from reference_system.booking.pricing import money, price
 from reference_system.booking.pricing.price import Rounding
-from reference_system.booking.problems import FORBIDDEN, NOT_FOUND, Problem, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
 from reference_system.booking.venues import service, store
 
 router = APIRouter(tags=["venues"])
@@ -71,7 +71,7 @@ class NewPrice(BaseModel):
 
 
 class NewSlot(BaseModel):
-    """`resource_no` is what is in use meanwhile (a room, a chair): its slots never overlap."""
+    """`resource_no` is the room or chair that the slot uses; slots of one resource never overlap."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -90,7 +90,7 @@ class NewSlot(BaseModel):
 
 
 class SlotChange(BaseModel):
-    """What is not named stays; `price_minor` null gives the slot its service's price again."""
+    """Fields that are left out stay; `price_minor` null returns the slot to its service's price."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -192,7 +192,7 @@ async def read_slot(slot_id: UUID, runtime: HasRuntime) -> Slot:
 async def change_slot(
     slot_id: UUID, change: SlotChange, operator: HasOperator, runtime: HasRuntime, now: HasNow
 ) -> Slot:
-    """Change a slot's capacity, never below what is taken, or its price."""
+    """Change a slot's capacity, never below the places taken, or its price."""
 
     async def work(uow: UnitOfWork) -> Row[Any] | None:
         by: dict[str, Any] = {"slot_id": slot_id, "actor": operator.customer_id, "now": now}

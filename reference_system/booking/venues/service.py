@@ -1,21 +1,21 @@
-"""Offering: venues, services, slots, and changing what they hold and cost. All by operators."""
+"""Operators add venues, services and slots, and change capacities and prices."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from reference_system.booking import failures
 from reference_system.booking.audit import store as audit
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.problems import NOT_FOUND, Kind, Problem
+from reference_system.booking.platform import error_handlers
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.problems import NOT_FOUND, Kind, Problem
 from reference_system.booking.venues import store
 
 SLOTS_OVERLAP = Kind("slots-overlap", 409, "The resource has a slot at that time already")
 CAPACITY_BELOW_TAKEN = Kind("capacity-below-taken", 409, "More places are taken than there would be")
-failures.refuse("slots_of_a_resource_never_overlap", SLOTS_OVERLAP)
-failures.refuse("services_venue_id_fkey", NOT_FOUND)
-failures.refuse("slots_service_id_fkey", NOT_FOUND)
+error_handlers.refuse("slots_of_a_resource_never_overlap", SLOTS_OVERLAP)
+error_handlers.refuse("services_venue_id_fkey", NOT_FOUND)
+error_handlers.refuse("slots_service_id_fkey", NOT_FOUND)
 
 
 async def add_venue(
@@ -69,7 +69,7 @@ async def add_slot(
     actor: UUID,
     now: datetime,
 ) -> UUID:
-    """Offer a slot; one resource never has two at a time (409)."""
+    """Add a slot; raises Problem (409) if it overlaps another slot of its resource."""
     slot_id = uuid4()
     await store.add_slot(
         uow,
@@ -88,7 +88,7 @@ async def add_slot(
 
 
 async def resize(uow: UnitOfWork, *, slot_id: UUID, capacity: int, actor: UUID, now: datetime) -> None:
-    """Change how many places a slot has; raises Problem: NOT_FOUND, CAPACITY_BELOW_TAKEN."""
+    """Change a slot's capacity; raises Problem: NOT_FOUND, CAPACITY_BELOW_TAKEN."""
     slot = await store.lock_slot(uow, slot_id)
     if slot is None:
         raise Problem(NOT_FOUND, "There is no such slot.")
@@ -110,7 +110,7 @@ async def resize(uow: UnitOfWork, *, slot_id: UUID, capacity: int, actor: UUID, 
 async def reprice_slot(
     uow: UnitOfWork, *, slot_id: UUID, price_minor: int | None, actor: UUID, now: datetime
 ) -> None:
-    """Give a slot a price of its own, or with None its service's; raises Problem (404)."""
+    """Set a slot's own price, or with None its service's price; raises Problem (404)."""
     if await store.lock_slot(uow, slot_id) is None:
         raise Problem(NOT_FOUND, "There is no such slot.")
     await store.set_price(uow, slot_id=slot_id, price_minor=price_minor)

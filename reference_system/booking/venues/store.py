@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import Database, UnitOfWork
+from reference_system.booking.platform.db import Database, UnitOfWork
 from reference_system.booking.pricing.store import PERCENT_IN_FORCE
 
 ADD_VENUE = """
@@ -45,9 +45,9 @@ ORDER BY slot.starts_at, slot.id
 LIMIT :limit
 """
 )
-# Who wants a place, frees one or changes how many there are, locks the slot first. Not FOR UPDATE: a
-# row that refers to the slot, a hold or a checkout, has its key locked already, and two who have
-# would wait for one another.
+# A transaction that takes or frees a place, or changes the capacity, locks the slot first. Not FOR UPDATE:
+# a row that refers to the slot (hold, checkout) has locked its key already, and two such transactions
+# would deadlock.
 LOCK_SLOT = """
 SELECT id, starts_at, capacity, taken, version FROM slots
 WHERE id = :slot_id
@@ -85,14 +85,14 @@ async def add_service(
     name: str,
     base_price_minor: int,
 ) -> None:
-    """Raises ConstraintViolated (`services_venue_id_fkey`) when there is no such venue."""
+    """Add a service. Raises ConstraintViolated (`services_venue_id_fkey`) if there is no such venue."""
     await uow.execute(
         ADD_SERVICE, id=service_id, venue_id=venue_id, name=name, base_price_minor=base_price_minor
     )
 
 
 async def reprice_service(uow: UnitOfWork, *, service_id: UUID, base_price_minor: int) -> bool:
-    """Whether there is such a service."""
+    """Change a service's base price; returns False if there is no such service."""
     return await uow.execute(REPRICE_SERVICE, service_id=service_id, base_price_minor=base_price_minor) == 1
 
 
@@ -107,7 +107,7 @@ async def add_slot(
     capacity: int,
     price_minor: int | None,
 ) -> None:
-    """Raises ConstraintViolated: `slots_of_a_resource_never_overlap`, `slots_service_id_fkey`."""
+    """Add a slot. Raises ConstraintViolated: `slots_of_a_resource_never_overlap`, `slots_service_id_fkey`."""
     await uow.execute(
         ADD_SLOT,
         id=slot_id,
@@ -121,25 +121,24 @@ async def add_slot(
 
 
 async def read_slot(source: UnitOfWork | Database, slot_id: UUID) -> Row[Any] | None:
-    """The slot as it is now, not locked, with what its price is made of."""
+    """Return the slot, not locked, with the components of its price."""
     return await source.first(READ_SLOT, slot_id=slot_id)
 
 
 async def slots_of_service(
     database: Database, *, service_id: UUID, from_: datetime, limit: int
 ) -> Sequence[Row[Any]]:
-    """Slots of a service that start at `from_` or later, soonest first."""
+    """Return slots of a service that start at `from_` or later, soonest first."""
     return await database.all(SLOTS_OF_SERVICE, service_id=service_id, from_=from_, limit=limit)
 
 
 async def lock_slot(uow: UnitOfWork, slot_id: UUID) -> Row[Any] | None:
-    """The slot with its row locked until the commit: nobody else gives or takes a place meanwhile."""
+    """Return the slot, its row locked until the commit, so that no other transaction changes its places."""
     return await uow.first(LOCK_SLOT, slot_id=slot_id)
 
 
 async def lock_slots(uow: UnitOfWork, slot_ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Several slots by id, locked in the order of their ids, so that two who want the same cannot
-    wait for one another."""
+    """Return slots by id, locked in the order of their ids, so that two transactions cannot deadlock."""
     rows = await uow.all(LOCK_SLOTS, slot_ids=list(slot_ids))
     return {row.id: row for row in rows}
 

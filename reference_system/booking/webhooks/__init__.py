@@ -1,1 +1,1 @@
-"""What the provider tells of its own accord: verified, taken once, applied forward only."""
+"""Webhooks of the payment provider: verified, processed once, applied forward only."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel
 
-from reference_system.booking.problems import INVALID_REQUEST, Kind, Problem, responses
-from reference_system.booking.runtime import HasNow, HasRuntime
-from reference_system.booking.webhooks import service, signature
-from reference_system.booking.webhooks.service import Event
+from reference_system.booking.platform.problems import Kind, Problem, responses
+from reference_system.booking.platform.runtime import HasNow, HasRuntime
+from reference_system.booking.webhooks import events, service, signature
 from reference_system.booking.webhooks.signature import NotGenuine
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -29,19 +27,19 @@ class Acknowledged(BaseModel):
     taken: Literal["applied", "known", "dead"]
 
 
-@router.post("/provider", responses=responses(NOT_GENUINE, INVALID_REQUEST, NOT_PROCESSED))
+@router.post("/provider", responses=responses(NOT_GENUINE, NOT_PROCESSED))
 async def receive(
     request: Request,
     runtime: HasRuntime,
     now: HasNow,
-    provider_signature: Annotated[str | None, Header()] = None,
+    provider_signature: Annotated[list[str] | None, Header()] = None,
 ) -> Acknowledged:
     """Take an event of the payment provider; it is acknowledged once its effect is durable."""
     body = await request.body()
     settings = runtime.settings
     try:
         signature.verify(
-            provider_signature,
+            ", ".join(provider_signature) if provider_signature is not None else None,
             body,
             secret=settings.webhook_secret,
             now=now,
@@ -50,28 +48,7 @@ async def receive(
     except NotGenuine as error:
         _log.warning("webhook-refused", reason=str(error))
         raise Problem(NOT_GENUINE) from error
-    taken = await service.take(runtime, event_of(body), now)
+    taken = await service.take(runtime, events.read(body), now)
     if taken == "failed":
         raise Problem(NOT_PROCESSED)
     return Acknowledged(taken=taken)
-
-
-def event_of(body: bytes) -> Event:
-    """The event in a body; raises Problem (422) when there is none."""
-    try:
-        document: Any = json.loads(body)
-        return Event(_text(document["id"]), _text(document["type"]), _object(document["data"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise Problem(INVALID_REQUEST, "This is no event.") from error
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError("not a text")
-    return value
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return value

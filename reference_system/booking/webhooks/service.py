@@ -1,58 +1,41 @@
-"""Taking an event: in one transaction it is recorded, applied and done, or nothing of it happened.
+"""Processes an event: one transaction records it, applies it and marks it done, or changes nothing.
 
-Only then is it acknowledged. A failure is counted in a transaction of its own and answered with an
-error, so that the provider delivers again; after enough of them the event is left to a person.
+The event is acknowledged after that commit. A failure is counted in a separate transaction and answered
+with an error, so that the provider delivers again; after too many failures the event becomes a dead letter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
 from reference_system.booking.checkout import saga
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.db_errors import ConstraintViolated, DatabaseFailed
 from reference_system.booking.dead_letters import store as dead_letters
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.db_errors import ConstraintViolated, DatabaseFailed
+from reference_system.booking.platform.runtime import Runtime
 from reference_system.booking.webhooks import handlers, store
+from reference_system.booking.webhooks.events import Event, storable
 
 _log = structlog.get_logger(__name__)
 
 Taken = Literal["applied", "known", "failed", "dead"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event as it was delivered; `data` holds snapshots of the payment and, maybe, a refund."""
-
-    id: str
-    type: str
-    data: Mapping[str, Any]
-
-    @property
-    def intent_id(self) -> str | None:
-        intent = self.data.get("payment_intent")
-        found = intent.get("id") if isinstance(intent, Mapping) else None
-        return found if isinstance(found, str) else None
-
-    def document(self) -> dict[str, Any]:
-        return {"id": self.id, "type": self.type, "data": self.data}
-
-
 async def take(runtime: Runtime, event: Event, now: datetime) -> Taken:
-    """Take an event: `applied`, `known` from before, `failed` for now, or `dead` for good.
+    """Process an event: `applied`, `known` already, `failed` for now, or `dead` after too many attempts.
 
-    All but `failed` are to be acknowledged. Raises DatabaseFailed when the database does not answer;
-    that is no failed attempt.
+    All but `failed` are acknowledged. Raises DatabaseFailed if the database does not answer, which does not
+    count as a failed attempt.
     """
 
     async def work(uow: UnitOfWork) -> Taken:
         return await take_once(uow, event, now)
 
+    if event.fault:
+        return await fail(runtime, event, event.fault, now)
     try:
         return await saga.surely(runtime, work)
     except Exception as error:
@@ -62,11 +45,11 @@ async def take(runtime: Runtime, event: Event, now: datetime) -> Taken:
 
 
 async def take_once(uow: UnitOfWork, event: Event, now: datetime) -> Taken:
-    """Record, apply and finish an event in one transaction; a known one is left alone."""
+    """Record, apply and finish an event in one transaction; a known event is skipped."""
     await store.take(
         uow,
         event_id=event.id,
-        event_type=event.type,
+        event_type=storable(event.type),
         intent_id=event.intent_id,
         payload=event.document(),
         now=now,
@@ -79,18 +62,19 @@ async def take_once(uow: UnitOfWork, event: Event, now: datetime) -> Taken:
 
 
 def is_known(state: str) -> bool:
-    """Whether an event has had its effect, or was left to a person."""
+    """Whether an event was applied or left to a person."""
     return state != "pending"
 
 
 async def fail(runtime: Runtime, event: Event, error: str, now: datetime) -> Taken:
     """Count a failed attempt; the last one makes it a dead letter."""
+    error = storable(error)
 
     async def work(uow: UnitOfWork) -> Taken:
         await store.take(
             uow,
             event_id=event.id,
-            event_type=event.type,
+            event_type=storable(event.type),
             intent_id=event.intent_id,
             payload=event.document(),
             now=now,

@@ -1,23 +1,26 @@
-"""Who sent a webhook, and when: an HMAC over time and body, as the provider's documentation says."""
+"""Signatures of webhooks: an HMAC over timestamp and body, as documented by the provider."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from datetime import UTC, datetime
 
 HEADER = "Provider-Signature"
+# Exactly one timestamp and one MAC: of several, an attacker could choose the one that is checked.
+FORM = re.compile(r"t=(0|[1-9][0-9]{0,14}),v1=([0-9a-f]{64})")
 
 
 class NotGenuine(Exception):
-    """A webhook that is not, or not now, from the provider; the message is for the log."""
+    """A webhook has no valid and recent signature; the message is for the log."""
 
 
 def verify(header: str | None, body: bytes, *, secret: str, now: datetime, tolerance_s: float) -> None:
     """Check `t=<unix>,v1=<hex hmac-sha256 of "t.body">`; raises NotGenuine.
 
-    An original copy that is older than the tolerance is refused too: it was stuck in the network or
-    is replayed by somebody who listened. The provider signs every delivery freshly.
+    A validly signed copy that is older than `tolerance_s` is refused too: it may be a replay by an attacker.
+    The provider signs every delivery anew.
     """
     timestamp, mac = parse(header)
     if not is_signed(mac, timestamp, body, secret=secret):
@@ -27,16 +30,15 @@ def verify(header: str | None, body: bytes, *, secret: str, now: datetime, toler
 
 
 def parse(header: str | None) -> tuple[int, str]:
-    """Timestamp and MAC of a header; raises NotGenuine."""
-    parts = dict(part.partition("=")[::2] for part in (header or "").split(","))
-    timestamp, mac = parts.get("t", ""), parts.get("v1", "")
-    if not (timestamp.isascii() and timestamp.isdigit() and mac):
+    """Parse timestamp and MAC of a header; raises NotGenuine."""
+    found = FORM.fullmatch(header or "")
+    if found is None:
         raise NotGenuine("there is no signature" if not header else "the signature is malformed")
-    return int(timestamp), mac
+    return int(found[1]), found[2]
 
 
 def is_signed(mac: str, timestamp: int, body: bytes, *, secret: str) -> bool:
-    """Whether somebody who knows the secret signed just this body at just this time."""
+    """Whether the MAC is valid for this body, timestamp and secret."""
     expected = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), mac.encode())
 

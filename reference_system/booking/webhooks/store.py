@@ -1,4 +1,4 @@
-"""Events in the database: each is taken once, whatever number of deliveries it takes."""
+"""Events in the database: each is recorded once, regardless of the number of deliveries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
 
-# A second delivery waits here for the first one's commit, and then finds what it left.
+# A second delivery waits here for the first one's commit and then sees its result.
 TAKE = """
 INSERT INTO webhook_events (event_id, type, intent_id, payload, state, received_at)
 VALUES (:event_id, :type, :intent_id, CAST(:payload AS jsonb), 'pending', :now)
@@ -39,14 +39,14 @@ async def take(
     payload: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Record an event as received, unless it was before."""
+    """Record an event as received unless it is recorded already."""
     await uow.execute(
         TAKE, event_id=event_id, type=event_type, intent_id=intent_id, payload=json.dumps(payload), now=now
     )
 
 
 async def lock_event(uow: UnitOfWork, event_id: str) -> Row[Any]:
-    """`state` and `attempts` of a recorded event, locked until the commit."""
+    """Return `state` and `attempts` of a recorded event, locked until the commit."""
     return await uow.one(LOCK_EVENT, event_id=event_id)
 
 
@@ -55,7 +55,7 @@ async def mark_done(uow: UnitOfWork, *, event_id: str, now: datetime) -> None:
 
 
 async def note_failure(uow: UnitOfWork, *, event_id: str, error: str) -> int | None:
-    """Count a failed attempt; returns how many there are, None when the event needs none any more."""
+    """Count a failed attempt; returns the number of attempts, None if the event is finished."""
     row = await uow.first(NOTE_FAILURE, event_id=event_id, error=error)
     return row.attempts if row is not None else None
 

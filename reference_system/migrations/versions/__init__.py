@@ -1,1 +1,1 @@
-"""One module a revision, oldest first."""
+"""One module for each revision, named after its domain."""

@@ -15,7 +15,7 @@ from tests.benchmarks.races.tables import healthy, table
 from tests.benchmarks.races.trials import HEALTHY, Trial
 from tests.benchmarks.races.workers import work
 
-# On the healthy system every race is explored to its end.
+# Seconds; on the healthy system every race is explored exhaustively.
 WHOLE_S = 1800.0
 
 
@@ -59,7 +59,7 @@ def _jobs(
     methods: Sequence[str],
     results: Results,
 ) -> list[Job]:
-    """What is left to do on one system: one job, or, on the healthy one, as many as there are workers."""
+    """Return the remaining jobs on one system: one, or on the healthy system as many as workers."""
     left = results.missing(name, methods, asked.healthy or asked.trials)
     shares = asked.workers if name == HEALTHY else 1
     jobs = [
@@ -79,7 +79,7 @@ def _jobs(
 
 
 def _bar_missed(trials: Sequence[Trial]) -> bool:
-    """Exploration finds every mutant in every trial, and nobody finds anything in the healthy system."""
+    """Whether exploration missed a mutant in a trial, or any method found something in the healthy system."""
     return any(
         trial.hunt.detected if trial.mutant == HEALTHY else not trial.hunt.detected
         for trial in trials

@@ -1,8 +1,7 @@
-"""The races that scenarios state, taken from them without exploring anything.
+"""Collects the races of scenarios without exploring them.
 
-A scenario that explores is called with a `Collector` in the place of its `explore` fixture: what it would
-have explored is kept instead. So every method hunts on the same races, judged by the same checks, and no
-race is written twice.
+A scenario that explores is called with a `Collector` in place of its `explorer` fixture, which stores the
+race instead of exploring it. So every method uses the same races and checks, and no race is written twice.
 """
 
 from __future__ import annotations
@@ -19,37 +18,44 @@ from typing import Any
 import pytest
 
 import scenarios
-from overbooked.interleavings.results import Explored
-from overbooked.interleavings.scheduler.race import MakeRace
+from overbooked.interleavings.race_source import RaceSource
+from overbooked.interleavings.results import ExplorationResult
+from overbooked.interleavings.scheduler.race import RaceFunction
 from overbooked.marker import MARKER
-from overbooked.targets.system import System
+from overbooked.system.system import System
+from overbooked.verdicts.judge import Judge
 
 Run = Callable[..., Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """One race as a scenario states it.
+    """One race of a scenario.
 
     Args:
         name: the scenario's, its case's and the race's, e.g. `test_sys_03...[2] race`.
-        clause: what it is explored for; "": the scenario's only one.
-        make_race: prepares it afresh.
-        bound: what the scenario says of the exploration itself (`preemptions`, `reduce`, `schedules`).
+        clause: the clause that it is explored for; "": the scenario's only one.
+        race: the race function, with its `args`.
+        bound: the scenario's options for the exploration (`preemptions`, `reduce`, `schedules`).
     """
 
     name: str
     clause: str
-    make_race: MakeRace
+    race: RaceFunction
+    args: Sequence[object] = ()
     bound: Mapping[str, Any] = field(default_factory=dict)
+
+    def source(self, now: Callable[[], float]) -> RaceSource:
+        """Return a source of its races; `now` is the clock of the system's recorder."""
+        return RaceSource(self.race, self.args, now)
 
 
 class Collector:
-    """Stands in for `overbooked.interleavings.explorer.Explore` and keeps what it is asked to explore.
+    """Replaces `overbooked.interleavings.explorer.Explorer` and stores the races that it should explore.
 
     Args:
-        scenario: whose races these are.
-        clause: the scenario's own, where it names none.
+        scenario: the scenario of these races.
+        clause: the scenario's clause if a race names none.
     """
 
     def __init__(self, scenario: str, clause: str = "") -> None:
@@ -57,21 +63,21 @@ class Collector:
         self._scenario = scenario
         self._clause = clause
 
-    async def interleavings(
+    async def explore(
         self,
-        make_race: MakeRace,
-        *,
+        race: RaceFunction,
+        *args: object,
         clause: str | None = None,
         name: str = "",
         preemptions: int | None = None,
         reduce: bool = True,
         schedules: int | None = None,
-    ) -> Explored:
-        """Keep the race; nothing is run, so nothing was found."""
-        said = name or getattr(make_race, "__name__", "race")
+    ) -> ExplorationResult:
+        """Store the race; nothing is run."""
+        said = name or getattr(race, "__name__", "race")
         bound = {"preemptions": preemptions, "reduce": reduce, "schedules": schedules}
-        self.stated.append(Stated(f"{self._scenario} {said}", clause or self._clause, make_race, bound))
-        return Explored(actors=0, bound=preemptions, reduced=reduce)
+        self.stated.append(Stated(f"{self._scenario} {said}", clause or self._clause, race, args, bound))
+        return ExplorationResult(actors=0, bound=preemptions, reduced=reduce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +88,37 @@ class Exploring:
     clauses: tuple[str, ...]
     function: Run
     values: Mapping[str, Any]
+    uses: frozenset[str] = frozenset()
 
     async def races(self, system: System, clauses: Sequence[str]) -> list[Stated]:
-        """The races it states for some clauses, made on a system that it may prepare."""
+        """Return its races for some clauses, created on a system that it may prepare."""
         collector = Collector(self.name, self.clauses[0])
-        given = {"system": system, "explore": collector, **self.values}
-        await self.function(**{name: given[name] for name in inspect.signature(self.function).parameters})
+        wanted = inspect.signature(self.function).parameters
+        if "held_deliveries" in self.uses:
+            await system.webhooks.hold_deliveries(True)
+        given = {"system": system, "explorer": collector, "judge": Judge(self.clauses, self.name)}
+        if "ana" in wanted:
+            (given["ana"],) = await system.customers(1)
+        given |= self.values
+        await self.function(**{name: given[name] for name in wanted})
         return [one for one in collector.stated if one.clause in clauses]
 
 
 def exploring(package: ModuleType = scenarios) -> Iterator[Exploring]:
-    """Every case of every scenario of a package that explores, in the order they are written."""
+    """Yield every case of every scenario of a package that explores, in order of definition."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not found.name.rpartition(".")[2].startswith("test_"):
             continue
-        for name, function in vars(import_module(found.name)).items():
-            if name.startswith("test_") and "explore" in inspect.signature(function).parameters:
-                yield from _cases(name, function)
+        module = import_module(found.name)
+        marks = getattr(module, "pytestmark", [])
+        shared = marks if isinstance(marks, list) else [marks]
+        for name, function in vars(module).items():
+            if name.startswith("test_") and "explorer" in inspect.signature(function).parameters:
+                yield from _cases(name, function, shared)
 
 
 async def races_of(system: System, clauses: Sequence[str], cases: Iterable[Exploring]) -> list[Stated]:
-    """The races that are explored for some clauses (full names), in order."""
+    """Return the races that are explored for some clauses (full names), in order."""
     found: list[Stated] = []
     for case in cases:
         if set(case.clauses) & set(clauses):
@@ -110,8 +126,9 @@ async def races_of(system: System, clauses: Sequence[str], cases: Iterable[Explo
     return found
 
 
-def _cases(name: str, function: Run) -> Iterator[Exploring]:
-    marks: list[pytest.Mark] = getattr(function, "pytestmark", [])
+def _cases(name: str, function: Run, shared: Sequence[pytest.MarkDecorator]) -> Iterator[Exploring]:
+    marks: list[pytest.Mark] = [*getattr(function, "pytestmark", []), *(each.mark for each in shared)]
+    uses = frozenset(fixture for mark in marks if mark.name == "usefixtures" for fixture in mark.args)
     clauses = tuple(clause for mark in marks if mark.name == MARKER for clause in mark.args)
     if not clauses:
         return
@@ -119,11 +136,11 @@ def _cases(name: str, function: Run) -> Iterator[Exploring]:
     for rows in itertools.product(*tables):
         label = "-".join(case for case, _ in rows)
         values = {key: value for _, row in rows for key, value in row.items()}
-        yield Exploring(f"{name}[{label}]" if label else name, clauses, function, values)
+        yield Exploring(f"{name}[{label}]" if label else name, clauses, function, values, uses)
 
 
 def _table(mark: pytest.Mark) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The cases of one `parametrize`: what each is called and the values it gives."""
+    """Yield the cases of one `parametrize`: id and values of each."""
     names, rows = mark.args[:2]
     keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     labels = mark.kwargs.get("ids")

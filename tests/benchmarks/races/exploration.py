@@ -6,23 +6,22 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from inspect import isawaitable
 
 from overbooked.config import Settings
-from overbooked.errors import GapFound
-from overbooked.interleavings.exploration import NothingConcluded
-from overbooked.interleavings.scheduler.race import Check, MakeRace, Race, Ran
-from overbooked.plugin.explorer_factory import explorer
+from overbooked.errors import findings_made
+from overbooked.interleavings.exploration import Inconclusive
+from overbooked.interleavings.scheduler.race import RaceFunction, Races
+from overbooked.plugin.explorer_factory import make_explorer
 from overbooked.profiles import load_profile
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.system import System
+from overbooked.system.system import System
 from overbooked.verdicts.judge import Judge
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.trials import Hunt
 
 
 class Stopwatch:
-    """Notes when a check found something first: an exploration goes on to tell what it found."""
+    """Records the time of the first finding, because an exploration continues after it."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
@@ -31,28 +30,24 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """To the first finding, or so far."""
+        """Seconds to the first finding, or so far."""
         return (self.found_at or time.monotonic()) - self.begun
 
-    def on(self, make_race: MakeRace) -> MakeRace:
-        """The same race, its checks watched."""
+    def on(self, race: RaceFunction) -> RaceFunction:
+        """Return the same race, recording the time of its first finding."""
 
-        async def watched() -> Race:
-            race = await make_race()
-            return replace(race, always=[self._watching(check) for check in race.always])
-
-        return watched
-
-    def _watching(self, check: Check) -> Check:
-        async def watched(ran: Ran) -> None:
+        async def watched(*args: object) -> Races:
+            races = race(*args)
+            actions = await anext(races)
             try:
-                checked = check(ran)
-                if isawaitable(checked):
-                    await checked
-            except GapFound as found:
-                if self.found_at is None:
-                    self.found_at, self.what = time.monotonic(), found.what
-                raise
+                while True:
+                    ran = yield actions
+                    with findings_made() as made:
+                        actions = await races.asend(ran)
+                    if made and self.found_at is None:
+                        self.found_at, self.what = time.monotonic(), made[0].what
+            finally:
+                await races.aclose()
 
         return watched
 
@@ -60,25 +55,25 @@ class Stopwatch:
 async def explore(
     stated: Sequence[Stated], stack: Stack, system: System, *, seed: int, allowed_s: float
 ) -> Hunt:
-    """Explore races in order until one shows something, all are exhausted, or time is up.
+    """Explore races in order until one has a finding, all are exhausted, or the time is up.
 
-    An exploration that could not be brought to an end is undecided, and the next race is explored.
+    An exploration that did not finish counts as undecided, and the next race is explored.
     """
     watch = Stopwatch()
     judge = Judge(sorted({one.clause for one in stated}), "benchmark")
-    # What is found is not made smaller: it has been found.
+    # Findings are not shrunk; detecting the mutant is enough.
     budget = replace(load_profile("quick").budget, minimising=0)
-    explore = explorer(stack, system, judge, budget, settings=Settings(), seed=seed)
+    explore = make_explorer(stack, system, judge, budget, settings=Settings(), seed=seed)
     schedules = undecided = 0
     why = race = ""
     try:
         async with asyncio.timeout(allowed_s):
             for one in stated:
                 try:
-                    explored = await explore.interleavings(
-                        watch.on(one.make_race), clause=one.clause, **one.bound
+                    explored = await explore.explore(
+                        watch.on(one.race), *one.args, clause=one.clause, **one.bound
                     )
-                except NothingConcluded as error:
+                except Inconclusive as error:
                     undecided += 1
                     why = str(error)
                     continue

@@ -1,13 +1,13 @@
-"""frontrun on the service's own functions: `python -m tests.benchmarks.races.frontrun_hunter`.
+"""Runs frontrun on the service's functions: `python -m tests.benchmarks.races.frontrun_hunter`.
 
 The service is loaded into this process, with its mutant, and talks to the stack's own PostgreSQL, Redis and
 provider. frontrun runs random interleavings of its request handlers, from `await` to `await`: each actor of a
-race is a task that calls the ASGI application. Races are made and judged as everywhere, on a loop of their
-own thread. (frontrun's systematic strategy is not used: it cannot see a lock that a trigger takes, and each
-interleaving in which a task waits for one costs it a time-out.)
+race is a task that calls the ASGI application. Races are created and judged as in the other methods, on the
+loop of a separate thread. (frontrun's systematic strategy is not used: it cannot see a lock that a trigger
+takes, and each interleaving in which a task waits for one costs it a time-out.)
 
-The first line on stdin says what is attached and hunted, each further one is a trial; each is answered by
-a line on stdout.
+The first line on stdin names the stack and the mutant, each further line is a trial; each is answered by a
+line on stdout.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import Any, TypeVar
 
 from overbooked.descriptor import load
 from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.race_source import RaceSource
+from overbooked.interleavings.scheduler.race import Race, RaceResult
 from overbooked.journeys.identities import People
+from overbooked.system.loading import bind
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse
-from overbooked.targets.client import understood
-from overbooked.targets.loading import bind
-from overbooked.targets.system import System
-from overbooked.traces.trace import Trace
+from overbooked.targets.client import parse_answer
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
 from tests.benchmarks.races.jobs import DESCRIPTOR
 from tests.benchmarks.races.playing import judge
@@ -41,36 +41,35 @@ from tests.benchmarks.races.trials import Hunt
 from tests.benchmarks.races.ways import record
 
 T = TypeVar("T")
-# Races take turns, so many interleavings each.
+# Interleavings per race before the next race.
 ATTEMPTS = 5
-# An interleaving in which one task waits for a row that a held one has locked comes to nothing; frontrun
-# sees that lock only where the SQL text says it, not where a trigger takes it.
+# Seconds. An interleaving in which one task waits for a row that a held task has locked never ends; frontrun
+# sees that lock only if it is in the SQL text, not if a trigger takes it.
 RUN_S = 1.0
-_UNSEEN = Trace(actors=(), steps=())
 
 
 class Home:
-    """The thread whose loop the harness's own part lives on."""
+    """The thread with the event loop of the harness's part."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it there, and wait here."""
+        """Run a coroutine on that loop and block until it ends."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def done(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it there while others go on here."""
+        """Run a coroutine on that loop and await its result on this one."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
 
 @dataclass
 class Play:
-    """One execution: a fresh race and what its actors were answered."""
+    """One execution: a fresh race and the answers to its actors."""
 
+    source: RaceSource
     race: Race
-    begun: float
     answers: dict[int, Answer | None] = field(default_factory=dict)
 
 
@@ -86,14 +85,14 @@ class Hunter:
         self._warm: set[str] = set()
 
     async def explore(self, stated: Stated, *, within_s: float, seed: int) -> str:
-        """Try some random interleavings of one race; why they showed nothing either way, or ""."""
+        """Try some random interleavings of one race; return why they were inconclusive, or ""."""
         import frontrun
 
         first = self._made(stated)
         workers = [self._worker(number) for number in range(len(first.race.actors))]
         if stated.name not in self._warm:
             self._warm.add(stated.name)
-            await asyncio.gather(*(work(first) for work in workers))  # fills the pools; nobody judges it
+            await asyncio.gather(*(work(first) for work in workers))  # fills the pools; not judged
             first = self._made(stated)
         ready = [first]
 
@@ -117,12 +116,12 @@ class Hunter:
         return ""
 
     def _made(self, stated: Stated) -> Play:
-        begun = self._system.recorder.now()
-        return Play(self._home.do(_awaited(stated.make_race())), begun)
+        source = stated.source(self._system.recorder.now)
+        return Play(source, self._home.do(source.take()))
 
     def _worker(self, number: int) -> Callable[[Play], Coroutine[Any, Any, None]]:
         async def work(play: Play) -> None:
-            does = play.race.cast[number].does
+            does = play.race.actors[number].does
             if isinstance(does, Action):
                 play.answers[number] = await self._asked(does)
             else:
@@ -132,13 +131,14 @@ class Hunter:
 
     async def _asked(self, action: Action) -> Answer:
         invoked_at = time.monotonic()
-        answer = understood(action, await call(self._app, action.request))
+        answer = parse_answer(action, await call(self._app, action.request))
         return record(self._system, action, answer, invoked_at, time.monotonic())
 
     async def _holds(self, play: Play) -> bool:
         answers = [play.answers.get(number) for number in range(len(play.race.actors))]
         try:
-            await judge(Ran(play.race, answers, self._system.history_since(play.begun), _UNSEEN))
+            history = self._system.history_since(play.race.begun)
+            await judge(play.source, RaceResult(play.race, answers, history))
         except GapFound as found:
             self.found = found
             return False
@@ -150,7 +150,7 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 
 async def call(app: Any, request: HttpRequest) -> HttpResponse:
-    """One request to an ASGI application, without a server."""
+    """Send one request to an ASGI application, without a server."""
     path, _, query = request.path.partition("?")
     scope = {
         "type": "http",
@@ -188,10 +188,10 @@ async def call(app: Any, request: HttpRequest) -> HttpResponse:
 async def trial(
     app: Any, home: Home, attached: Mapping[str, Any], clauses: Sequence[str], asked: Mapping[str, Any]
 ) -> Hunt:
-    """One trial: the races take turns until something is found or time is up."""
+    """Run one trial: the races alternate until something is found or the time is up."""
     seed, allowed_s = int(asked["seed"]), float(asked["allowed_s"])
     stack: Any = SimpleNamespace(**attached, links={})
-    system = home.do(bind(stack, load(DESCRIPTOR), seed=seed, people=People(seed)))
+    system = home.do(bind(stack, load(DESCRIPTOR), seed=seed, identities=People(seed)))
     try:
         stated = home.do(races_of(system, clauses, exploring()))
         hunter = Hunter(app, home, system)
@@ -222,8 +222,8 @@ async def hunt() -> None:
         from reference_system.mutants.registry import mutant
 
         mutant(job["mutant"]).apply()
-    from reference_system.booking import logs
-    from reference_system.booking.app import create_app
+    from reference_system.booking.platform import logs
+    from reference_system.booking.platform.app import create_app
 
     logs.configure("error")
     app, home = create_app(), Home()

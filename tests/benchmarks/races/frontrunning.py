@@ -1,4 +1,4 @@
-"""frontrun as one of the methods: its process, which has the service itself inside it."""
+"""frontrun as a method: manages its process, which contains the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from overbooked.stacks.base.protocol import Stack
 from tests.benchmarks.races.jobs import ROOT, Job
 from tests.benchmarks.races.trials import Hunt
 
-# Beyond the time it is given: an interleaving under way, and preparing the races.
+# Seconds beyond its time, for the current interleaving and for preparing the races.
 GRACE_S = 120.0
 
 MISSING = "frontrun is not installed (pip install 'frontrun>=0.7'), so it was left out"
@@ -27,13 +27,13 @@ class Frontrun:
     """The process in which frontrun hunts one mutant; `async with` starts and ends it.
 
     Args:
-        stack: what the service inside it talks to.
-        env: the service's environment there.
+        stack: the stack that the service in the process uses.
+        env: the service's environment in the process.
     """
 
     def __init__(self, job: Job, stack: Stack, env: dict[str, str]) -> None:
-        # Straight to the database: an interleaving given up in the middle of a handshake would be told
-        # by the gate as a client that insists on TLS.
+        # Directly to the database: the gate would report an interleaving that is cancelled during a
+        # handshake as a client that requires TLS.
         direct = {"BOOKING_DATABASE_URL": stack.dsns["app"]} if "app" in stack.dsns else {}
         self._told = {
             "mutant": job.seeded,
@@ -69,7 +69,7 @@ class Frontrun:
         """One trial.
 
         Raises:
-            HarnessError: the process is gone or does not answer.
+            HarnessError: the process has ended or does not answer.
         """
         await self._tell({"seed": seed, "allowed_s": allowed_s})
         assert self._process.stdout is not None

@@ -1,4 +1,4 @@
-"""Hunting one mutant: one stack, trial after trial, each method in turn and in equal time."""
+"""Runs the trials on one mutant on one stack, each method in turn and with equal time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from overbooked.errors import HarnessError
 from overbooked.journeys.identities import People
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.embedded.stack import EmbeddedStack
-from overbooked.targets.loading import bind, doors
-from overbooked.targets.system import System
+from overbooked.system.loading import bind, doors
+from overbooked.system.system import System
 from tests.benchmarks.races.collecting import Stated, exploring, races_of
-from tests.benchmarks.races.crowds import Crowd
+from tests.benchmarks.races.crowds import Crowd, opened
 from tests.benchmarks.races.exploration import explore
 from tests.benchmarks.races.frontrunning import MISSING, Frontrun, is_installed
 from tests.benchmarks.races.jobs import BURSTS, DESCRIPTOR, EXPLORATION, FRONTRUN, LOCUST, METHODS, Job
@@ -22,18 +22,18 @@ from tests.benchmarks.races.playing import play
 from tests.benchmarks.races.trials import HEALTHY, Hunt, Trial
 from tests.benchmarks.races.ways import LastByteHeld, Plainly, Way
 
-# Starting is in nobody's time, and several workers may start at once.
+# Generous: start-up does not count as a method's time, and several workers may start at once.
 _PATIENT = StackSettings.model_validate({"start_timeout_s": 180, "health_timeout_s": 120})
 
 
 async def hunt(job: Job, say: Callable[[str], object]) -> AsyncGenerator[Trial, None]:
-    """Do what a job asks; each trial as soon as it is done.
+    """Run a job; yields each trial as soon as it is done.
 
     Args:
-        say: told of a trial that was broken off; the next one begins all the same.
+        say: called for a trial that was aborted; the next one still runs.
 
     Raises:
-        HarnessError: the stack did not start, or trials were broken off.
+        HarnessError: the stack did not start, or trials were aborted.
     """
     broken_off = 0
     async with Ground(job, load(DESCRIPTOR)) as ground:
@@ -50,7 +50,7 @@ async def hunt(job: Job, say: Callable[[str], object]) -> AsyncGenerator[Trial, 
 
 
 class Ground:
-    """A running stack on which one mutant is hunted, and the processes of those that hunt from outside."""
+    """A running stack with one mutant, and the processes of the external methods."""
 
     def __init__(self, job: Job, descriptor: Descriptor) -> None:
         self._job = job
@@ -77,9 +77,9 @@ class Ground:
         await self._exits.aclose()
 
     async def trial(self, number: int, methods: Sequence[str]) -> AsyncGenerator[Trial, None]:
-        """One trial: exploration first, and then each other method in the time that it took.
+        """Run one trial: exploration first, then each other method for the time that exploration took.
 
-        What is prepared before the races (a stack, customers) is in nobody's time.
+        Preparation before the races (stack, customers) does not count.
         """
         job = self._job
         explored_s = job.allowed_s.get(number, 0.0)
@@ -95,7 +95,7 @@ class Ground:
             if self._frontrun is None:
                 return Hunt(0.0, applies=False, why=MISSING)
             return await self._frontrun.hunt(seed=seed, allowed_s=allowed_s)
-        system = await bind(self._stack, self._descriptor, seed=seed, people=People(seed))
+        system = await bind(self._stack, self._descriptor, seed=seed, identities=People(seed))
         try:
             stated = await races_of(system, self._job.clauses, self._cases)
             if not stated:
@@ -107,7 +107,7 @@ class Ground:
             await system.close()
 
     async def _played(self, method: str, stated: Sequence[Stated], system: System, allowed_s: float) -> Hunt:
-        crowd = Crowd(self._job.size, await system.customers(self._job.size))
+        crowd = Crowd(self._job.size, await system.customers(self._job.size), opened(system))
         way = self._way(method, system)
         try:
             return await play(stated, system, crowd, way, allowed_s=allowed_s)

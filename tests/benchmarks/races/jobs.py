@@ -1,4 +1,4 @@
-"""What is to be hunted: the mutants of races, and what one worker is told to do."""
+"""The mutants of races, and the jobs of the workers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ EXPLORATION, BURSTS, PLAIN, LOCUST, FRONTRUN = METHODS = (
 
 
 def catalog() -> Catalog:
-    """The bundled catalog and the hard set's."""
+    """Return the bundled catalog with the hard set's."""
     return Catalog.load([HARD] if any(HARD.glob("*.toml")) else [])
 
 
 def race_mutants(gaps: Catalog) -> dict[str, tuple[str, ...]]:
-    """Each mutant that breaks clauses which scenarios explore, with these clauses, in order."""
+    """Return each mutant that breaks explored clauses, with these clauses, in order."""
     told = {clause for case in exploring() for clause in case.clauses}
     explored = [
         clause.name
@@ -45,17 +45,17 @@ def race_mutants(gaps: Catalog) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One mutant's hunt on a stack of its own.
+    """The trials on one mutant on its own stack.
 
     Args:
         mutant: its name, or `healthy`.
-        clauses: whose races are hunted on.
-        missing: for each trial, the methods that have not been tried in it.
-        allowed_s: for trials that were explored before, the time it took.
-        seed: people, keys and the order of bursts follow from it and the trial's number.
-        floor_s: the least time a method gets.
-        limit_s: the most time exploration gets.
-        size: requests sent at once.
+        clauses: the clauses whose races are used.
+        missing: for each trial, the methods that have not run yet.
+        allowed_s: for trials that were explored before, the time that exploration took.
+        seed: determines, with the trial's number, customers, keys and the order of bursts.
+        floor_s: the minimum time of a method.
+        limit_s: the maximum time of exploration.
+        size: the number of concurrent requests.
     """
 
     mutant: str
@@ -69,7 +69,7 @@ class Job:
 
     @property
     def seeded(self) -> str | None:
-        """The mutant to serve; None: the healthy system."""
+        """The mutant to serve; None for the healthy system."""
         return None if self.mutant == HEALTHY else self.mutant
 
     def as_json(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Locust's users, in a process of their own: `python -m tests.benchmarks.races.locust_users USERS URL...`
+"""Runs Locust's users in a separate process: `python -m tests.benchmarks.races.locust_users USERS URL...`
 
-gevent patches the standard library, so Locust lives here alone. A line on stdin is a round: its requests.
-As many users as there are take one each, as fast as they can, and the next when they have an answer. When
-the last answer is there, all go out as one line on stdout.
+gevent patches the standard library, so Locust is imported in this process only. A line on stdin is a round:
+its requests. Each user takes one request at a time, without a pause. After the last answer, all answers are
+printed as one line on stdout.
 """
 
 # ruff: noqa: E402 - before anything else is imported
@@ -25,12 +25,12 @@ from locust.env import Environment
 
 from overbooked.load.connections import Door
 from overbooked.targets.adapter import HttpRequest
-from overbooked.targets.client import Patience
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.client import ClientTimeouts
+from overbooked.targets.errors import TransportError
 
 
 class Round:
-    """What is asked in a round, and what has been answered."""
+    """The requests of a round, and the answers so far."""
 
     def __init__(self, asked: list[dict[str, Any]]) -> None:
         self.asked = asked
@@ -43,7 +43,7 @@ class Round:
             self.over.set()
 
 
-# gevent's queue takes no parameters: tuples of a round and the place of a request in it.
+# gevent's queue has no type parameters; its items are (round, index of a request in it).
 Coming: TypeAlias = Queue
 
 
@@ -69,7 +69,7 @@ class Visitor(User):
                 "headers": dict(response.headers),
                 "body": base64.b64encode(response.body).decode(),
             }
-        except TransportFailed as error:
+        except TransportError as error:
             answer |= {"failed": str(error), "stage": error.stage}
         playing.answer(place, answer | {"completed_at": time.monotonic()})
 
@@ -77,12 +77,12 @@ class Visitor(User):
 def main() -> None:
     users, urls = int(sys.argv[1]), sys.argv[2:]
     coming: Coming = Queue()
-    doors = [Door(url, Patience().answer_s) for url in urls]
+    doors = [Door(url, ClientTimeouts().answer_s) for url in urls]
     visitor = type("RoundVisitor", (Visitor,), {"coming": coming, "doors": doors})
     runner = Environment(user_classes=[visitor]).create_local_runner()
     runner.start(users, spawn_rate=users, wait=True)
     _tell([])
-    # Reading blocks every user, and between rounds none has anything to do.
+    # Reading blocks every user, but between rounds all are idle.
     while line := sys.stdin.readline():
         playing = Round(json.loads(line))
         for place in range(len(playing.asked)):

@@ -1,4 +1,4 @@
-"""Rounds played by Locust's users, who live in a process of their own."""
+"""Plays rounds with Locust's users, which run in a separate process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from overbooked.errors import HarnessError
 from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, Answer, HttpResponse
-from overbooked.targets.client import Patience, unanswered, understood
-from overbooked.targets.errors import TransportFailed
-from overbooked.targets.system import System
+from overbooked.targets.client import ClientTimeouts, parse_answer, unknown_answer
+from overbooked.targets.errors import TransportError
 from tests.benchmarks.races.jobs import ROOT
 from tests.benchmarks.races.ways import record
 
@@ -26,12 +26,12 @@ class Users:
     """The process of Locust's users; `async with` starts and ends it.
 
     Args:
-        number: how many users there are.
-        urls: of the service's replicas.
+        number: the number of users.
+        urls: the URLs of the service's replicas.
     """
 
     def __init__(self, number: int, urls: Sequence[str]) -> None:
-        # Rounds that nobody waited for to the end; their answers come first.
+        # The number of abandoned rounds; their answers arrive first.
         self._owed = 0
         self._command = (sys.executable, "-m", "tests.benchmarks.races.locust_users", str(number), *urls)
 
@@ -53,10 +53,10 @@ class Users:
         await self._process.wait()
 
     async def play(self, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Have a round's requests sent; what came of each.
+        """Send a round's requests; returns the result of each.
 
         Raises:
-            HarnessError: the process is gone or does not answer.
+            HarnessError: the process has ended or does not answer.
         """
         assert self._process.stdin is not None
         try:
@@ -66,7 +66,7 @@ class Users:
             raise HarnessError(f"Locust's process is gone: {error!r}") from error
         self._owed += 1
         while True:
-            heard = await self._hear(2 * Patience().answer_s)
+            heard = await self._hear(2 * ClientTimeouts().answer_s)
             self._owed -= 1
             if not self._owed:
                 return heard
@@ -85,9 +85,9 @@ class Users:
 
 
 class ByUsers:
-    """All requests are handed to Locust's users in one piece.
+    """Passes all requests to Locust's users at once.
 
-    What is no request (an operator's command, a job) is done here, from the same moment on.
+    Other actions (an operator's command, a job) start here at the same moment.
     """
 
     def __init__(self, system: System, users: Users) -> None:
@@ -108,14 +108,14 @@ class ByUsers:
 
     def _understood(self, action: Action, heard: Mapping[str, Any]) -> Answer:
         if "failed" in heard:
-            answer = unanswered(TransportFailed(heard["failed"], stage=heard["stage"]))
+            answer = unknown_answer(TransportError(heard["failed"], stage=heard["stage"]))
         else:
             body = base64.b64decode(heard["body"])
-            answer = understood(action, HttpResponse(heard["status"], heard["headers"], body))
+            answer = parse_answer(action, HttpResponse(heard["status"], heard["headers"], body))
         return record(self._system, action, answer, heard["invoked_at"], heard["completed_at"])
 
     async def close(self) -> None:
-        """The users stay for the next trial."""
+        """Do nothing: the users are kept for the next trial."""
 
 
 def _asked(action: Action, actor: Actor, place: int) -> dict[str, Any]:

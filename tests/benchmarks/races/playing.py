@@ -1,31 +1,27 @@
-"""Hunting in rounds: the races take turns, each round a fresh one, until something is found or time is up."""
+"""Plays rounds of fresh races in turn until something is found or the time is up."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Sequence
-from inspect import isawaitable
 from itertools import cycle
 
 from overbooked.errors import GapFound, HarnessError
-from overbooked.interleavings.scheduler.race import Ran
-from overbooked.targets.system import System
-from overbooked.traces.trace import Trace
+from overbooked.interleavings.race_source import RaceSource
+from overbooked.interleavings.scheduler.race import RaceResult
+from overbooked.system.system import System
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.trials import Hunt
 from tests.benchmarks.races.ways import Way
 
-# Nobody watches these rounds at the wire.
-_UNSEEN = Trace(actors=(), steps=())
-
 
 async def play(stated: Sequence[Stated], system: System, crowd: Crowd, way: Way, *, allowed_s: float) -> Hunt:
-    """Play round after round, each with its checks.
+    """Play rounds, each with its checks.
 
-    A round that begins in time may take twice that time, and is broken off then. One in which the harness or
-    the adapter failed is undecided, and the next one begins.
+    A round that begins in time is aborted after twice that time. A round in which the harness or the adapter
+    failed is undecided, and the next one begins.
     """
     begun = time.monotonic()
     rounds = undecided = 0
@@ -52,17 +48,19 @@ async def play(stated: Sequence[Stated], system: System, crowd: Crowd, way: Way,
 async def _round(stated: Stated, system: System, crowd: Crowd, way: Way) -> None:
     """Play one round; raises GapFound."""
     begun = system.recorder.now()
-    races = await crowd.races(stated.make_race)
-    answers = await way([actor for race in races for actor in race.cast])
-    history = system.history_since(begun)
-    for race in races:
-        own, answers = answers[: len(race.actors)], answers[len(race.actors) :]
-        await judge(Ran(race, own, history, _UNSEEN))
+    races = await crowd.races(lambda: stated.source(system.recorder.now))
+    try:
+        answers = await way([actor for _, race in races for actor in race.actors])
+        history = system.history_since(begun)
+        for source, race in races:
+            own, answers = answers[: len(race.actors)], answers[len(race.actors) :]
+            await judge(source, RaceResult(race, own, history))
+    finally:
+        for source, _ in races:
+            await source.close()
 
 
-async def judge(ran: Ran) -> None:
-    """Do the race's own checks; raises the GapFound of the first that finds something."""
-    for check in ran.race.always:
-        checked = check(ran)
-        if isawaitable(checked):
-            await checked
+async def judge(source: RaceSource, ran: RaceResult) -> None:
+    """Let the race judge a result; raises the first GapFound."""
+    for _, gap in (await source.judge(ran)).found:
+        raise gap

@@ -1,4 +1,4 @@
-"""The results' file: every trial so far, so that a long run can be gone on with."""
+"""The file of results: every trial so far, so that a long run can be continued."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ VERSION = 1
 
 
 class Results:
-    """Trials, kept in a file if one is named; it is written anew with each.
+    """Trials, stored in a file if one is named; the file is rewritten after each trial.
 
     Raises:
-        ValueError: the file is there and holds no results of this version.
+        ValueError: the file exists and has no results of this version.
     """
 
     def __init__(self, file: Path | None = None, trials: Iterable[Trial] = ()) -> None:
@@ -31,7 +31,7 @@ class Results:
         return list(self._trials.values())
 
     def add(self, trial: Trial) -> None:
-        """Keep a trial."""
+        """Store a trial."""
         self._trials[trial.key] = trial
         if self._file is not None:
             document = {
@@ -44,7 +44,7 @@ class Results:
             scratch.replace(self._file)
 
     def missing(self, mutant: str, methods: Sequence[str], trials: int) -> dict[int, tuple[str, ...]]:
-        """For each trial of a mutant the methods that have not been tried in it."""
+        """Return, for each trial of a mutant, the methods that have not run in it."""
         left = {
             number: tuple(method for method in methods if (mutant, method, number) not in self._trials)
             for number in range(trials)
@@ -52,7 +52,7 @@ class Results:
         return {number: them for number, them in left.items() if them}
 
     def explored_s(self, mutant: str) -> dict[int, float]:
-        """How long exploration took to find a mutant, by trial."""
+        """Return the seconds in which exploration found a mutant, by trial."""
         return {
             trial.number: trial.hunt.seconds
             for trial in self._trials.values()

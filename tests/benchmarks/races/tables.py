@@ -1,4 +1,4 @@
-"""What came of the trials, in figures and as a table."""
+"""The results of the trials, as figures and as a table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Share:
     """How often a method detected a mutant.
 
     Args:
-        detected, trials: of so many.
-        median_s: to the first detection, over the trials that detected it; None: none did.
-        applies: False where the method cannot be applied.
+        detected, trials: the number of trials that detected it, and of all trials.
+        median_s: median time to the first detection over the detecting trials; None without any.
+        applies: False if the method cannot be applied.
     """
 
     detected: int
@@ -42,7 +42,7 @@ class Share:
 
 
 def shares(trials: Iterable[Trial]) -> dict[str, dict[str, Share]]:
-    """By mutant and method, in the order they come."""
+    """Return the shares by mutant and method, in order of the trials."""
     by_mutant: dict[str, list[Trial]] = {}
     for trial in trials:
         by_mutant.setdefault(trial.mutant, []).append(trial)
@@ -53,9 +53,9 @@ def shares(trials: Iterable[Trial]) -> dict[str, dict[str, Share]]:
 
 
 def table(trials: Sequence[Trial], mutants: Sequence[str], methods: Sequence[str]) -> str:
-    """Mutants by methods, as Markdown: detected of trials, and the median time to the first detection.
+    """Return a Markdown table of mutants by methods: detections per trials, and the median time to the first.
 
-    Below several mutants stands how many of them a method found in every trial.
+    With several mutants, the last row has the number of mutants that a method found in every trial.
     """
     found = shares(trials)
     none = Share(0, 0, None)
@@ -70,7 +70,7 @@ def table(trials: Sequence[Trial], mutants: Sequence[str], methods: Sequence[str
 
 
 def healthy(trials: Iterable[Trial]) -> str:
-    """What hunting on the healthy system came to, one line a method; "" where nobody did."""
+    """Return the results on the healthy system, one line per method; "" without trials on it."""
     lines = []
     for method, those in _by_method(trial for trial in trials if trial.mutant == HEALTHY).items():
         hunts = [trial.hunt for trial in those if trial.hunt.applies]

@@ -7,48 +7,48 @@ import pytest
 
 from overbooked import gap
 from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race
+from overbooked.interleavings.scheduler.race import Races
 from tests.benchmarks.races import collecting
 from tests.benchmarks.races.collecting import Collector, exploring, races_of
 
 ANYBODY: Any = object()
 
 
-async def race() -> Race:
-    return Race([])
+async def race() -> Races:
+    yield []
 
 
 @gap("SYS-03.a")
 @pytest.mark.parametrize("customers", [2, 3])
-async def last_place(system: Any, explore: Any, customers: int) -> None:
-    async def sold_once() -> Race:
+async def last_place(system: Any, explorer: Any, customers: int) -> None:
+    async def sold_once() -> Races:
         async def books(_: int) -> None: ...
 
-        return Race([Actor(f"c{number}", "book", books) for number in range(customers)])
+        yield [Actor(f"c{number}", "book", books) for number in range(customers)]
 
-    await explore.interleavings(sold_once)
-    await explore.interleavings(race, name="again", preemptions=1)
+    await explorer.explore(sold_once)
+    await explorer.explore(race, name="again", preemptions=1)
 
 
 @gap("SYS-28.c", "SYS-28.d")
 @pytest.mark.parametrize(("method", "told"), [("bank", 1), ("card", 2)], ids=["by bank", "by card"])
-async def told_at_once(explore: Any, method: str, told: int) -> None:
-    await explore.interleavings(race, clause="SYS-28.d", name=f"{method} {told}")
-    await explore.interleavings(race)
+async def told_at_once(explorer: Any, method: str, told: int) -> None:
+    await explorer.explore(race, clause="SYS-28.d", name=f"{method} {told}")
+    await explorer.explore(race)
 
 
-async def no_scenario(explore: Any) -> None:
+async def no_scenario(explorer: Any) -> None:
     raise AssertionError("nobody may run this")
 
 
 @gap("SYS-03.a")
-async def explores_nothing(races: Any) -> None:
+async def explores_nothing(bursts: Any) -> None:
     raise AssertionError("nobody may run this")
 
 
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """A package of scenarios with these in its only module."""
+    """A package of scenarios with one module."""
     module = types.SimpleNamespace(
         test_last_place=last_place,
         test_told_at_once=told_at_once,
@@ -64,16 +64,18 @@ def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 
 async def test_what_would_be_explored_is_kept_and_nothing_is_run() -> None:
-    async def unheard_of() -> Race:
-        raise AssertionError("nobody asked for it")
+    async def unheard_of(_: int) -> Races:
+        raise AssertionError("nothing runs it")
+        yield []
 
     collector = Collector("a scenario", "SYS-03.a")
-    explored = await collector.interleavings(unheard_of, preemptions=1, reduce=False, schedules=7)
+    explored = await collector.explore(unheard_of, 3, preemptions=1, reduce=False, schedules=7)
     (stated,) = collector.stated
-    assert (stated.name, stated.clause, stated.make_race) == (
+    assert (stated.name, stated.clause, stated.race, stated.args) == (
         "a scenario unheard_of",
         "SYS-03.a",
         unheard_of,
+        (3,),
     )
     assert stated.bound == {"preemptions": 1, "reduce": False, "schedules": 7}
     assert explored.violation is None
@@ -97,7 +99,7 @@ async def test_a_case_is_called_with_its_values(package: types.ModuleType) -> No
         "test_last_place[3] sold_once",
         "test_last_place[3] again",
     ]
-    assert [len((await one.make_race()).actors) for one in stated] == [2, 0, 3, 0]
+    assert [len(await anext(one.race(*one.args))) for one in stated] == [2, 0, 3, 0]
 
 
 async def test_only_races_of_the_clauses_asked_are_taken(package: types.ModuleType) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from overbooked.interleavings.race_source import RaceSource
 from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race
+from overbooked.interleavings.scheduler.race import Race, Races
 from overbooked.targets.adapter import Action, Answer, HttpRequest, Money, Outcome, Slot
 from tests.benchmarks.races.crowds import Crowd
 
@@ -27,28 +29,26 @@ class Customer:
 
 def crowd(size: int) -> Crowd:
     people: Any = [Customer(f"c{number}") for number in range(size)]
-    return Crowd(size, people)
+    return Crowd(size, people, {slot.id: slot for slot in (SLOT, OTHER)})
 
 
 def deeds(race: Race) -> list[tuple[str, str, object]]:
     return [
         (actor.name, actor.verb, next(iter(actor.does.args.values())))
-        for actor in race.cast
+        for actor in race.actors
         if isinstance(actor.does, Action)
     ]
 
 
-async def made(race: Race, size: int) -> list[Race]:
-    async def make() -> Race:
-        return race
+async def made(actors: Sequence[Action | Actor], size: int) -> list[Race]:
+    async def race() -> Races:
+        yield actors
 
-    return await crowd(size).races(make)
+    return [made for _, made in await crowd(size).races(lambda: RaceSource(race, (), lambda: 0.0))]
 
 
 async def test_more_customers_come_for_the_same_place() -> None:
-    (race,) = await made(
-        Race([action("book", slot="s"), action("cancel", booking="b")], slots=[SLOT]), size=5
-    )
+    (race,) = await made([action("book", slot="s"), action("cancel", booking="b")], size=5)
     assert deeds(race) == [
         ("ana", "book", "s"),
         ("ana", "cancel", "b"),
@@ -59,15 +59,13 @@ async def test_more_customers_come_for_the_same_place() -> None:
 
 
 async def test_customers_come_for_every_place_that_is_booked_in_turn() -> None:
-    (race,) = await made(
-        Race([action("book", slot="s"), action("book", "ben", slot="o")], slots=[SLOT, OTHER]), size=5
-    )
+    (race,) = await made([action("book", slot="s"), action("book", "ben", slot="o")], size=5)
     assert [slot for _, _, slot in deeds(race)] == ["s", "o", "s", "o", "s"]
 
 
 async def test_what_is_done_twice_is_done_as_often_as_is_wanted() -> None:
     twice = [action("deliver", event="paid"), action("deliver", event="paid")]
-    (race,) = await made(Race([*twice, action("deliver", event="refunded")]), size=6)
+    (race,) = await made([*twice, action("deliver", event="refunded")], size=6)
     assert [event for _, _, event in deeds(race)] == ["paid", "paid", "refunded", "paid", "paid", "paid"]
 
 
@@ -81,7 +79,7 @@ async def test_what_is_done_twice_is_done_as_often_as_is_wanted() -> None:
     ids=["different deeds", "a place nobody opened", "a request with a key"],
 )
 async def test_any_other_race_is_run_side_by_side(actors: list[Action]) -> None:
-    races = await made(Race(actors, slots=[SLOT]), size=7)
+    races = await made(actors, size=7)
     assert [len(race.actors) for race in races] == [2, 2, 2]
 
 
@@ -89,10 +87,10 @@ async def test_a_race_with_somebody_who_does_several_things_is_run_side_by_side(
     async def pays_and_books(_: int) -> None: ...
 
     actors: list[Action | Actor] = [action("book", slot="s"), Actor("ben", "pays", pays_and_books)]
-    races = await made(Race(actors, slots=[SLOT]), size=20)
+    races = await made(actors, size=20)
     assert len(races) == 10
 
 
 async def test_a_race_larger_than_the_crowd_stays_whole() -> None:
-    (race,) = await made(Race([action("book", slot="s")] * 3, slots=[SLOT]), size=2)
+    (race,) = await made([action("book", slot="s")] * 3, size=2)
     assert len(race.actors) == 3

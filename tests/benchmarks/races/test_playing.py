@@ -8,18 +8,19 @@ from typing import Any
 from overbooked.errors import GapFound, HarnessError
 from overbooked.histories.history import History
 from overbooked.interleavings.scheduler.actors import Actor
-from overbooked.interleavings.scheduler.race import Race, Ran
+from overbooked.interleavings.scheduler.race import RaceResult, Races
 from overbooked.targets.adapter import Action, Answer, HttpRequest, Outcome
+from overbooked.verdicts.judge import Judge
 from tests.benchmarks.races.collecting import Stated
 from tests.benchmarks.races.crowds import Crowd
 from tests.benchmarks.races.playing import play
 
 SYSTEM: Any = SimpleNamespace(recorder=SimpleNamespace(now=lambda: 0.0), history_since=lambda _: History(()))
-PAIRS = Crowd(size=4, people=[])
+PAIRS = Crowd(size=4, people=[], slots={})
 
 
 class Echo:
-    """Answers every request with its place among all that were sent."""
+    """Answers every request with its sequence number."""
 
     def __init__(self, fails: int = 0) -> None:
         self.rounds = 0
@@ -35,9 +36,12 @@ class Echo:
 
 
 def stated(name: str, check: Any) -> Stated:
-    async def race() -> Race:
+    async def race() -> Races:
         requests = [Action(verb, "ana", HttpRequest("POST", "/"), _unread) for verb in ("cancel", "move")]
-        return Race(requests, always=[check])
+        while True:
+            ran = yield requests
+            with Judge(["SYS-03.b"], name)("SYS-03.b"):
+                check(ran)
 
     return Stated(name, "SYS-03.b", race)
 
@@ -46,10 +50,10 @@ def _unread(_: object) -> Answer:
     raise AssertionError("nothing was sent")
 
 
-def nothing(_: Ran) -> None: ...
+def nothing(_: RaceResult) -> None: ...
 
 
-def found(_: Ran) -> None:
+def found(_: RaceResult) -> None:
     raise GapFound("oversold", expected="1", observed="2")
 
 
@@ -61,8 +65,8 @@ async def test_races_take_turns_until_one_shows_something() -> None:
 async def test_each_race_is_judged_by_its_own_answers() -> None:
     judged: list[list[int | None]] = []
 
-    async def check(ran: Ran) -> None:
-        judged.append([answer.status for answer in ran.told])
+    def check(ran: RaceResult) -> None:
+        judged.append([answer.status for answer in ran.answers])
         if len(judged) == 2:
             found(ran)
 

@@ -1,4 +1,4 @@
-"""One trial: a method hunts one mutant for a while."""
+"""One trial: a method runs on one mutant for a limited time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ HEALTHY = "healthy"
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """What a method came to within its time.
+    """The result of a method within its time.
 
     Args:
-        seconds: to the first detection, or as long as it hunted.
+        seconds: to the first detection, or in total without one.
         rounds: schedules run, or rounds played.
-        race, what: which race showed what; "" when nothing was found.
-        undecided: rounds, or explorations, that showed neither way; `why` is the last reason.
-        applies: False where the method cannot be applied, and `why` says it.
+        race, what: the race and its finding; "" without a finding.
+        undecided: inconclusive rounds or explorations; `why` is the last reason.
+        applies: False if the method cannot be applied; `why` is the reason.
     """
 
     seconds: float
@@ -35,12 +35,12 @@ class Hunt:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A hunt, with what was hunted, by which method and in how much time.
+    """A hunt with its mutant, method and time.
 
     Args:
         mutant: its name, or `healthy`.
         number: from 0; trials of one number belong together.
-        allowed_s: how long the method was given.
+        allowed_s: the time given to the method.
     """
 
     mutant: str
@@ -51,7 +51,7 @@ class Trial:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What makes it one and no other."""
+        """The unique key of the trial."""
         return self.mutant, self.method, self.number
 
     def as_json(self) -> dict[str, Any]:
@@ -59,6 +59,6 @@ class Trial:
 
     @classmethod
     def of_json(cls, document: dict[str, Any]) -> Trial:
-        """Raises TypeError or KeyError where it is no trial."""
+        """Parse a trial; raises TypeError or KeyError if the document is not a trial."""
         hunt = {name.name: document["hunt"][name.name] for name in fields(Hunt)}
         return cls(**{**document, "hunt": Hunt(**hunt)})

@@ -1,4 +1,4 @@
-"""Ways to send the requests of many actors at once: last bytes held back, or plainly together."""
+"""Ways to send the requests of many actors at once: with last bytes held back, or simply concurrently."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from overbooked.bursts.last_byte_sync import Held, Volleys, door_of
+from overbooked.bursts.last_byte_sync import LastByteSync, PendingRequest
 from overbooked.histories.operation import Operation
 from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, Answer
-from overbooked.targets.answer_summary import result_of, why
-from overbooked.targets.client import Patience, unanswered, understood
-from overbooked.targets.errors import TransportFailed
-from overbooked.targets.system import System
+from overbooked.targets.answer_summary import result, why
+from overbooked.targets.client import ClientTimeouts, parse_answer, unknown_answer
+from overbooked.targets.endpoint import endpoint_of
+from overbooked.targets.errors import TransportError
 
 
 class Way(Protocol):
-    """Has all actors go at once; their answers, in order, None for work without one."""
+    """Runs all actors at once; returns their answers in order, None for an action without one."""
 
     async def __call__(self, cast: Sequence[Actor]) -> list[Answer | None]: ...
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
 
 
 def record(system: System, action: Action, answer: Answer, invoked_at: float, completed_at: float) -> Answer:
-    """Enter an answer in the system's history; moments are of the monotonic clock."""
+    """Add an answer to the system's history; times are of the monotonic clock."""
     system.recorder.add(
         Operation(
             actor=action.who,
@@ -37,7 +38,7 @@ def record(system: System, action: Action, answer: Answer, invoked_at: float, co
             invoked_at=invoked_at,
             completed_at=completed_at,
             outcome=answer.outcome,
-            result=result_of(answer),
+            result=result(answer),
             problem=why(answer),
         )
     )
@@ -45,7 +46,7 @@ def record(system: System, action: Action, answer: Answer, invoked_at: float, co
 
 
 class Plainly:
-    """All requests through one httpx client a replica, as `asyncio.gather` sends them."""
+    """Sends all requests through one httpx client per replica by `asyncio.gather`."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -60,19 +61,19 @@ class Plainly:
         return await actor.does(replica)
 
     async def close(self) -> None:
-        """The system's own client closes with the system."""
+        """Do nothing: the system's client is closed with the system."""
 
 
 class LastByteHeld:
-    """Every request on a warm connection of its own, whole but for its last byte; then all at once.
+    """Sends every request on its own warm connection except for the last byte, then all last bytes at once.
 
-    What is no request (an operator's command, a job) is set going in the same instant.
+    Other actions (an operator's command, a job) start at the same instant.
     """
 
-    def __init__(self, system: System, warm_path: str, patience: Patience | None = None) -> None:
+    def __init__(self, system: System, warm_path: str, patience: ClientTimeouts | None = None) -> None:
         self._system = system
-        doors = [door_of(url) for url in system.client.urls]
-        self._volleys = Volleys(doors, warm_path, patience or Patience())
+        doors = [endpoint_of(url) for url in system.client.urls]
+        self._volleys = LastByteSync(doors, warm_path, patience or ClientTimeouts())
 
     async def __call__(self, cast: Sequence[Actor]) -> list[Answer | None]:
         lanes = self._system.rng.sample(range(len(cast)), len(cast))
@@ -90,14 +91,14 @@ class LastByteHeld:
             waiting[place] = self._answer(action, one)
         return list(await asyncio.gather(*(waiting[place] for place in range(len(cast)))))
 
-    async def _answer(self, action: Action, held: Held) -> Answer:
+    async def _answer(self, action: Action, held: PendingRequest) -> Answer:
         try:
             response = await self._volleys.receive(held)
             completed_at = time.monotonic()
-            answer = understood(action, response)
-        except TransportFailed as error:
+            answer = parse_answer(action, response)
+        except TransportError as error:
             completed_at = time.monotonic()
-            answer = unanswered(error)
+            answer = unknown_answer(error)
         return record(self._system, action, answer, held.invoked_at, completed_at)
 
     async def close(self) -> None:

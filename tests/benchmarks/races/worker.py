@@ -1,7 +1,7 @@
-"""One worker: `python -m tests.benchmarks.races.worker`, told a job on stdin, telling trials on stdout.
+"""One worker: `python -m tests.benchmarks.races.worker` reads a job on stdin and writes trials to stdout.
 
-It ends, its stack with it, when it has done its job, when it is interrupted, or when whoever told it the
-job is gone: stdin ends then.
+It ends, together with its stack, after its job, when it is interrupted, or when its parent has ended, which
+closes stdin.
 """
 
 from __future__ import annotations

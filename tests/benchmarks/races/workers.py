@@ -1,4 +1,4 @@
-"""Workers side by side: one process and one stack a mutant."""
+"""Runs workers in parallel: one process and one stack per mutant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tests.benchmarks.races.jobs import ROOT, Job
 from tests.benchmarks.races.trials import Trial
 
-# A stack is gone well within this time once it was told.
+# Seconds; more than a stack needs to stop.
 END_S = 30.0
 
 _WORKER = (sys.executable, "-m", "tests.benchmarks.races.worker")
@@ -21,11 +21,11 @@ _WORKER = (sys.executable, "-m", "tests.benchmarks.races.worker")
 async def work(
     jobs: Sequence[Job], workers: int, done: Callable[[Trial], None], say: Callable[[str], None]
 ) -> int:
-    """Have every job done, so many at a time; 0, or the worst exit code of a worker.
+    """Run all jobs, several at a time; returns 0 or the worst exit code of a worker.
 
     Args:
-        done: told of each trial.
-        say: told of a worker that failed.
+        done: called with each trial.
+        say: called for a worker that failed.
     """
     turns = asyncio.Semaphore(workers)
 
@@ -40,7 +40,7 @@ async def work(
 
 
 async def _done(job: Job, done: Callable[[Trial], None]) -> int:
-    # Shielded from the terminal's Ctrl-C: who started it ends it, once.
+    # Shielded from the terminal's Ctrl-C: this process ends it, once.
     process = await asyncio.create_subprocess_exec(
         *_WORKER,
         stdin=asyncio.subprocess.PIPE,

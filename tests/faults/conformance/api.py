@@ -1,4 +1,4 @@
-"""Raw requests to a Toxiproxy, past any client of ours."""
+"""Raw requests to a Toxiproxy, without our client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answer:
 
 
 class Api:
-    """One server, `kind` being ours or real."""
+    """One server; `kind` is "ours" or "real"."""
 
     def __init__(self, url: str, kind: str) -> None:
         self.url = url
@@ -42,7 +42,7 @@ class Api:
         self._client.close()
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """`body`: a string is sent as it is, anything else as JSON."""
+        """Send a request; a string `body` is sent unchanged, any other as JSON."""
         content = body if body is None or isinstance(body, str) else json.dumps(body)
         response = self._client.request(method, path, content=content, headers=headers)
         return Answer(response.status_code, response.text, response.headers)
@@ -60,14 +60,14 @@ class Api:
         return self.ask("DELETE", path)
 
     def proxy(self, upstream: str, name: str = "p", **more: Any) -> str:
-        """Make a proxy and return where it listens."""
+        """Create a proxy and return the address where it listens."""
         wanted = {"name": name, "upstream": upstream, "listen": "127.0.0.1:0", **more}
         answer = self.post("/proxies", wanted)
         assert answer.status == 201, answer
         return str(answer.json["listen"])
 
     def toxic(self, type_: str, stream: str = "downstream", proxy: str = "p", **attributes: int) -> str:
-        """Put a toxic on a proxy and return its path."""
+        """Add a toxic to a proxy and return its path."""
         asked = {"type": type_, "stream": stream, "attributes": attributes}
         answer = self.post(f"/proxies/{proxy}/toxics", asked)
         assert answer.status == 200, answer

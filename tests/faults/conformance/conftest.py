@@ -1,4 +1,4 @@
-"""The same tests against our server, on both event loops, and the real one."""
+"""Runs the same tests against our server on both event loops and against the real one."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def sinking() -> Iterator[Upstream]:
 
 @pytest.fixture
 def proxied(api: Api, echoing: Upstream) -> str:
-    """Where the proxy `p` of an echo listens."""
+    """The address of the proxy `p` in front of an echo server."""
     return api.proxy(echoing.address)

@@ -1,4 +1,4 @@
-"""Where ours differs on purpose, each shown on both: the table in docs/toxiproxy.md, kept true."""
+"""The intended differences from the real server, as listed in docs/toxiproxy.md, shown on both."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.faults.realserver import real_server
 from tests.faults.servers import ours, process, real
 from tests.faults.upstreams import PATIENCE_S, Client, Upstream, echo, sink, upstream
 
-# Its stack may grow to a gigabyte; a machine has better uses for that.
+# Limits the memory, because the real server's stack may grow to a gigabyte.
 _LITTLE_MEMORY = ["sh", "-c", 'ulimit -d 262144; exec "$@"', "sh"]
-# The second crashes only by chance, the others surely.
+# The second crashes only sometimes, the others always.
 CRASHING = [
     ("slicer", {}),
     ("slicer", {"average_size": 10, "size_variation": 400}),
@@ -62,12 +62,12 @@ def test_the_original_dies_of_them(type_: str, attributes: dict[str, int]) -> No
         assert api.post("/proxies/p/toxics", {"type": type_, "attributes": attributes}).status == 200
         with Client(address) as client:
             client.send(b"x" * 1000)
-            # It fills a gigabyte of stack first, which may take a while.
+            # It fills a gigabyte of stack first, which may take long.
             with contextlib.suppress(TimeoutError):
                 client.ending()
         try:
             assert child.wait(60) != 0
-        except subprocess.TimeoutExpired:  # pragma: no cover - it would be news
+        except subprocess.TimeoutExpired:  # pragma: no cover - unexpected
             pytest.fail("it lived: the guard may go")
 
 
@@ -84,7 +84,7 @@ def metered(request: pytest.FixtureRequest) -> Iterator[Api]:
 
 
 def _counts(api: Api) -> dict[str, float]:
-    """Counts by name and direction."""
+    """Return the counters by name and direction."""
     found = {}
     for line in api.get("/metrics").text.splitlines():
         if line.startswith("toxiproxy_"):
@@ -157,7 +157,7 @@ def test_taking_a_reset_away_while_it_waits_resets_at_once_in_ours(server: Api, 
             path = server.toxic("reset_peer", timeout=wait_ms)
             with Client(address) as client:
                 client.send(b"x")
-                # By now the answer is where the toxic holds it, or the next attempt will do.
+                # The toxic holds the answer by now; otherwise the next attempt succeeds.
                 assert client.silent_for(0.1)
                 assert server.delete(path).status == 204
                 if client.ending(give_up_after=b"x") == "reset":
@@ -174,7 +174,7 @@ def test_ours_changes_toxics_at_once_though_nobody_reads_and_drops_nothing() -> 
         reads.wait(PATIENCE_S)
         sink(behind, sock)
 
-    sent = bytes(range(256)) * 65_536  # more than all the buffers on the way hold
+    sent = bytes(range(256)) * 65_536  # more than all buffers on the way
     with ours() as url, upstream(deaf) as behind:
         api = Api(url, "ours")
         with Client(api.proxy(behind.address)) as client:

@@ -1,7 +1,7 @@
-"""What each toxic does to a stream, measured.
+"""Measures the effect of each toxic on a stream.
 
-Bounds from below are exact, since no toxic may be early. From above they are generous, and where a
-toxic's absence is shown it is by what is far less than the toxic would cost: machines are busy.
+Lower bounds are exact, because no toxic may be early. Upper bounds are generous for busy machines, and a
+toxic counts as absent if the time is far below its delay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.faults.conformance.api import Api
 from tests.faults.upstreams import Client, Upstream
 
 STREAMS = ["upstream", "downstream"]
-# A stall is told from a delay by this much patience.
+# Seconds of silence that distinguish a stall from a delay.
 SILENCE_S = 0.15
 SOON_S = 5.0
 
@@ -54,7 +54,7 @@ def test_latency_delays_messages_side_by_side(api: Api, proxied: str) -> None:
             client.send(b"x")
             time.sleep(0.002)
         assert client.receive(20) == b"x" * 20
-        # One after the other would be four seconds.
+        # In sequence it would take four seconds.
         assert 0.2 <= time.monotonic() - started < 2.0
 
 

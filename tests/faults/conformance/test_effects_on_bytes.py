@@ -1,4 +1,4 @@
-"""What is done to how bytes are cut, counted and ended, measured as in `test_effects`."""
+"""Measures effects on slicing, counting and closing, as in `test_effects`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.conformance.api import Api
 from tests.faults.upstreams import Client, Upstream
 
 STREAMS = ["upstream", "downstream"]
-# A stall is told from a delay by this much patience.
+# Seconds of silence that distinguish a stall from a delay.
 SILENCE_S = 0.15
 SOON_S = 5.0
 
@@ -22,7 +22,7 @@ SOON_S = 5.0
 def test_slicer_waits_after_each_slice(api: Api, proxied: str, stream: str) -> None:
     api.toxic("slicer", stream, average_size=100, delay=10_000)
     with Client(proxied) as client:
-        # 1600 halves to 100 in sixteen slices, and fifteen delays lie between them.
+        # 1600 bytes are halved to sixteen slices of 100, with fifteen delays between them.
         assert 0.15 <= client.exchange(b"x" * 1600) < SOON_S
 
 
@@ -33,7 +33,7 @@ def test_slicer_delivers_slice_by_slice(api: Api, proxied: str) -> None:
         client.send(b"x" * 80)
         while sum(sizes) < 80:
             sizes.append(len(client.sock.recv(1000)))
-    # Some may have come together on a busy machine, but not all.
+    # On a busy machine some slices may arrive together, but not all.
     assert len(sizes) >= 3
     assert all(size % 10 == 0 for size in sizes)
 
@@ -160,7 +160,7 @@ def test_a_toxicity_of_a_half_touches_some_connections(api: Api, proxied: str) -
         with Client(proxied) as client:
             client.send(b"x")
             passed += client.receive(1) == b"x"
-    # Outside of this with odds of one in two million.
+    # The probability of a value outside this range is one in two million.
     assert 10 < passed < 50
 
 

@@ -1,4 +1,4 @@
-"""Every error: its status, its words, its shape."""
+"""Every error: status, message and shape."""
 
 from __future__ import annotations
 

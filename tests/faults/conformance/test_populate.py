@@ -1,4 +1,4 @@
-"""Populate: many proxies at once, and what of it is done when one fails."""
+"""Populate: many proxies in one call, and the partial result if one fails."""
 
 from __future__ import annotations
 

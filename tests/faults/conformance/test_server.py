@@ -1,4 +1,4 @@
-"""What a server says of itself and of paths it does not have."""
+"""The server's own information, and unknown paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Toxics as things of the API: added, shown, listed, changed, removed."""
+"""Toxics in the API: added, shown, listed, changed, removed."""
 
 from __future__ import annotations
 

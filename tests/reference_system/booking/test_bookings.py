@@ -1,4 +1,4 @@
-"""Booking, cancelling, rescheduling and resizing, one at a time and all at once."""
+"""Booking, cancelling, rescheduling and resizing, sequentially and concurrently."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Connection = psycopg.AsyncConnection[Any]
 
 
 def what(answer: httpx.Response) -> tuple[int, str]:
-    """Status and, of a problem, its type."""
+    """Return the status and the type of a problem."""
     document = answer.json()
     return answer.status_code, document["type"] if answer.status_code >= 400 else document["status"]
 

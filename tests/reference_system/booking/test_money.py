@@ -1,4 +1,4 @@
-"""Amounts and prices: exact in every currency, rounded once, the way the venue rounds."""
+"""Amounts and prices: exact in every currency, rounded once by the venue's rounding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators and their tools see: jobs, the control plane, health, metrics, audit, OpenAPI, errors."""
+"""Operation: jobs, control plane, health, metrics, audit, OpenAPI, errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import psycopg
 import pytest
 import structlog
 
-from reference_system.booking import jobs, logs
 from reference_system.booking.bookings import service as bookings
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.holds import service as holds
 from reference_system.booking.holds import store as hold_store
-from reference_system.booking.jobs import Registered
-from reference_system.booking.problems import Problem
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform import jobs, logs
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.jobs import Registered
+from reference_system.booking.platform.problems import Problem
+from reference_system.booking.platform.runtime import Runtime
 from tests.reference_system import house as houses
 from tests.reference_system.booking.test_schema import add_checkout
 from tests.reference_system.house import House, Person
@@ -35,7 +35,7 @@ async def ana(house: House) -> Person:
 
 
 async def hold(house: House, owner: Connection, who: Person, slot: str, *, ttl_s: float) -> UUID:
-    """An open checkout of `who` with a place held."""
+    """Create an open checkout of `who` with a hold."""
     checkout = UUID(await add_checkout(owner, slot, who.id))
     now = await house.runtime.clock.now()
 
@@ -75,7 +75,7 @@ class TestHolds:
         await owner.execute("UPDATE checkouts SET state = %s WHERE id = %s", (state, checkout))
         await house.run_job("expire_holds")
         assert await house.places(slot) == (1, 1)
-        # Let no other test's job find it.
+        # So that jobs in other tests do not find it.
         await owner.execute("UPDATE checkouts SET state = 'failed' WHERE id = %s", (checkout,))
 
     async def test_are_ended_once_by_jobs_of_several_processes(

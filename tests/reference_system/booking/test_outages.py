@@ -1,4 +1,4 @@
-"""What a client is told when PostgreSQL or Redis fail below the service, and what is true afterwards."""
+"""Answers of the service while PostgreSQL or Redis fail, and the state afterwards."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from reference_system.booking import cache as caches
-from reference_system.booking.app import create_app
-from reference_system.booking.cache import Cache
 from reference_system.booking.health import routes as health
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform import cache as caches
+from reference_system.booking.platform.app import create_app
+from reference_system.booking.platform.cache import Cache
+from reference_system.booking.platform.runtime import Runtime
 from tests.reference_system import house as houses
 from tests.reference_system import wire as wires
 from tests.reference_system.house import House, Person
@@ -22,7 +22,7 @@ from tests.reference_system.wire import Wire
 
 @pytest.fixture
 async def wired(servers: Servers) -> AsyncIterator[tuple[Wire, House]]:
-    """A house at the other end of a wire to its database."""
+    """A service with a wire to its database."""
     async with wires.strung(servers.dsns["app"]) as (wire, url):
         settings = houses.settings(url, servers.redis_url, db_timeout_s=0.5, db_statement_timeout_s=0.3)
         async with houses.opened(settings) as opened:

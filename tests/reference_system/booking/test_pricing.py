@@ -1,4 +1,4 @@
-"""Offers and quotes: what a slot costs, and that a quoted price is kept."""
+"""Offers and quotes: prices of slots, and that a quoted price is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.reference_system.house import House, Person, new_slot
 
 Connection = psycopg.AsyncConnection[Any]
 
-# Of nothing there is; the same in every worker, which must all collect the same tests.
+# An id of no object; constant, because all workers must collect the same tests.
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 

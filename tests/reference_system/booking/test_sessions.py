@@ -1,4 +1,4 @@
-"""Accounts and sessions: who gets in, for how long, and how it ends."""
+"""Accounts and sessions: login, expiry and logout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.reference_system.servers import Servers
 
 
 async def asks(house: House, session: dict[str, Any]) -> tuple[int, str]:
-    """What an authenticated request is answered."""
+    """Return the answer to an authenticated request."""
     headers = {"Authorization": f"Bearer {session['access_token']}"}
     answer = await house.http.get("/bookings", headers=headers)
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["type"]
@@ -168,7 +168,7 @@ class TestASession:
         assert (await asks(house, ana.session))[0] == 401
 
     async def test_that_ended_stays_ended_for_a_reader_who_was_slow(self, house: House, ana: Person) -> None:
-        """He has read it alive, and fills the cache after it was revoked."""
+        """The request read the session before its revocation and fills the cache after it."""
         await house.http.delete("/sessions/current", headers=ana.headers)
         key = f"session:{ana.session['session_id']}"
         await house.runtime.cache.put(key, f"{ana.id} customer", ttl_s=60, unless_there=True)

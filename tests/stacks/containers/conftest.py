@@ -1,4 +1,4 @@
-"""A stack in containers from the locally built images; skipped where they are not, failed in CI."""
+"""A containers stack from locally built images; without them tests are skipped, or fail in CI."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def described() -> Descriptor:
 def in_containers(described: Descriptor) -> StackSettings:
     """Settings that name the local images."""
     table = tomllib.loads((ROOT / "ci/images.toml").read_text(encoding="utf-8"))["stack"]
-    settings = StackSettings(kind="containers", **table)
+    # Generous: an engine on a loaded machine takes half a minute to start a container, and no test judges it.
+    settings = StackSettings(kind="containers", start_timeout_s=180, health_timeout_s=120, **table)
     engine = find_engine()
     missing = engine.missing(images_of(settings, described)) if engine.answers else []
     if why := engine.problem or (f"images missing: {', '.join(missing)}" if missing else ""):
@@ -42,6 +43,6 @@ def in_containers(described: Descriptor) -> StackSettings:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def stack(described: Descriptor, in_containers: StackSettings) -> AsyncIterator[ContainersStack]:
-    """One started stack for all tests here; each leaves it whole."""
+    """One started stack for all tests here; each leaves it intact."""
     async with ContainersStack(described, in_containers) as started:
         yield started

@@ -1,1 +1,1 @@
-"""Others' test suites, run without the gate and through it."""
+"""Third-party test suites, run without the gate and through it."""

@@ -38,11 +38,11 @@ class PassAll:
         self.troubles: list[str] = []
         self._delay_s = delay_s
 
-    def asks(self, held: Held) -> None:
+    def on_request(self, held: Held) -> None:
         self.held += 1
         self._later(held.go)
 
-    def answers(self, held: Held) -> None:
+    def on_reply(self, held: Held) -> None:
         self._later(held.deliver)
 
     def _later(self, decide: Callable[[], None]) -> None:
@@ -51,10 +51,10 @@ class PassAll:
         else:
             decide()
 
-    def closed(self, link: str, connection: int, held: Held | None) -> None:
+    def on_close(self, link: str, connection: int, held: Held | None) -> None:
         pass
 
-    def broken(self, link: str, connection: int, why: str) -> None:
+    def on_error(self, link: str, connection: int, why: str) -> None:
         self.troubles.append(why)
         print(f"BROKEN {link}: {why}", flush=True)  # noqa: T201 - read by whoever looks for the cause
 

@@ -30,7 +30,7 @@ from overbooked.wire.gate.boundary import Boundary, WireProtocol
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.asyncpg_suite import Outcomes, counted, say
 from tests.wire.conformance.led import LATE_S, PassAll
-from tests.wire.postgres_server import PostgresServer, postgres_server
+from tests.wire.postgres.server import PostgresServer, postgres_server
 
 RUN_TIMEOUT_S = 1800
 MODES = ("observe", "hold", "late", "apart")

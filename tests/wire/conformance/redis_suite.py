@@ -28,7 +28,7 @@ from overbooked.wire.gate.boundary import WireProtocol
 from overbooked.wire.link import RelayLink
 from overbooked.wire.relay import Relays
 from tests.wire.conformance.led import LATE_S, PassAll
-from tests.wire.redis_server import redis_server
+from tests.wire.redis.server import redis_server
 
 RUN_TIMEOUT_S = 1800
 MODES = ("observe", "hold", "late")

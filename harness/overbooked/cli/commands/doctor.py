@@ -1,4 +1,4 @@
-"""`overbooked doctor`: what this machine can run."""
+"""`overbooked doctor`: check what this machine can run."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from overbooked.cli.display import stdout_console
-from overbooked.cli.options import config_option, settings_of
+from overbooked.cli.options import config_option, resolve_settings
 from overbooked.errors import ExitCode
-from overbooked.runs.stack_factory import descriptor_of
-from overbooked.stacks.doctor import Check, State, examine
+from overbooked.runs.stack_factory import load_descriptor
+from overbooked.stacks.doctor import Check, CheckState, examine
 
-STYLES = {State.OK: "green", State.OPTIONAL: "yellow", State.MISSING: "bold red"}
+STYLES = {CheckState.OK: "green", CheckState.OPTIONAL: "yellow", CheckState.MISSING: "bold red"}
 
 
 @click.command(epilog="Exit codes: 0 a stack can be started here, 3 something is missing.")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 def command(*, config: Path | None, as_json: bool) -> int:
-    """Say what this machine can run, what is missing and how to get it.
+    """Check what this machine can run, what is missing and how to get it.
 
     It changes nothing and downloads nothing.
 
     \b
     overbooked doctor
     """
-    settings = settings_of(config).settings
-    descriptor = descriptor_of(settings) if settings.target.descriptor else None
+    settings = resolve_settings(config).settings
+    descriptor = load_descriptor(settings) if settings.target.descriptor else None
     checks = examine(settings.stack, descriptor)
     if as_json:
         rows = [
@@ -41,7 +41,7 @@ def command(*, config: Path | None, as_json: bool) -> int:
         sys.stdout.write("\n")
     else:
         stdout_console().print(_table(checks), highlight=False, markup=False)
-    missing = any(check.state is State.MISSING for check in checks)
+    missing = any(check.state is CheckState.MISSING for check in checks)
     return ExitCode.INCONCLUSIVE if missing else ExitCode.SATISFIED
 
 

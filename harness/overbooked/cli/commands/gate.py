@@ -1,4 +1,4 @@
-"""`overbooked gate`: whether a scorecard satisfies the gate policy."""
+"""`overbooked gate`: check a scorecard against the gate policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from overbooked.cli.display import stderr_console
-from overbooked.cli.options import config_option, policy_of, settings_of
+from overbooked.cli.options import config_option, policy_of, resolve_settings
 from overbooked.reporting.console import closing
 from overbooked.reporting.run_folder import find_scorecard, load_scorecard
 from overbooked.verdicts.policy import decide
@@ -23,12 +23,12 @@ from overbooked.verdicts.policy import decide
 @click.option(
     "--policy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The policy; default the one the settings name.",
+    help="The policy file; default: the one in the settings.",
 )
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON on stdout.")
 def command(*, scorecard: Path, policy: Path | None, config: Path | None, as_json: bool) -> int:
-    """Say whether a scorecard satisfies the gate policy.
+    """Check a scorecard against the gate policy.
 
     SCORECARD is a scorecard.json, a run's folder, its id, or `latest`.
 
@@ -36,7 +36,7 @@ def command(*, scorecard: Path, policy: Path | None, config: Path | None, as_jso
     overbooked gate latest
     overbooked gate reports/out/3f9c/scorecard.json --policy ci/policy.toml
     """
-    settings = settings_of(config, policy=policy.absolute() if policy else None).settings
+    settings = resolve_settings(config, policy=policy.absolute() if policy else None).settings
     rules = policy_of(settings)
     rules.check(settings.catalog())
     card = load_scorecard(find_scorecard(scorecard, settings.reports))

@@ -10,31 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.padding import Padding
 from rich.text import Text
 
 from overbooked.catalog.selection import Selection
-from overbooked.cli.context import ground_of
-from overbooked.cli.display import displayed
-from overbooked.cli.looping import looped
+from overbooked.cli.context import command_context
+from overbooked.cli.display import open_display
 from overbooked.cli.options import (
-    Said,
+    ResolvedSettings,
     config_option,
     kind_option,
     mutant_option,
     policy_of,
+    resolve_settings,
     seed_option,
-    settings_of,
 )
+from overbooked.cli.report_listeners import make_reports
+from overbooked.cli.terminal import run_async
 from overbooked.descriptor import Descriptor
 from overbooked.journeys.identities import People
 from overbooked.load.drive import drive
 from overbooked.load.profile import LoadProfile, load_profile
-from overbooked.reporting.console import heading_line, load_text
-from overbooked.reporting.reports import write_reports
+from overbooked.reporting.reports import RunEnded
 from overbooked.reporting.run_folder import RunFolder
 from overbooked.stacks.base.protocol import Stack
-from overbooked.targets.loading import bind
+from overbooked.system.loading import bind
 from overbooked.verdicts.assembly import assemble
 from overbooked.verdicts.policy import decide
 from overbooked.verdicts.scorecard import LoadScore, Run
@@ -42,13 +41,13 @@ from overbooked.verdicts.scorecard import LoadScore, Run
 
 @click.command(
     epilog="Exit codes: 0 objectives and invariants held, 1 one did not, 2 bad usage, 3 the load itself "
-    "was invalid and proves nothing, 130 interrupted. `latest` is left to runs that judge gaps."
+    "was invalid, 130 interrupted. `latest` is not changed: it points at runs that judge gaps."
 )
 @click.argument("profile", metavar="[PROFILE]", default="smoke")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Arrivals a second.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="How long it lasts.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Arrivals per second.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Duration in seconds.")
 @click.option(
-    "--processes", type=click.IntRange(1, 64), default=1, help="Generators that share the arrivals."
+    "--processes", type=click.IntRange(1, 64), default=1, help="Generator processes that share the arrivals."
 )
 @seed_option
 @kind_option
@@ -70,8 +69,9 @@ def command(
 ) -> int:
     """Put the system under load and judge it.
 
-    Arrivals are scheduled ahead and latency counts from when each was to begin, so a system that
-    stalls cannot hide it. Afterwards the durable state is held to the rules of booking.
+    Arrivals are scheduled ahead, and latency counts from the intended start of each, so the delay of a
+    stalled system is measured. Afterwards the durable state is checked for oversold slots and lost or
+    repeated bookings.
 
     PROFILE is a bundled load profile (smoke) or a TOML file of your own.
 
@@ -80,15 +80,19 @@ def command(
     overbooked load smoke --rate 40 --seconds 60
     overbooked load ./black-friday.toml --json
     """
-    said = settings_of(config, seed=seed, stack={"kind": options["kind"], "replicas": options["replicas"]})
+    said = resolve_settings(
+        config, seed=seed, stack={"kind": options["kind"], "replicas": options["replicas"]}
+    )
     wanted = load_profile(profile).at(rate=rate, seconds=seconds)
     return _load(said, wanted, mutant=mutant, processes=processes, as_json=as_json)
 
 
-def _load(said: Said, profile: LoadProfile, *, mutant: str | None, processes: int, as_json: bool) -> int:
+def _load(
+    said: ResolvedSettings, profile: LoadProfile, *, mutant: str | None, processes: int, as_json: bool
+) -> int:
     settings = said.settings
     policy = policy_of(settings)
-    ground = ground_of(settings, mutant)
+    ground = command_context(settings, mutant)
     folder = RunFolder.create(settings.reports)
     descriptor, seed = ground.descriptor, ground.seed
     run = Run(
@@ -100,12 +104,13 @@ def _load(said: Said, profile: LoadProfile, *, mutant: str | None, processes: in
         mutant=ground.mutant,
         target=descriptor.name,
         workers=processes,
+        options=said.options,
     )
     stack = ground.stack()
-    with displayed() as display:
+    with open_display() as display:
         display.line(Text(ground.why, style="dim"))
         display.status(f"load {profile.name}: {profile.rate:g} arrivals/s for {profile.seconds:g} s")
-        score = looped(
+        score = run_async(
             lambda: _driven(
                 profile,
                 stack,
@@ -118,12 +123,8 @@ def _load(said: Said, profile: LoadProfile, *, mutant: str | None, processes: in
         run = replace(run, versions=dict(stack.versions))
         scorecard = assemble(run, Selection((), (), narrowed=True), (), complete=True, load=[score])
         decision = decide(scorecard, policy)
-        write_reports(folder, scorecard, decision, assets=settings.root / "reports", latest=False)
-        display.line(heading_line(scorecard))
-        display.line(load_text(score))
-        for line in _finding(score):
-            display.line(Padding(Text(line), (0, 0, 0, 6)))
-        display.line(Text(f"Gate: {decision.sentence}.   {folder.path}/"))
+        folder.write(scorecard)
+        make_reports(settings, folder, display).publish(RunEnded(scorecard, decision))
     if as_json:
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -141,7 +142,7 @@ async def _driven(
 ) -> LoadScore:
     try:
         await stack.start()
-        system = await bind(stack, descriptor, seed=seed, people=People(seed))
+        system = await bind(stack, descriptor, seed=seed, identities=People(seed))
         try:
             return await drive(
                 profile, system, stack, descriptor, seed=seed, processes=processes, allow=allow
@@ -150,11 +151,3 @@ async def _driven(
             await system.close()
     finally:
         await stack.close()
-
-
-def _finding(score: LoadScore) -> list[str]:
-    """What was found wrong, for the terminal."""
-    if score.finding is None:
-        return []
-    said = (("expected", score.finding.expected), ("observed", score.finding.observed))
-    return [*(f"{word}  {text}" for word, text in said if text), *score.finding.operations[:10]]

@@ -1,12 +1,10 @@
-"""`overbooked prove`: every scenario on the healthy system and on each of its mutants."""
+"""`overbooked prove`: run the scenarios on the healthy system and on each mutant."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +12,31 @@ import click
 from rich.text import Text
 
 from overbooked.catalog import Catalog
-from overbooked.cli.display import displayed
-from overbooked.cli.interrupted import Interrupted
+from overbooked.cli.display import open_display
 from overbooked.cli.options import (
-    Said,
-    selected,
+    SHARD_HELP,
+    Duration,
+    ShardParam,
+    resolve_settings,
     selection_options,
     session_options,
     session_settings,
-    settings_of,
 )
 from overbooked.cli.progress import Progress
-from overbooked.cli.prove_listener import JOURNAL, Journal, ProofBook
-from overbooked.config import Settings
+from overbooked.cli.proof_plan import Proof, ProofRequest, begin_proof, resume_proof
+from overbooked.cli.prove_listener import ProofListener
+from overbooked.cli.terminal import Interrupted
+from overbooked.cli.trial_journal import JOURNAL, Journal
 from overbooked.errors import ExitCode, UsageError
 from overbooked.reporting.kill_matrix import matrix_json, matrix_markdown, matrix_table
-from overbooked.reporting.run_folder import RunFolder
-from overbooked.runs.durations import known_weights, remember_weights
-from overbooked.runs.mutants import explanations, repertoire, require
-from overbooked.runs.plan import Plan
-from overbooked.runs.planning import (
-    Reach,
-    deadline_of,
-    drawn_seed,
-    mutants_to_prove,
-    proof_variants,
-    with_kind,
-)
-from overbooked.runs.session import PLAN_FILE, hold
-from overbooked.runs.stack_factory import descriptor_of, settled, workers_for
+from overbooked.runs.durations import save
+from overbooked.runs.mutants import also_opens
+from overbooked.runs.planning import ProofScope
+from overbooked.runs.session import run_session
+from overbooked.runs.stack_factory import load_descriptor, workers_for
 from overbooked.runs.written import expected, written
 from overbooked.verdicts.kill_matrix import KillMatrix
 from overbooked.verdicts.verdict import Verdict
-
-PROOF_FILE = "proof.json"
 
 
 @click.command(
@@ -56,23 +45,35 @@ PROOF_FILE = "proof.json"
 )
 @selection_options
 @session_options
-@click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="How often each trial is held.")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=1, help="How many times each trial runs.")
 @click.option("--mutant", "mutants", multiple=True, metavar="ID", help="Only this mutant; may be repeated.")
 @click.option(
     "--across",
     "reach",
-    flag_value=Reach.ALL,
-    type=Reach,
-    help="Each mutant meets the scenarios of every selected gap: what else does it open?",
+    flag_value=ProofScope.ALL,
+    type=ProofScope,
+    help="Each mutant meets the scenarios of every selected gap, to see what else it opens.",
 )
 @click.option(
     "--narrow",
     "reach",
-    flag_value=Reach.BROKEN,
-    type=Reach,
+    flag_value=ProofScope.BROKEN,
+    type=ProofScope,
     help="Each mutant meets only the scenarios of the clauses it breaks; quicker.",
 )
-@click.option("--resume", metavar="RUN", help="Go on with a proof that was interrupted.")
+@click.option(
+    "--since",
+    metavar="REV",
+    help="Only what may have another verdict than at this git revision; uncommitted files count as changed.",
+)
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="TIME",
+    help="As much as fits in 90s, 10m or 1h: what changed first, then a sample that rotates by commit.",
+)
+@click.option("--shard", type=ShardParam(), default="1/1", metavar="I/N", help=SHARD_HELP)
+@click.option("--resume", metavar="RUN", help="Resume a proof that was interrupted.")
 def command(
     *,
     gaps: tuple[str, ...],
@@ -80,7 +81,10 @@ def command(
     priority: str | None,
     repeat: int,
     mutants: tuple[str, ...],
-    reach: Reach | None,
+    reach: ProofScope | None,
+    since: str | None,
+    budget: float | None,
+    shard: tuple[int, int],
     resume: str | None,
     as_json: bool,
     config: Path | None,
@@ -93,131 +97,59 @@ def command(
     scenarios of its own gap, unless --across or --narrow say otherwise; those of clauses that it does
     not break look for what else it opens, on a third of their budget (the setting neighbour_share).
 
+    --since reads the imports of scenarios, the catalog's rows and the target's list of mutants. What it
+    cannot narrow down, such as a change of the service, of the harness or of the settings, selects
+    everything. With --budget the mutants and clauses that are left out are named.
+
     \b
     overbooked prove
     overbooked prove SYS-03 --repeat 20
     overbooked prove SYS-03 --mutant SYS-03.1 --mutant SYS-03.2
     overbooked prove --across                # what else does each mutant open?
+    overbooked prove --since origin/main     # what a branch has changed
+    overbooked prove --narrow --since HEAD~1 --budget 10m
+    overbooked prove --shard 2/8 --seed 7    # then: overbooked report RUN RUN ...
     overbooked prove --resume 3f9c
     """
-    said = settings_of(config, **session_settings(options))
+    said = resolve_settings(config, **session_settings(options))
     if resume is not None:
-        if gaps or theme or priority or mutants or reach or repeat > 1:
+        if gaps or theme or priority or mutants or reach or repeat > 1 or since or budget or shard != (1, 1):
             raise UsageError(
-                "--resume goes on with the proof as it was begun; say nothing else of what to prove"
+                "--resume proves what the interrupted proof was to prove; leave out other options"
             )
-        proof = _resumed(said, resume)
+        proof = resume_proof(said, resume)
     else:
-        proof = _begun(
-            said, gaps, mutants, theme=theme, priority=priority, repeats=repeat, reach=reach or Reach.GAP
+        request = ProofRequest(
+            gaps=gaps,
+            mutants=mutants,
+            theme=theme,
+            priority=priority,
+            repeats=repeat,
+            reach=reach or ProofScope.GAP,
+            since=since,
+            budget_s=budget,
+            shard=shard,
         )
+        proof = begin_proof(said, request)
     return prove(proof, as_json=as_json)
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What is to be proven, and where.
-
-    Args:
-        plan: which scenario meets which variant.
-        settings: that hold for it.
-        folder: of the run.
-        mutants: names of all that ought to be killed, those left out included.
-        left_out: why some meet no scenario.
-        repeats: how often each trial is held.
-        said: what is worth a line before it begins.
-    """
-
-    plan: Plan
-    settings: Settings
-    folder: RunFolder
-    mutants: Sequence[str]
-    left_out: Mapping[str, str]
-    repeats: int
-    said: str
-
-    def keep(self) -> None:
-        """Write down what a resumed run has to know beside the plan."""
-        about = {"mutants": list(self.mutants), "left_out": dict(self.left_out), "repeats": self.repeats}
-        self.folder.write_json(PROOF_FILE, about)
-
-
-def _begun(
-    said: Said,
-    names: Sequence[str],
-    mutants: Sequence[str],
-    *,
-    theme: str | None,
-    priority: str | None,
-    repeats: int,
-    reach: Reach,
-) -> Proof:
-    settings = said.settings
-    catalog = settings.catalog()
-    descriptor = descriptor_of(settings)
-    named = [catalog.mutant(name) for name in mutants]
-    for mutant in named:
-        require(mutant, descriptor)
-    names = list(names) or list(dict.fromkeys(mutant.gap for mutant in named))
-    have = repertoire(descriptor)
-    if not (names or theme or priority):
-        # Asked for everything, it proves the gaps that the target has mutants of; there is no more to prove.
-        # It may have some of a catalog that is not at hand.
-        known = sorted(have.intersection(catalog.mutants))
-        names = list(dict.fromkeys(name.rpartition(".")[0] for name in known))
-    selection = selected(catalog, settings, names, theme, priority)
-    wanted = named or [mutant for gap in selection.gaps for mutant in gap.mutants]
-    chosen, left_out = mutants_to_prove(selection, wanted, have)
-    choice = settled(settings, descriptor)
-    folder = RunFolder.create(settings.reports)
-    plan = Plan(
-        run=folder.run,
-        directory=folder.path,
-        root=settings.root,
-        start=Path.cwd(),
-        settings=with_kind(said.overrides, choice.kind),
-        config=said.config,
-        seed=settings.seed if settings.seed is not None else drawn_seed(),
-        variants=proof_variants(settings, selection, chosen, repeats=repeats, reach=reach),
-        plain=False,
-        scenario_timeout_s=settings.scenario_timeout_s,
-        deadline_at=deadline_of(settings),
-        weights=known_weights(settings.reports, settings.scenarios),
-    )
-    proof = Proof(plan, settings, folder, [m.name for m in wanted], left_out, repeats, choice.why)
-    proof.keep()
-    return proof
-
-
-def _resumed(said: Said, run: str) -> Proof:
-    folder = RunFolder(said.settings.reports / run)
-    try:
-        plan = Plan.read(folder.path / PLAN_FILE)
-        about = json.loads((folder.path / PROOF_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"--resume: {folder.path} is no proof that can be resumed: {error}") from error
-    settings = Settings.load({**plan.settings, **said.overrides}, config=plan.config, start=plan.start)
-    done = frozenset(result.key for result in Journal(folder.path / JOURNAL).read() if not result.provisional)
-    plan = replace(plan, done=done, deadline_at=deadline_of(settings))
-    line = f"resumed: {len(done)} trials were held before"
-    return Proof(plan, settings, folder, about["mutants"], about["left_out"], about["repeats"], line)
-
-
 def prove(proof: Proof, *, as_json: bool) -> int:
-    """Hold every trial that is left and say what they prove; returns the exit code."""
+    """Run the remaining trials, write the kill matrix, and return the exit code."""
     plan, settings, folder = proof.plan, proof.settings, proof.folder
     journal = Journal(folder.path / JOURNAL)
     catalog = settings.catalog()
     workers, fewer = workers_for(settings.stack.kind, settings.stack, settings.workers)
     started = time.monotonic()
-    with displayed() as display:
-        display.line(Text(proof.said, style="dim"))
+    with open_display() as display:
+        for line in proof.said:
+            display.line(Text(line, style="dim"))
         if fewer:
             display.line(Text(fewer, style="dim"))
         display.line(Text(f"profile {settings.profile}   seed {plan.seed}   proof {plan.run}"))
         for name, why in proof.left_out.items():
             display.line(Text(f"  not proven    {name:<10} {why}", style="dim"))
-        book = ProofBook(
+        book = ProofListener(
             plan=plan,
             catalog=catalog,
             journal=journal,
@@ -226,33 +158,47 @@ def prove(proof: Proof, *, as_json: bool) -> int:
             earlier=journal.read(),
             expected=expected(written(settings.scenarios, settings.root), catalog),
         )
-        ended = hold(plan, settings.scenarios, workers=workers, listener=book)
+        if proof.empty:
+            return _nothing(proof, catalog, book, as_json=as_json)
+        ended = run_session(plan, settings.scenarios, workers=workers, listener=book)
         matrix = _matrix(proof, catalog, book, duration_s=time.monotonic() - started)
         folder.write_text("matrix.json", matrix_json(matrix))
         folder.write_text("matrix.md", matrix_markdown(matrix))
         if book.refusal:
             raise book.refusal
         if ended.interrupted:
-            raise Interrupted(folder.path, f"overbooked prove --resume {plan.run} goes on")
+            raise Interrupted(folder.path, f"{proof.resume} resumes it")
         book.close()
-        remember_weights(settings.reports, book.spent())
+        save(settings.reports, book.spent())
         display.line(matrix_table(matrix))
+        if left := proof.about.get("not proven"):
+            display.line(Text(f"not proven in this run: {left}"))
         display.line(Text(f"{folder.path}/"))
     if as_json:
         sys.stdout.write(matrix_json(matrix))
     return verdict_of(matrix, book.errors)
 
 
-def _matrix(proof: Proof, catalog: Catalog, book: ProofBook, *, duration_s: float) -> KillMatrix:
-    asked = proof.plan.variants[0].clauses
-    gaps = dict.fromkeys([*(clause.rpartition(".")[0] for clause in asked)])
+def _nothing(proof: Proof, catalog: Catalog, book: ProofListener, *, as_json: bool) -> ExitCode:
+    """End a proof that has no trial: no verdict can have changed."""
+    matrix = _matrix(proof, catalog, book, duration_s=0.0)
+    proof.folder.write_text("matrix.json", matrix_json(matrix))
+    book.display.line(Text("nothing to prove"))
+    if as_json:
+        sys.stdout.write(matrix_json(matrix))
+    return ExitCode.SATISFIED
+
+
+def _matrix(proof: Proof, catalog: Catalog, book: ProofListener, *, duration_s: float) -> KillMatrix:
+    gaps = dict.fromkeys([*(clause.rpartition(".")[0] for clause in proof.clauses)])
     return KillMatrix.build(
         catalog,
         book.observations(),
         clauses=[clause.name for clause in catalog.clauses_of(gaps)],
         mutants=proof.mutants,
-        asked=asked,
-        explained=explanations(descriptor_of(proof.settings)),
+        asked=proof.clauses,
+        healthy=proof.plan.variants[0].clauses,
+        explained=also_opens(load_descriptor(proof.settings)),
         about={
             "run": proof.plan.run,
             "seed": proof.plan.seed,
@@ -263,12 +209,13 @@ def _matrix(proof: Proof, catalog: Catalog, book: ProofBook, *, duration_s: floa
             "workers": proof.settings.workers,
             "duration_s": round(duration_s, 1),
             "left out": dict(proof.left_out),
+            **proof.about,
         },
     )
 
 
 def verdict_of(matrix: KillMatrix, errors: Sequence[str]) -> ExitCode:
-    """The exit code of a proof: 1 for a wrong verdict, 3 for one that is none."""
+    """Return the exit code of a proof: 1 if a verdict is wrong, 3 if one is missing or undecided."""
     wrong = {Verdict.CLOSED, Verdict.NOT_COVERED}
     if matrix.false_alarms or any(wrong.intersection(cell.verdicts) for cell in matrix.missed):
         return ExitCode.OPEN

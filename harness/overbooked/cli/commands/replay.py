@@ -1,4 +1,4 @@
-"""`overbooked replay`: run exactly the schedule or the fault plan of a bundle again."""
+"""`overbooked replay`: run the schedule or fault plan of a bundle again."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from overbooked.bundles.fingerprints import NoLongerFits, fits_of, misfits
+from overbooked.bundles.fingerprints import BundleOutdated, fingerprints_of, mismatches
 from overbooked.bundles.reader import read_bundle
 from overbooked.bundles.schema import Bundle
-from overbooked.cli.display import displayed
-from overbooked.cli.options import Said, config_option, kind_option, settings_of
-from overbooked.cli.replay_outcome import concluded
-from overbooked.cli.replay_schedule import replayed_schedule
+from overbooked.cli.display import open_display
+from overbooked.cli.options import ResolvedSettings, config_option, kind_option, resolve_settings
+from overbooked.cli.replay_outcome import summarise
+from overbooked.cli.replay_session import replay
 from overbooked.errors import UnknownGap
 from overbooked.profiles import BUNDLED
-from overbooked.runs.stack_factory import descriptor_of
+from overbooked.runs.stack_factory import load_descriptor
 
 
 @click.command(
-    epilog="Exit codes: 0 what was found is not found any more, 1 it is, 2 the bundle cannot be read, "
+    epilog="Exit codes: 0 the finding no longer occurs, 1 it occurs, 2 the bundle cannot be read, "
     "3 inconclusive: the bundle no longer fits or its schedule cannot be followed, 130 interrupted."
 )
 @click.argument("file", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--times", type=click.IntRange(1, 1000), default=1, help="How often, on one stack.")
-@click.option("--anyway", is_flag=True, help="Also when the scenario, the catalog or migrations changed.")
+@click.option("--times", type=click.IntRange(1, 1000), default=1, help="How often to replay, on one stack.")
+@click.option(
+    "--anyway", is_flag=True, help="Replay although the scenario, the catalog or migrations changed."
+)
 @click.option("--healthy", is_flag=True, help="Without the mutant that the bundle names.")
 @kind_option
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 def command(
     *,
     file: Path,
@@ -42,41 +44,36 @@ def command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Run exactly the schedule or the fault plan of a bundle again, and say whether it ends as it did.
+    """Run the schedule or the fault plan of a bundle again, and compare the result.
 
-    The same scenario meets the same system: its mutant, its seed, as many replicas. The messages that
-    cross the wire are compared with those recorded, one by one.
+    The same scenario runs on the same system: mutant, seed and number of replicas. Each message on the
+    wire is compared with the recorded one.
 
     \b
     overbooked replay reports/out/latest/SYS-03.a.json
     overbooked replay SYS-03.a.json --times 20
-    overbooked replay SYS-03.a.json --healthy     # is it mended without the defect?
+    overbooked replay SYS-03.a.json --healthy     # does it still occur without the mutant?
     """
     bundle = read_bundle(file)
     made = bundle.made
-    known = (*BUNDLED, *settings_of(config).settings.profiles)
-    said = settings_of(
+    known = (*BUNDLED, *resolve_settings(config).settings.profiles)
+    resolved = resolve_settings(
         config,
         profile=made.profile if made.profile in known else None,
         seed=made.seed,
         stack={"kind": kind, "replicas": made.replicas or None},
     )
-    changed = changes(bundle, said)
+    changed = changes(bundle, resolved)
     if changed and not anyway:
-        raise NoLongerFits(
-            f"{file} no longer fits: {'; '.join(changed)}; --anyway runs it nevertheless, "
-            f"`{bundle.search}` looks at what is there now"
+        raise BundleOutdated(
+            f"{file} no longer fits: {'; '.join(changed)}; --anyway runs it all the same, "
+            f"`{bundle.search}` searches the present system"
         )
-    with displayed() as display:
+    with open_display() as display:
         for change in changed:
             display.line(Text(f"no longer fits: {change}", style="yellow"))
-        if bundle.recording.kind == "fault plan":
-            from overbooked.cli.replay_fault_plan import replayed_faults  # noqa: PLC0415 - needs journeys
-
-            replays = replayed_faults(bundle, said, display, times=times, healthy=healthy)
-        else:
-            replays = replayed_schedule(bundle, said, display, times=times, healthy=healthy)
-        outcome = concluded(bundle, replays)
+        replays = replay(bundle, resolved, display, times=times, healthy=healthy)
+        outcome = summarise(bundle, replays)
         for line in outcome.lines:
             display.line(Text(line, style="bold" if line is outcome.lines[-1] else ""))
     if as_json:
@@ -85,13 +82,13 @@ def command(
     return outcome.code
 
 
-def changes(bundle: Bundle, said: Said) -> list[str]:
-    """What no longer fits, one sentence each.
+def changes(bundle: Bundle, resolved: ResolvedSettings) -> list[str]:
+    """Return what has changed since the bundle was made, one sentence each.
 
     Raises:
-        NoLongerFits: so much that nothing is left that could be run.
+        BundleOutdated: the bundle cannot be run any more.
     """
-    settings = said.settings
+    settings = resolved.settings
     catalog = settings.catalog()
     try:
         if bundle.clause:
@@ -99,17 +96,17 @@ def changes(bundle: Bundle, said: Said) -> list[str]:
         if bundle.made.mutant is not None:
             catalog.mutant(bundle.made.mutant)
     except UnknownGap as error:
-        raise NoLongerFits(f"the bundle no longer fits: {error}") from error
-    now = fits_of(
+        raise BundleOutdated(f"the bundle no longer fits: {error}") from error
+    now = fingerprints_of(
         bundle.scenario,
         bundle.clause,
         bundle.made.mutant,
         root=settings.root,
         catalog=catalog,
-        descriptor=descriptor_of(settings),
+        descriptor=load_descriptor(settings),
     )
     if bundle.fits.target != now.target or (bundle.scenario and not now.scenario):
-        raise NoLongerFits(f"the bundle no longer fits: {'; '.join(misfits(bundle, now))}")
+        raise BundleOutdated(f"the bundle no longer fits: {'; '.join(mismatches(bundle, now))}")
     profile = bundle.made.profile
-    gone = [] if settings.profile == profile else [f"there is no profile {profile!r} any more"]
-    return [*gone, *misfits(bundle, now)]
+    gone = [] if settings.profile == profile else [f"the profile {profile!r} no longer exists"]
+    return [*gone, *mismatches(bundle, now)]

@@ -14,32 +14,35 @@ import click
 from rich.text import Text
 
 from overbooked.cli import seeded as seeding
-from overbooked.cli.display import displayed
-from overbooked.cli.interrupted import Interrupted
+from overbooked.cli.display import open_display
 from overbooked.cli.options import (
-    Said,
+    SHARD_HELP,
+    ResolvedSettings,
+    ShardParam,
     policy_of,
+    require_seed,
+    resolve_settings,
     selected,
     selection_options,
     session_options,
     session_settings,
-    settings_of,
 )
 from overbooked.cli.progress import Progress
-from overbooked.cli.run_listener import RunBook
+from overbooked.cli.report_listeners import make_reports
+from overbooked.cli.run_listener import RunListener
+from overbooked.cli.terminal import Interrupted
 from overbooked.errors import ExitCode, gravest
-from overbooked.reporting.console import closing
-from overbooked.reporting.reports import write_reports
+from overbooked.reporting.reports import RunEnded
 from overbooked.reporting.run_folder import RunFolder
-from overbooked.runs.durations import known_weights, remember_weights
-from overbooked.runs.mutants import require
+from overbooked.runs.durations import load, save, shipped
+from overbooked.runs.mutants import require_mutant
 from overbooked.runs.plan import Plan
 from overbooked.runs.planning import deadline_of, drawn_seed, run_variants, with_kind
-from overbooked.runs.session import Ended, hold
-from overbooked.runs.stack_factory import descriptor_of, settled, workers_for
+from overbooked.runs.session import SessionEnd, run_session
+from overbooked.runs.stack_factory import load_descriptor, resolve_kind, workers_for
 from overbooked.runs.written import expected, written
 from overbooked.verdicts.policy import decide
-from overbooked.verdicts.scorecard import Run, Scorecard
+from overbooked.verdicts.scorecard import Run, Scorecard, Shard
 
 
 @click.command(
@@ -49,12 +52,14 @@ from overbooked.verdicts.scorecard import Run, Scorecard
 @selection_options
 @session_options
 @click.option("--mutant", metavar="ID", help="Switch on one seeded defect, e.g. SYS-03.1.")
+@click.option("--shard", type=ShardParam(), default="1/1", metavar="I/N", help=SHARD_HELP)
 def command(
     *,
     gaps: tuple[str, ...],
     theme: str | None,
     priority: str | None,
     mutant: str | None,
+    shard: tuple[int, int],
     as_json: bool,
     config: Path | None,
     **options: Any,
@@ -69,36 +74,41 @@ def command(
     overbooked run --theme revenue --priority P0 --stack containers
     overbooked run --mutant SYS-03.1          # must come out open
     overbooked run --json > scorecard.json
+    overbooked run --shard 2/8 --seed 7       # then: overbooked report RUN RUN ...
+
+    A shard alone exits with 4 at best: a gap is closed only after the merge, when every scenario ran.
     """
-    said = settings_of(config, **session_settings(options))
-    return run(said, gaps, theme=theme, priority=priority, mutant=mutant, as_json=as_json)
+    said = resolve_settings(config, **session_settings(options))
+    require_seed(said.settings, shard)
+    return run(said, gaps, theme=theme, priority=priority, mutant=mutant, shard=shard, as_json=as_json)
 
 
 def run(
-    said: Said,
+    said: ResolvedSettings,
     names: Sequence[str],
     *,
     theme: str | None,
     priority: str | None,
     mutant: str | None,
     as_json: bool,
+    shard: tuple[int, int] = (1, 1),
 ) -> int:
-    """Judge what was selected; returns the exit code.
+    """Judge the selected gaps, and return the exit code.
 
     Raises:
-        UsageError: what was said cannot be run.
-        HarnessError: the harness itself failed.
+        UsageError: the options cannot be run.
+        HarnessError: the harness failed.
     """
     settings = said.settings
     catalog = settings.catalog()
     selection = selected(catalog, settings, names, theme, priority)
     seeded = catalog.mutant(mutant) if mutant else None
     policy = policy_of(settings)
-    descriptor = descriptor_of(settings)
+    descriptor = load_descriptor(settings)
     if seeded:
-        require(seeded, descriptor)
+        require_mutant(seeded, descriptor)
     variants = run_variants(settings, catalog, selection, seeded)
-    choice = settled(settings, descriptor)
+    choice = resolve_kind(settings, descriptor)
     workers, fewer = workers_for(choice.kind, settings.stack, settings.workers)
     folder = RunFolder.create(settings.reports)
     started = datetime.now(UTC)
@@ -113,13 +123,18 @@ def run(
         variants=variants,
         scenario_timeout_s=settings.scenario_timeout_s,
         deadline_at=deadline_of(settings),
-        weights=known_weights(settings.reports, settings.scenarios),
+        # Shards on several machines must use equal weights to divide the scenarios.
+        weights=load(settings.reports, settings.scenarios)
+        if shard == (1, 1)
+        else shipped(settings.scenarios),
+        shard=shard,
     )
-    with displayed() as display:
+    with open_display() as display:
         display.line(Text(choice.why, style="dim"))
         if fewer:
             display.line(Text(fewer, style="dim"))
-        book = RunBook(
+        reports = make_reports(settings, folder, display)
+        book = RunListener(
             run=Run(
                 id=folder.run,
                 started_at=started,
@@ -130,16 +145,18 @@ def run(
                 target=descriptor.name,
                 workers=workers,
                 options=said.options,
+                shard=Shard(shard[1], (shard[0],)) if shard != (1, 1) else None,
             ),
             selection=selection,
             canary=settings.canary or None,
             folder=folder,
             display=display,
+            reports=reports,
             progress=Progress(workers, plan.weights),
             expected=expected(written(settings.scenarios, settings.root), catalog),
         )
         try:
-            ended = hold(plan, settings.scenarios, workers=workers, listener=book)
+            ended = run_session(plan, settings.scenarios, workers=workers, listener=book)
         finally:
             book.write_when_due(now=True)
         scorecard = _concluded(book, ended)
@@ -148,8 +165,8 @@ def run(
             raise book.refusal
         if ended.interrupted:
             folder.publish(scorecard)
+            reports.publish(RunEnded(scorecard))
             raise Interrupted(folder.path)
-        book.show_rest(scorecard)
         decision = decide(scorecard, policy, catalog=catalog)
         code = ExitCode(decision.exit_code)
         if seeded:
@@ -158,17 +175,18 @@ def run(
             code = gravest(code, came_to.code)
             if not came_to.found:
                 scorecard = replace(scorecard, errors=(*scorecard.errors, came_to.sentence))
-        write_reports(folder, scorecard, decision, assets=settings.root / "reports")
+        folder.write(scorecard)
+        reports.publish(RunEnded(scorecard, decision))
+        folder.publish(scorecard)  # last, so that `latest` never points to an incomplete report
         if seeded is None:
-            remember_weights(settings.reports, book.spent())
-        display.line(closing(scorecard, decision, folder.path))
+            save(settings.reports, book.spent())
     if as_json:
         json.dump(scorecard.as_dict(), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
     return code
 
 
-def _concluded(book: RunBook, ended: Ended) -> Scorecard:
+def _concluded(book: RunListener, ended: SessionEnd) -> Scorecard:
     if book.refusal:
         return book.scorecard(aborted=str(book.refusal))
     if ended.interrupted:

@@ -28,7 +28,7 @@ def command(*, arguments: tuple[str, ...]) -> int:
     if not tests.is_dir() or importlib.util.find_spec("overbooked") is None:
         raise UsageError(f"the tests come with a checkout of Overbooked; there are none at {tests}")
     own = [] if any(word.startswith(("-n", "--num")) for word in arguments) else ["-n", "auto", "-q"]
-    # A process of its own: pytest, its plugins and ours must not have been imported before.
+    # A separate process, because pytest, its plugins and the harness must not be imported before.
     with subprocess.Popen([sys.executable, "-m", "pytest", *own, *arguments], cwd=tests.parent) as child:
         try:
             code = child.wait()

@@ -1,8 +1,8 @@
-"""Where a booking was before each operation on it, when that needs no search.
+"""The slot of a booking before each operation on it, for bookings that need no search.
 
-Most bookings are used by one client, one operation after another. Then the place of the booking is
-certain, and which booking it was does not matter: cancelling it frees *a* place of that slot. Moves
-without a name are equal to one another, which the search exploits.
+Most bookings are used by one client, one operation after another. Then the slot of the booking is certain
+and its id does not matter: cancelling it frees *a* place of that slot. Moves without a booking id are
+equal to one another, which the search exploits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from overbooked.histories.model import Entry
 from overbooked.histories.operation import Operation
 
-# A verb with slots, bookings and keys by name, e.g. ("book", slot, booking or None).
+# A verb with the names of slots, bookings and keys, e.g. ("book", slot, booking or None).
 NamedMove: TypeAlias = tuple[Any, ...]
 NOTHING: Final[NamedMove] = ("nothing",)
 NEVER: Final[NamedMove] = ("never",)
@@ -22,22 +22,23 @@ NEVER: Final[NamedMove] = ("never",)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A booking that certainly was made: where, and by when (-inf: before the history)."""
+    """A booking that certainly exists: its slot, and by when it existed (-inf: before the history)."""
 
     slot: str
     by: float
 
 
 def itinerary(made: Made, users: Mapping[int, Operation]) -> dict[int, Entry[NamedMove]] | None:
-    """The entries of all operations on one booking, by their number; None when their order matters.
+    """The entries of all operations on one booking, by number; None if their order needs a search.
 
-    Cancellations never need search, overlapping or not, as a booking is cancelled once: of one that
-    succeeded, those of unknown outcome had no effect; else they are one cancellation that may have
-    happened since the first of them was called. A refused one says only that the effect had come by
-    the time it returned, so it is that effect's deadline. Equal moments are never an order.
+    Cancellations never need a search, overlapping or not, because a booking is cancelled once. If one
+    succeeded, those of unknown outcome had no effect. Otherwise the unknown ones count as one
+    cancellation that may have happened since the first of them was called. A refused cancellation shows
+    only that the effect happened before it returned, so it is a deadline for that effect. Equal
+    timestamps are never an order.
 
-    Reschedules must come one after another, each definite, before any cancellation is called or after
-    one was acknowledged.
+    Reschedules must be sequential, each with a definite outcome, and come before any cancellation is
+    called or after one was acknowledged.
     """
     if any(op.invoked_at <= made.by for op in users.values()):
         return None
@@ -66,12 +67,12 @@ def itinerary(made: Made, users: Mapping[int, Operation]) -> dict[int, Entry[Nam
 
 
 def _end(op: Operation) -> float:
-    """When the operation had ended for certain."""
+    """The time by which the operation certainly ended."""
     return float("inf") if op.unknown or op.completed_at is None else op.completed_at
 
 
 def _cancellation(place: str, cancels: Mapping[int, Operation]) -> dict[int, Entry[NamedMove]]:
-    """The entries of all cancellations of a booking at `place`; they amount to one."""
+    """The entries of all cancellations of a booking at `place`; together they have one effect."""
     entries = {number: Entry.of(op, NOTHING) for number, op in cancels.items()}
     done = [number for number, op in cancels.items() if op.ok]
     for number in done[1:]:

@@ -1,9 +1,9 @@
-"""Double bookings proven by an interval sweep, in near-linear time, where booking ids are unique.
+"""Proof of double bookings by an interval sweep, in near-linear time, for unique booking ids.
 
-A booking certainly holds a place from the answer that made it to the moment somebody first asked to end
-it. When more bookings certainly hold a place at one moment than the slot can have had, it was oversold,
-whatever the order of anything else. What may be innocent is not reported: unlike the search, the sweep
-proves guilt only, but of a million operations in seconds.
+A booking certainly holds a place from the answer that confirmed it to the first request to end it. If at
+one moment more bookings certainly hold a place than the slot can have had, it was oversold in every
+order. The sweep is sound and not complete: it reports certain violations only, but takes seconds for a
+million operations.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _FOREVER = float("inf")
 
 @dataclass(slots=True)
 class _Stays:
-    """What certainly held places of one slot: since when, until when, and by which operation.
+    """The certain stays in one slot: start, end, and the operation that made the booking.
 
-    Columns instead of rows: of a million small objects the garbage collector would take half the time.
+    Stored as columns: with a million small objects, garbage collection would take half the time.
     """
 
     since: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class _Stays:
 class Oversold:
     """A moment at which a slot certainly held more bookings than it had places.
 
-    `operations` made the bookings that held the places; `already` more held one from the start.
+    `operations` made the bookings that held a place; `already` counts those that held one from the start.
     """
 
     slot: str
@@ -58,13 +58,13 @@ def oversold(
     """The first certain overselling of each slot, in order of slots.
 
     Args:
-        history: operations as the slot model reads them; slots of no known capacity are passed over.
-        capacities: capacity of each slot when the history began.
-        bookings: the slot of each booking that was confirmed already, by booking id.
+        history: operations of the slot model; slots without a known capacity are ignored.
+        capacities: capacity of each slot at the start of the history.
+        bookings: the slot of each booking confirmed before the history, by booking id.
     """
     makers: dict[str, Operation] = {}
     leaving: dict[str, Operation] = {}  # the first operation that ends a stay
-    moving_on: dict[str, list[Operation]] = {}  # and those after it, of the few that have any
+    moving_on: dict[str, list[Operation]] = {}  # further ones, for the few bookings that have any
     resizes: dict[str, list[Operation]] = {}
     for op in history.operations:
         outcome, verb = op.outcome, op.verb
@@ -72,7 +72,7 @@ def oversold(
             continue
         if verb == "book":
             if outcome is Outcome.OK:
-                # The same id again is the same booking, answered once more.
+                # A repeated id is the same booking, answered again.
                 makers.setdefault(op.result, op)
         elif verb == "resize":
             resizes.setdefault(op.args["slot"], []).append(op)
@@ -99,7 +99,7 @@ def _stay(
     leaving: Operation | None,
     moving_on: Sequence[Operation],
 ) -> None:
-    """Note where a booking certainly was, as long as its operations follow one another."""
+    """Record where a booking certainly was, while its operations are sequential."""
     left = 0
     while leaving is not None:
         if slot in stays and since < leaving.invoked_at:
@@ -120,7 +120,7 @@ def _sweep(slot: str, stays: _Stays, capacity: int, resizes: Sequence[Operation]
     ceiling = _Ceiling(capacity, resizes) if resizes else None
     ended = 0
     for started, at in enumerate(sorted(stays.since), start=1):
-        # Equal moments are no order: what ends at this one had ended.
+        # Equal timestamps are no order: a stay that ends now counts as ended.
         while ends[ended] <= at:
             ended += 1
         if ceiling is not None:
@@ -139,10 +139,10 @@ def _sweep(slot: str, stays: _Stays, capacity: int, resizes: Sequence[Operation]
 
 
 class _Ceiling:
-    """The largest capacity that can have been in force, at moments asked for in rising order.
+    """The largest capacity that was possibly in effect; moments must be queried in ascending order.
 
-    A capacity can be in force from the call of its resize until a resize called after that one's return
-    has returned; one of unknown outcome for ever, as it may come at any time.
+    A capacity is possible from the call of its resize until the return of a resize that was called after
+    the first one returned. With an unknown outcome it stays possible for ever.
     """
 
     def __init__(self, capacity: int, resizes: Iterable[Operation]) -> None:
@@ -152,7 +152,7 @@ class _Ceiling:
             spans.append((op.invoked_at, returned, op.args["capacity"]))
         spans.sort()
         calls = [called for called, _, _ in spans]
-        # soonest[i]: when the first of the resizes called i-th or later has returned.
+        # soonest[i]: the earliest return among the resizes called i-th or later.
         soonest = [_FOREVER]
         for _, returned, _ in reversed(spans):
             soonest.append(min(soonest[-1], returned))

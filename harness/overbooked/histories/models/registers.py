@@ -1,4 +1,4 @@
-"""Registers and key-value stores: the models of the literature, and of the recorded histories."""
+"""Models of registers and key-value stores, as in the literature and in recorded test histories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _by_key(history: History) -> dict[str, list[Operation]]:
 
 
 class _Plain:
-    """Of a model that leaves everything to the search."""
+    """Base of models without shortcuts: the search decides everything."""
 
     def refute(self, _history: History) -> None:
         return None
@@ -33,9 +33,9 @@ class _Plain:
 
 
 class RegisterModel(_Plain):
-    """`read -> value`, `write(value)`, `cas(old, new)`; one register a `key`, None at first.
+    """`read -> value`, `write(value)`, `cas(old, new)`; one register per `key`, initially None.
 
-    A refused `cas` found another value; a refused read or write says nothing and is left out.
+    A refused `cas` found another value. A refused read or write carries no information and is ignored.
     """
 
     def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[Any, Move]]:
@@ -71,11 +71,11 @@ def _register_move(operation: Operation) -> Move:
             return ("cas refused", operation.args["old"])
         case "cas":
             return ("cas", operation.args["old"], operation.args["new"])
-    raise BadHistory(f"a register is read, written or compared and set, not: {operation}")
+    raise BadHistory(f"a register model has the verbs read, write and cas, found: {operation}")
 
 
 class KeyValueModel(_Plain):
-    """`get -> value`, `put(value)`, `append(value)` on strings; every `key` is empty at first."""
+    """`get -> value`, `put(value)`, `append(value)` on strings; every `key` is initially empty."""
 
     def prepare(self, history: History, *, apart: bool = False) -> Sequence[Partition[str, Move]]:
         return [
@@ -101,4 +101,4 @@ def _key_value_move(operation: Operation) -> Move:
             return ("get", operation.result)
         case "put" | "append":
             return (operation.verb, operation.args["value"])
-    raise BadHistory(f"a key-value store gets, puts and appends, not: {operation}")
+    raise BadHistory(f"a key-value model has the verbs get, put and append, found: {operation}")

@@ -1,4 +1,4 @@
-"""From the operations of a booking history to moves of the slot model: who refers to what."""
+"""Translates the operations of a booking history into moves of the slot model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "reschedule": ("booking", "to"),
     "resize": ("slot", "capacity"),
     "places": ("slot",),
+    "hold": ("slot",),
+    "expire": ("checkout",),
+    "pay": ("checkout", "slot"),
 }
+# The operations that take a place for a new booking or hold, and those that use one that exists.
+_TAKES: Final = frozenset({"book", "hold"})
+_OF_BOOKINGS: Final = frozenset({"cancel", "reschedule"})
+_OF_HOLDS: Final = frozenset({"expire", "pay"})
 
 
-# An idempotency key names one intention; sent for another slot it is another.
+# The same idempotency key sent for another slot is another request.
 Key: TypeAlias = tuple[str, str]
 
 
@@ -30,24 +37,30 @@ def _key(book: Operation) -> Key | None:
     return None if key is None else (book.args["slot"], key)
 
 
+def _used(operation: Operation) -> str:
+    """Return the booking or the hold that an operation uses."""
+    used: str = operation.args["checkout" if operation.verb in _OF_HOLDS else "booking"]
+    return used
+
+
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedOperation:
     """One operation as a move, with the slots it depends on."""
 
     entry: Entry[NamedMove]
     slots: tuple[str, ...]
 
 
-class Reader:
-    """Reads a whole history.
+class Parser:
+    """Parses a whole history.
 
-    Bookings whose operations come in a certain order become anonymous (see `itinerary`); the others,
-    and what was booked with a repeated key, are `tracked` by name.
+    Bookings whose operations have a certain order become anonymous (see `itinerary`). The others, and
+    bookings made with a repeated key, are `tracked` by id.
 
     Args:
         capacities: the known slots.
-        bookings: the slot of each booking that existed before.
-        apart: track every booking that is referred to.
+        bookings: the slot of each booking that existed before the history.
+        apart: track every booking that an operation refers to.
     """
 
     def __init__(
@@ -63,40 +76,43 @@ class Reader:
         self._operations = tuple(history)
         for operation in self._operations:
             self._validate(operation)
-        books = [op for op in self._operations if op.verb == "book"]
+        books = [op for op in self._operations if op.verb in _TAKES]
         attempts = Counter(key for op in books if (key := _key(op)) is not None)
         self.repeated_keys = {key for key, times in attempts.items() if times > 1}
         self._booking_of_key: dict[Key, str] = {}
         for op in books:
             if op.result is not None and (key := _key(op)) in self.repeated_keys:
                 self._booking_of_key.setdefault(key, op.result)
-        self._makers = self._makers_among(books)
+        self._makers = self._makers_among([*books, *(op for op in self._operations if op.verb == "pay")])
         self._users = self._users_of_bookings()
         self._anonymous = {} if apart else self._anonymous_entries()
         self.tracked = self._tracked()
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[ParsedOperation]:
         """Every operation with its move, in the order of the history."""
         readings = []
         for number, operation in enumerate(self._operations):
             entry = self._anonymous.get(number) or Entry.of(operation, self._move(operation))
-            slots = self._slots(entry.move) or self._homes(operation.args["booking"])
-            readings.append(Reading(entry, slots))
+            slots = self._slots(entry.move) or self._homes(_used(operation))
+            readings.append(ParsedOperation(entry, slots))
         return readings
 
-    # -- what refers to what -------------------------------------------------------------------
+    # -- references ----------------------------------------------------------------------------
 
     def _validate(self, operation: Operation) -> None:
         if operation.verb not in _ARGUMENTS:
-            raise BadHistory(f"slots know {', '.join(_ARGUMENTS)}, not: {operation}")
+            raise BadHistory(f"the slot model has the verbs {', '.join(_ARGUMENTS)}, found: {operation}")
         for argument in _ARGUMENTS[operation.verb]:
             if argument not in operation.args:
                 raise BadHistory(f"argument {argument!r} is missing: {operation}")
         for slot in (operation.args.get("slot"), operation.args.get("to")):
             if slot is not None and slot not in self._capacities:
                 raise BadHistory(f"slot {slot} has no known capacity: {operation}")
-        if operation.verb == "book" and operation.ok and operation.result is None:
-            raise BadHistory(f"a successful book has the booking's id as its result: {operation}")
+        if operation.verb in _TAKES and operation.ok and operation.result is None:
+            made = "booking" if operation.verb == "book" else "checkout"
+            raise BadHistory(
+                f"a successful {operation.verb} needs the {made}'s id as its result: {operation}"
+            )
 
     def _makers_among(self, books: Iterable[Operation]) -> dict[str, list[Operation]]:
         makers: dict[str, list[Operation]] = {}
@@ -106,14 +122,14 @@ class Reader:
         return makers
 
     def _users_of_bookings(self) -> dict[str, dict[int, Operation]]:
-        """The operations on each booking by number, in order of invocation."""
+        """The operations on each booking or hold by number, in order of invocation."""
         users: dict[str, dict[int, Operation]] = {}
         for number, op in enumerate(self._operations):
-            if op.verb in {"cancel", "reschedule"}:
-                booking = op.args["booking"]
+            if op.verb in _OF_BOOKINGS | _OF_HOLDS:
+                booking = _used(op)
                 if booking not in self._makers and booking not in self._bookings:
                     raise BadHistory(
-                        f"nobody is seen to make booking {booking}: {op}; record its `book` "
+                        f"no operation makes booking {booking}: {op}; record its `book` "
                         f"or name it in `bookings`"
                     )
                 users.setdefault(booking, {})[number] = op
@@ -122,6 +138,8 @@ class Reader:
     def _anonymous_entries(self) -> dict[int, Entry[NamedMove]]:
         entries: dict[int, Entry[NamedMove]] = {}
         for booking, users in self._users.items():
+            if any(op.verb in _OF_HOLDS for op in users.values()):
+                continue
             made = self._certainly_made(booking)
             found = itinerary(made, users) if made else None
             if found is not None:
@@ -139,7 +157,7 @@ class Reader:
         return Made(makers[0].args["slot"], makers[0].completed_at)
 
     def _tracked(self) -> dict[str, None]:
-        """The bookings that must be known by name, in a stable order."""
+        """The bookings that must be tracked by id, in a stable order."""
         named = (b for b, users in self._users.items() if any(n not in self._anonymous for n in users))
         repeated = (booking for booking, makers in self._makers.items() if len(makers) > 1)
         return dict.fromkeys([*named, *repeated, *self._booking_of_key.values()])
@@ -149,8 +167,15 @@ class Reader:
     def _move(self, op: Operation) -> NamedMove:
         args, suffix = op.args, " refused" if op.refused else ""
         match op.verb:
-            case "book":
+            case "book" | "hold":
                 return self._book(op, suffix)
+            case "expire":
+                return ("expire", args["checkout"])
+            case "pay" if op.refused:
+                return ("pay refused", args["checkout"])
+            case "pay":
+                booking = op.result if op.result in self.tracked else None
+                return ("pay", args["slot"], args["checkout"], booking)
             case "cancel":
                 return ("cancel" + suffix, args["booking"])
             case "reschedule":
@@ -175,8 +200,10 @@ class Reader:
                 return ()
             case ("move", place, to):
                 return (place, to)
-            case ("cancel" | "cancel refused", booking):
+            case ("cancel" | "cancel refused" | "expire" | "pay refused", booking):
                 return self._homes(booking)
+            case ("pay", slot, checkout, _):
+                return (slot, *self._homes(checkout))
             case ("reschedule" | "reschedule refused", booking, to):
                 return (*self._homes(booking), to)
             case ("book", slot, str(booking)) | ("keyed", slot, _, _, str(booking)):
@@ -184,7 +211,7 @@ class Reader:
         return (move[1],)
 
     def _homes(self, booking: str) -> tuple[str, ...]:
-        """The slots at which a booking can have been made."""
+        """The slots in which the booking may have been made."""
         homes = [op.args["slot"] for op in self._makers.get(booking, ())]
         if booking in self._bookings:
             homes.append(self._bookings[booking])

@@ -1,9 +1,9 @@
-"""Footprints of boundaries: one by one, and for the boundaries of one run in their order.
+"""Footprints of boundaries: of single ones, and of the boundaries of one run in order.
 
-Traps, each with a test of its own: no table and an unknown function means everything; COMMIT inherits
-what its transaction locked and wrote; who locks by SELECT writes; a failed statement frees what its
-transaction held; the first statement of REPEATABLE READ takes the snapshot, so that it depends on every
-COMMIT; SERIALIZABLE depends on everything.
+Special cases, each with its own test: an unknown function touches everything; COMMIT inherits the locks and
+writes of its transaction; a SELECT that locks rows counts as a write; a failed statement
+releases the locks of its transaction; the first statement of REPEATABLE READ takes the snapshot and depends
+on every COMMIT; SERIALIZABLE depends on everything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from overbooked.interleavings.footprints.redis import redis_footprint
 from overbooked.interleavings.footprints.resources import EVERYTHING, NOTHING, Footprint, dependent, touching
 from overbooked.interleavings.footprints.schema_graph import SchemaGraph, read_schema
 from overbooked.interleavings.footprints.sql import Isolation, Kind, Statement, statement
-from overbooked.interleavings.footprints.sql_closure import ADVISORY, NO_TABLE, UNKNOWN, Closure, Touched
+from overbooked.interleavings.footprints.sql_closure import ADVISORY, NO_TABLE, UNKNOWN, Accesses, Closure
 from overbooked.wire.gate.boundary import Boundary, Reply, WireProtocol
 
 __all__ = [
@@ -31,12 +31,12 @@ __all__ = [
     "read_schema",
 ]
 
-# Whoever takes a snapshot writes this, whoever commits reads it: so they depend on each other, and
-# neither commits nor independent changes do.
+# A step that takes a snapshot writes this resource and a commit reads it, so that these two depend on each
+# other, but two commits or two independent changes do not.
 _SNAPSHOT = "commits"
 _CALLS = re.compile(r"^\s*CALL\s+(?:\w+\s*\.\s*)?\"?(\w+)", re.IGNORECASE)
 _ENDS_A_TRANSACTION = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
-_ALL_FREED = Touched(locks=frozenset({ADVISORY}))
+_ALL_FREED = Accesses(locks=frozenset({ADVISORY}))
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _CALLS_OUT = "app->"
 NO_NAMES: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -47,17 +47,17 @@ _Wire = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the search is told of a boundary that is released; see `search.schedule.Step`."""
+    """The footprints that the search needs of a released boundary; see `search.schedule.Step`."""
 
     footprint: Footprint
     holds: Footprint = NOTHING
 
 
 class Footprints:
-    """Footprints of single boundaries, whatever was before them.
+    """Footprints of single boundaries, regardless of earlier ones.
 
     Args:
-        schema: of the database behind the links.
+        schema: the schema of the database behind the links.
     """
 
     def __init__(self, schema: SchemaGraph) -> None:
@@ -65,9 +65,9 @@ class Footprints:
         self._closure = Closure(schema)
 
     def of(self, boundary: Boundary) -> Footprint:
-        """What a boundary reads and writes, by tables (`table:slots`), keys and hosts.
+        """Return what a boundary reads and writes, by tables (`table:slots`), keys and hosts.
 
-        Alone, a COMMIT or ROLLBACK may be of anything.
+        A COMMIT or ROLLBACK touches everything, because its transaction is unknown here.
         """
         if boundary.protocol is WireProtocol.REDIS:
             return redis_footprint(boundary)
@@ -86,11 +86,12 @@ class Footprints:
         return whole
 
     def splits(self, boundary: Boundary) -> bool:
-        """Whether a statement leaves anything to its commit: rows changed or locked, or nobody knows."""
+        """Return whether the commit of a statement may have an effect: rows are changed or locked, or
+        unknown."""
         return any(self._left_to_commit(one) for one in statements_of(boundary))
 
     def within_a_block(self, boundary: Boundary) -> bool:
-        """Whether the procedures that are called end no transaction, as far as their bodies tell."""
+        """Return whether the called procedures end no transaction, judged by their bodies."""
         names = [found[1].lower() for text in boundary.statements for found in _CALLS.finditer(text)]
         bodies = [self.schema.functions.get(name, ()) for name in names]
         return all(
@@ -99,24 +100,23 @@ class Footprints:
 
     def _left_to_commit(self, one: Statement) -> bool:
         touched = self.touched(one)
-        # A session's own locks are there, or gone, once the statement is answered.
+        # Advisory locks are taken or released when the statement is answered, not at commit.
         return touched.everything or bool(touched.writes or touched.locks - {ADVISORY})
 
-    def touched(self, one: Statement) -> Touched:
-        """The sets of a statement, closed over the schema."""
+    def touched(self, one: Statement) -> Accesses:
+        """Return the accesses of a statement, closed over the schema."""
         return self._closure.of(one)
 
     def run(self) -> RunFootprints:
-        """For the boundaries of one run."""
+        """Return footprints for the boundaries of one run."""
         return RunFootprints(self)
 
 
 class RunFootprints:
-    """Footprints of the boundaries of one run, told in the order in which they were let go.
+    """Footprints of the boundaries of one run, in the order of their release.
 
-    What a transaction changes is another's business only through its locks until it commits; so names
-    here are finer: `table:` for contents, `lock:` for rows, `key:` and `keylock:` for what foreign keys
-    look at.
+    Until it commits, a transaction affects others only through its locks, so resource names are finer here:
+    `table:` for contents, `lock:` for row locks, `key:` and `keylock:` for what foreign keys read and lock.
     """
 
     def __init__(self, footprints: Footprints) -> None:
@@ -125,7 +125,7 @@ class RunFootprints:
         self._queues: dict[_Wire, Footprint] = {}
 
     def let_go(self, boundary: Boundary) -> Told:
-        """What it touches, and what its transaction had locked before it."""
+        """Return what a released boundary touches, and what its transaction had locked before."""
         wire = boundary.link, boundary.connection
         if boundary.protocol is WireProtocol.POSTGRES:
             session = self._sessions.get(wire)
@@ -137,12 +137,12 @@ class RunFootprints:
         return Told(self._footprints.of(boundary))
 
     def answered(self, boundary: Boundary, reply: Reply | None) -> Footprint:
-        """What it touched beyond that, as its answer tells; None: no answer came."""
+        """Return what the boundary touched in addition, according to its reply (None: no answer arrived)."""
         session = self._sessions.get((boundary.link, boundary.connection))
         return NOTHING if session is None or reply is None else session.answered(reply)
 
     def _redis(self, wire: _Wire, boundary: Boundary) -> Footprint:
-        """WATCH and MULTI collect what EXEC then does."""
+        """Return the footprint of a command; WATCH and MULTI collect the footprint of EXEC."""
         verb = boundary.verb.upper()
         if verb == "EXEC":
             return self._queues.pop(wire, EVERYTHING)
@@ -157,21 +157,21 @@ class RunFootprints:
 
 @dataclass(slots=True)
 class _Session:
-    """A database connection: what its transaction has touched so far."""
+    """A database connection and what its transaction has touched so far."""
 
     footprints: Footprints
     open: bool = False
-    held: Touched = NO_TABLE
+    held: Accesses = NO_TABLE
     default: Isolation = field(init=False)
     isolation: Isolation = field(init=False)
     looked: bool = False
-    kept: bool = False  # it did what nobody knows of, such as locking for the session's time
+    kept: bool = False  # something unknown was done, e.g. a session lock was taken
 
     def __post_init__(self) -> None:
         self.default = self.isolation = self.footprints.schema.isolation
 
     def let_go(self, boundary: Boundary) -> Told:
-        if boundary.in_transaction and not self.open:  # begun before anybody looked
+        if boundary.in_transaction and not self.open:  # the transaction began before the observation
             self.open, self.held = True, UNKNOWN
         elif self.open and not boundary.in_transaction:
             self.open = False
@@ -197,7 +197,7 @@ class _Session:
         self.isolation = isolation or self.default
 
     def _ended(self) -> Told:
-        """The end of the session rolls its transaction back, and frees what it has locked for itself."""
+        """End the session: its transaction is rolled back and its session-level locks are released."""
         held, self.held = self.held if self.open else NO_TABLE, NO_TABLE
         freed = EVERYTHING if self.kept else _locks(held)
         self.open = self.kept = False
@@ -225,10 +225,11 @@ class _Session:
                 return EVERYTHING if serializable else _locks(held)
             return EVERYTHING if serializable else _locks(held) | _committed(held)
         touched = self.footprints.touched(one)
-        # Without a transaction it commits by itself, or at a Sync that comes as a COMMIT of its own.
+        # Outside a transaction a statement autocommits, or commits at a Sync that is a separate COMMIT
+        # boundary.
         self.held |= touched
         if touched == _ALL_FREED and "pg_advisory_unlock_all" in one.calls and not self.kept:
-            return NOTHING  # a pool tidies up a connection that has locked nothing
+            return NOTHING  # a pool resets a connection that holds no locks
         self.kept |= touched.everything or ADVISORY in touched.locks
         if serializable:
             return EVERYTHING
@@ -242,34 +243,34 @@ class _Session:
 
 
 def footprint(boundary: Boundary, schema: SchemaGraph) -> Footprint:
-    """What one boundary touches, whatever was before it; see `Footprints.of`."""
+    """Return the footprint of one boundary in isolation; see `Footprints.of`."""
     return Footprints(schema).of(boundary)
 
 
 def statements_of(boundary: Boundary) -> list[Statement]:
-    """The statements of a boundary, read."""
+    """Return the parsed statements of a boundary."""
     return [statement(text) for text in boundary.statements or (boundary.text,)]
 
 
 def http_footprint(boundary: Boundary) -> Footprint:
-    """A call the service makes touches the host behind its link; one made to the service, anything."""
+    """Return the footprint of a call: the host behind the link, or everything for a call to the service."""
     if not boundary.link.startswith(_CALLS_OUT):
         return EVERYTHING
     host = [f"http:{boundary.link.removeprefix(_CALLS_OUT)}"]
     return touching(reads=host) if boundary.verb.upper() in _SAFE_METHODS else touching(writes=host)
 
 
-def _looked_at(touched: Touched) -> Footprint:
+def _looked_at(touched: Accesses) -> Footprint:
     return _named(touched, reads={"table": touched.reads, "key": touched.refers})
 
 
-def _locks(touched: Touched) -> Footprint:
+def _locks(touched: Accesses) -> Footprint:
     return _named(
         touched, reads={"keylock": touched.refers}, writes={"lock": touched.locks, "keylock": touched.keys}
     )
 
 
-def _committed(touched: Touched) -> Footprint:
+def _committed(touched: Accesses) -> Footprint:
     seen = _named(
         touched,
         reads={"table": touched.late, "key": touched.refers if touched.writes else frozenset()},
@@ -279,7 +280,7 @@ def _committed(touched: Touched) -> Footprint:
 
 
 def _named(
-    touched: Touched, *, reads: Mapping[str, frozenset[str]], writes: Mapping[str, frozenset[str]] = NO_NAMES
+    touched: Accesses, *, reads: Mapping[str, frozenset[str]], writes: Mapping[str, frozenset[str]] = NO_NAMES
 ) -> Footprint:
     if touched.everything:
         return EVERYTHING

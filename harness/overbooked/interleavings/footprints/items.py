@@ -1,6 +1,6 @@
-"""Which rows a statement is about, as far as its text says: those that an equality names, or any.
+"""The rows that a statement concerns, according to its text: those named by an equality, or any.
 
-Good enough to tell two rows of one table apart in a trace that broke something; no search depends on it.
+This is precise enough to distinguish two rows of one table in a violating trace. The search does not use it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _NUMBER_BYTES, _UUID_BYTES = frozenset({2, 4, 8}), 16
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Rows of any table: of each column that an equality restricts, the values it may have.
+    """The rows that a statement concerns, by the columns that an equality restricts.
 
     Args:
-        restricted: by column; empty: any row.
-        adds: rows are made, which no equality could have named before.
+        restricted: the possible values of each restricted column; empty: any row.
+        adds: whether the statement inserts rows.
     """
 
     restricted: Mapping[str, frozenset[str]]
@@ -34,11 +34,11 @@ class Items:
 
     @property
     def by_predicate(self) -> bool:
-        """No row is named: which ones it is about depends on what is in the table."""
+        """Whether no column is restricted, so that the rows depend on the contents of the table."""
         return not self.restricted
 
     def overlaps(self, other: Items) -> bool:
-        """Whether both may be about one row."""
+        """Return whether both may concern the same row."""
         shared = self.restricted.keys() & other.restricted.keys()
         return all(self.restricted[name] & other.restricted[name] for name in shared)
 
@@ -47,7 +47,7 @@ ANY = Items({})
 
 
 def items_of(text: str, values: Sequence[str | None] = ()) -> Items:
-    """The rows that a statement with these parameters is about."""
+    """Return the rows that a statement with these parameters concerns."""
     restricted = {
         column: frozenset(_given(value, values) for value in found) for column, found in _restricted(text)
     }
@@ -62,7 +62,7 @@ def _given(value: str, values: Sequence[str | None]) -> str:
 
 
 def _plain(value: str) -> str:
-    """A number or a UUID that a driver sent in binary, as a literal would write it."""
+    """Convert a number or UUID that a driver sent in binary format to the equivalent SQL literal."""
     if not value.startswith("\\x"):
         return value
     sent = bytes.fromhex(value[2:])

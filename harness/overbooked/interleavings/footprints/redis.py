@@ -1,4 +1,4 @@
-"""What a Redis command touches: its keys, with ids taken out so that they are the same in every run."""
+"""Footprints of Redis commands: their keys without ids, so that they are the same in every run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NONE = _names("PING ECHO MULTI DISCARD UNWATCH TIME HELLO AUTH CLIENT COMMAND S
 
 
 def redis_footprint(boundary: Boundary) -> Footprint:
-    """What one command touches; EVAL its declared keys; what is not known, everything."""
+    """Return the footprint of a command: EVAL touches its declared keys, an unknown command everything."""
     words = (boundary.verb.split(" ", maxsplit=1)[0], *(value or "" for value in boundary.values))
     name = words[0].upper()
     if name == "SCRIPT" and "FLUSH" in (word.upper() for word in words[1:2]):

@@ -1,7 +1,7 @@
-"""What a step touches: named resources, read or written, and when two steps depend on each other.
+"""Footprints of steps: the named resources that are read or written, and when two steps are dependent.
 
-A resource is a name such as `table:slots`, `redis:hold` or `http:provider`. Names must be the same in
-every run of one exploration, since what was learnt in one run is applied to others: no ids in them.
+A resource is a name such as `table:slots`, `redis:hold` or `http:provider`. Names contain no ids, because
+they must be the same in every run of one exploration: results of one run are applied to others.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ class Footprint:
     """Resources that a step reads and writes.
 
     Args:
-        reads, writes: names of resources; what is written need not be among the read.
-        everything: it may touch anything at all, so that nothing is independent of it but what
-            touches nothing.
+        reads, writes: names of resources; a written resource need not be among the reads.
+        everything: the step may touch anything, so that only empty footprints are independent of it.
     """
 
     reads: frozenset[str] = frozenset()
@@ -26,11 +25,11 @@ class Footprint:
 
     @property
     def is_empty(self) -> bool:
-        """It touches nothing that anybody else can see."""
+        """Whether the step touches nothing that others can observe."""
         return not (self.everything or self.reads or self.writes)
 
     def dependent(self, other: Footprint) -> bool:
-        """Whether the order of the two can matter: one writes what the other touches."""
+        """Return whether the order of the two can matter, i.e. one writes what the other touches."""
         if self.everything or other.everything:
             return not (self.is_empty or other.is_empty)
         return not (
@@ -45,7 +44,7 @@ class Footprint:
         return Footprint(self.reads | other.reads, self.writes | other.writes)
 
     def said(self) -> str:
-        """For people: `reads table:slots; writes table:bookings`."""
+        """Return the footprint as text, e.g. `reads table:slots; writes table:bookings`."""
         if self.everything:
             return "everything"
         parts = [
@@ -61,10 +60,10 @@ EVERYTHING = Footprint(everything=True)
 
 
 def touching(*, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> Footprint:
-    """A footprint of these resources."""
+    """Return a footprint of these resources."""
     return Footprint(frozenset(reads), frozenset(writes))
 
 
 def dependent(one: Footprint, other: Footprint) -> bool:
-    """Whether the order of two steps with these footprints can matter."""
+    """Return whether the order of two steps with these footprints can matter."""
     return one.dependent(other)

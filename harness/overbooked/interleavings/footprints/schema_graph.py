@@ -1,7 +1,7 @@
-"""What hides behind the tables that a statement names: foreign keys, triggers, views, functions.
+"""The schema behind the tables that a statement names: foreign keys, triggers, views, functions.
 
-Names are bare and in lower case; two tables of one name in two schemas count as one. A partition counts
-as its topmost parent.
+Names are unqualified and in lower case; tables of the same name in two schemas count as one. A partition
+counts as its topmost parent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from overbooked.interleavings.footprints.sql import Change, Isolation
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """`on_delete` and `on_update` are pg_constraint's letters: a, r nothing; c cascade; n, d set."""
+    """A foreign key. `on_delete` and `on_update` are the letters of pg_constraint: `a` no action, `r`
+    restrict, `c` cascade, `n` set null, `d` set default."""
 
     child: str
     child_columns: frozenset[str]
@@ -31,7 +32,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger of the schema's author; `columns` of an UPDATE OF, empty for any."""
+    """A user-defined trigger; `columns` are those of UPDATE OF, empty for any."""
 
     table: str
     changes: frozenset[Change]
@@ -43,7 +44,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the schema's author."""
+    """A user-defined function."""
 
     language: str
     source: str
@@ -51,19 +52,19 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class SchemaGraph:
-    """What is known of a schema.
+    """The parts of a schema that determine footprints.
 
     Args:
-        tables: all of them.
-        roots: of partitions and inheriting tables, the topmost parent.
-        key_columns: of each table, the columns of its unique indexes.
-        foreign_keys, triggers: of all tables.
-        views: their definitions.
-        functions: by name; several of one name.
-        expressions: of each table its defaults, checks and generated columns, as SQL.
-        closed: tables with rules or row security, of which nothing is concluded.
-        harmless: built-in functions that change nothing and read nothing that others change.
-        isolation: of a transaction that does not say.
+        tables: all tables and views.
+        roots: the topmost parent of each partition and inheriting table.
+        key_columns: the columns of the unique indexes of each table.
+        foreign_keys, triggers: those of all tables.
+        views: the definition of each view.
+        functions: the functions by name; a name may be overloaded.
+        expressions: the defaults, checks, generated columns and index expressions of each table, as SQL.
+        closed: tables with rules or row security, and foreign tables; an access may touch everything.
+        harmless: built-in functions that change nothing and read nothing shared.
+        isolation: the strongest default isolation level of the database, its roles and the session.
     """
 
     tables: frozenset[str] = frozenset()
@@ -114,7 +115,7 @@ UNION ALL SELECT k.conrelid, pg_get_constraintdef(k.oid) FROM pg_constraint k WH
 UNION ALL SELECT i.indrelid, pg_get_expr(i.indexprs, i.indrelid) FROM pg_index i WHERE i.indexprs IS NOT NULL
 UNION ALL SELECT i.indrelid, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i WHERE i.indpred IS NOT NULL
 """
-# Immutable and stable functions change nothing; some of the stable ones read what others change.
+# Immutable and stable functions change nothing; the excluded ones read what others may change.
 _HARMLESS = """
 SELECT p.proname AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'pg_catalog'
@@ -131,10 +132,10 @@ _BEFORE = 2
 
 
 async def read_schema(connection: asyncpg.Connection[Any]) -> SchemaGraph:
-    """Read the schema of the database that a connection is to; it needs to see pg_catalog only.
+    """Read the schema of the connection's database; it needs access only to pg_catalog.
 
     Raises:
-        StackError: the database did not say.
+        StackError: a catalog query failed.
     """
     try:
         tables = await connection.fetch(_TABLES)
@@ -148,9 +149,7 @@ async def read_schema(connection: asyncpg.Connection[Any]) -> SchemaGraph:
         harmless = await connection.fetch(_HARMLESS)
         levels = await connection.fetch(_DEFAULTS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StackError(
-            f"the database did not say what its schema is made of: {error!r}", part="postgres"
-        ) from error
+        raise StackError(f"reading the schema from the catalog failed: {error!r}", part="postgres") from error
     columns = {(row["oid"], row["number"]): row["name"] for row in attributes}
     names = {row["oid"]: row["name"] for row in tables}
     by_name: dict[str, list[Function]] = {}
@@ -198,7 +197,7 @@ _Columns = Mapping[tuple[int, int], str]
 
 
 def _columns(table: int, numbers: Sequence[int], columns: _Columns) -> frozenset[str]:
-    # An index over an expression has the number 0 in that place; expressions are looked at by themselves.
+    # An index expression has column number 0; expressions are examined separately.
     return frozenset(columns[table, number] for number in numbers if number > 0)
 
 

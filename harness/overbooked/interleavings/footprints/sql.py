@@ -1,8 +1,8 @@
-"""What one SQL statement says it does: which tables it names and how, which functions it calls.
+"""Parses one SQL statement: the tables it names, how it uses them, and the functions it calls.
 
-Only the text is looked at; what hides behind it (foreign keys, triggers, views) is the schema's part, in
-`overbooked.interleavings.footprints.schema_graph`. What is not understood is said to be: unknown depends
-on everything.
+Only the text is examined; foreign keys, triggers and views are resolved by
+`overbooked.interleavings.footprints.schema_graph`. A statement that cannot be parsed is reported as unknown
+and depends on everything.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from overbooked.wire.postgres import sql
 
 
 class Kind(Enum):
-    """What a statement is to its transaction."""
+    """The role of a statement in its transaction."""
 
     QUERY = auto()
     BEGIN = auto()
     COMMIT = auto()
     ROLLBACK = auto()
     ROLLBACK_TO = auto()
-    SETTING = auto()  # isolation, from here on
+    SETTING = auto()  # sets the isolation level from here on
     HARMLESS = auto()  # touches nothing that another session can see
     UNKNOWN = auto()
 
 
 class Isolation(Enum):
-    """Isolation levels that PostgreSQL tells apart, weakest first."""
+    """The isolation levels that PostgreSQL distinguishes, weakest first."""
 
     READ_COMMITTED = "read committed"
     REPEATABLE_READ = "repeatable read"
@@ -41,7 +41,7 @@ class Isolation(Enum):
 
 
 class Change(Enum):
-    """What is done to a table's rows."""
+    """The kind of change to a table's rows."""
 
     INSERT = auto()
     UPDATE = auto()
@@ -50,7 +50,7 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A change of one table; `columns` are those that an UPDATE sets, None where they are not known."""
+    """A change of one table; `columns` are those that an UPDATE sets, None if unknown."""
 
     table: str
     change: Change
@@ -59,7 +59,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Rows of a table locked by a SELECT; `keys`: also against those who only refer to the row."""
+    """A lock on rows of a table by a SELECT; `keys`: it also blocks transactions that reference the row."""
 
     table: str
     keys: bool
@@ -70,13 +70,14 @@ class Statement:
     """One statement.
 
     Args:
+        kind: its role in the transaction.
         reads: tables and views named anywhere in it.
-        locks: of its FOR UPDATE, FOR SHARE and the like.
-        writes: what it changes.
-        calls: every name before a parenthesis: functions, and what only looks like one.
-        unknown_calls: functions among them that are none of the SQL that the parser knows.
-        given_names: of its common table expressions, which look like tables.
-        isolation: that it asks for.
+        locks: the locks of its FOR UPDATE, FOR SHARE etc.
+        writes: the changes that it makes.
+        calls: every name before a parenthesis, including names that only look like functions.
+        unknown_calls: the calls of functions that the parser does not know.
+        given_names: names of its common table expressions, which look like tables.
+        isolation: the isolation level that it sets.
     """
 
     kind: Kind
@@ -106,7 +107,7 @@ _WRITERS: dict[type[exp.Expr], Change] = {
 
 @lru_cache(maxsize=4096)
 def statement(text: str) -> Statement:
-    """Read one statement; parsed once for each text."""
+    """Parse one statement; the result is cached by text."""
     plain = " ".join(_without_noise(text).lower().split()).rstrip("; ")
     if not plain:
         return _HARMLESS
@@ -120,7 +121,7 @@ def statement(text: str) -> Statement:
 
 
 def _without_noise(text: str) -> str:
-    """`text` without comments, and with empty strings."""
+    """Return the text without comments and with empty string literals."""
     return "".join(_QUIET.get(token.kind, token.text) for token in sql.tokens(text))
 
 
@@ -153,7 +154,7 @@ def _isolation(text: str) -> Isolation | None:
 
 
 def _query(text: str, plain: str) -> Statement:
-    # A parser that takes `$1, $` for the start of a dollar-quoted string must not see parameters.
+    # The parser mistakes `$1, $` for the start of a dollar-quoted string, so parameters are replaced.
     try:
         parsed = sqlglot.parse(_PARAMETER.sub(r"__\1", text), dialect="postgres")
     except (SqlglotError, RecursionError):
@@ -204,7 +205,7 @@ def _writes(node: exp.Expr) -> list[Write]:
 
 
 def _target(node: exp.Expr) -> str:
-    """The table written; "" where it is not plain."""
+    """Return the written table; "" if it cannot be determined."""
     target = node.this
     if isinstance(target, exp.Schema):
         target = target.this
@@ -215,6 +216,6 @@ def _set_columns(node: exp.Expr) -> frozenset[str] | None:
     columns = set()
     for one in node.expressions:
         if not (isinstance(one, exp.EQ) and isinstance(one.this, exp.Column)) or one.this.table:
-            return None  # a row of columns, or a part of one
+            return None  # a row of columns, or a part of a column
         columns.add(one.this.name.lower())
     return frozenset(columns) or None

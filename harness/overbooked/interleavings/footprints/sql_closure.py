@@ -1,9 +1,9 @@
-"""What a statement touches in the end: its tables, closed over the schema.
+"""Everything that a statement touches: its tables, closed over the schema.
 
-What PostgreSQL does at READ COMMITTED decides what counts. A plain SELECT sees what is committed and
-waits for no row lock; so a change within a transaction touches, for others, the *locks* of its table
-until it commits, and the *contents* when it does. A foreign key looks at the *keys* of the table it
-points to and shares a lock on them, which UPDATEs of other columns and FOR NO KEY UPDATE leave alone.
+The rules follow PostgreSQL at READ COMMITTED. A plain SELECT sees committed data and waits for no row lock,
+so a change within a transaction touches, for others, the *locks* of its table until the commit, and its
+*contents* at the commit. A foreign key reads the *keys* of the referenced table and takes a share lock on
+them, which does not conflict with UPDATEs of other columns and FOR NO KEY UPDATE.
 (PostgreSQL documentation: Transaction Isolation; Explicit Locking, row-level locks.)
 """
 
@@ -17,16 +17,16 @@ from overbooked.interleavings.footprints.schema_graph import ForeignKey, Functio
 from overbooked.interleavings.footprints.sql import Change, Kind, Statement, Write, statement
 from overbooked.wire.postgres import sql
 
-# Built in, volatile, and of no concern to anybody else.
+# Built-in volatile functions without an effect on other sessions.
 _HARMLESS = {
     "random", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v4", "clock_timestamp", "timeofday",
     "now", "jsonb_build_object", "json_build_object", "json_agg", "jsonb_agg", "array_agg", "string_agg",
     "statement_timestamp", "transaction_timestamp", "sum", "min", "max", "count", "bool_or", "bool_and",
 }  # fmt: skip
-# Locks on numbers that the service gives a meaning to; those of a session outlast its transactions.
+# Advisory locks on numbers that the service defines; session-level ones outlast transactions.
 ADVISORY = "pg_advisory"
 _ADVISORY = re.compile(r"pg_(?:try_)?advisory_(?:xact_)?(?:un)?lock(?:_all)?(?:_shared)?")
-# Words in a function's body after which nothing is known of it.
+# Words in a function body that make its effects unknown.
 _OPAQUE = re.compile(
     r"\b(execute|nextval|setval|currval|lastval|pg_\w+|dblink\w*|lo_\w+|set_config|notify|listen|copy|create|"
     r"alter|drop|truncate|lock|call|import|\w+_to_xml\w*)\b"
@@ -47,17 +47,17 @@ _CASCADES = {"c": Change.DELETE, "n": Change.UPDATE, "d": Change.UPDATE}
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class Accesses:
     """Sets of tables.
 
     Args:
-        reads: whose contents are looked at.
-        late: whose contents are looked at when the transaction commits: deferred checks.
-        writes: whose contents change at the commit.
-        locks: whose rows are locked, or changed and so locked.
-        keys: of the locked ones those that are locked against foreign keys too.
-        refers: whose keys are looked at and locked by sharing.
-        everything: nobody knows.
+        reads: tables whose contents are read.
+        late: tables whose contents are read at the commit, by deferred checks.
+        writes: tables whose contents change at the commit.
+        locks: tables whose rows are locked, directly or by a change.
+        keys: the locked tables whose locks also conflict with foreign-key checks.
+        refers: tables whose keys are read and share-locked.
+        everything: the accesses are unknown and treated as touching everything.
     """
 
     reads: frozenset[str] = frozenset()
@@ -68,27 +68,27 @@ class Touched:
     refers: frozenset[str] = frozenset()
     everything: bool = False
 
-    def __or__(self, other: Touched) -> Touched:
-        return Touched(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(Touched)))
+    def __or__(self, other: Accesses) -> Accesses:
+        return Accesses(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(Accesses)))
 
 
-NO_TABLE = Touched()
-UNKNOWN = Touched(everything=True)
+NO_TABLE = Accesses()
+UNKNOWN = Accesses(everything=True)
 
 
 class Closure:
-    """Closes statements over a schema; remembers what it found.
+    """Closes statements over a schema, and caches the results.
 
     Args:
-        schema: without one, tables stand for themselves and nothing is known of their keys.
+        schema: the schema; an access to a table that it does not have touches everything.
     """
 
     def __init__(self, schema: SchemaGraph) -> None:
         self._schema = schema
-        self._known: dict[Statement, Touched] = {}
+        self._known: dict[Statement, Accesses] = {}
 
-    def of(self, one: Statement) -> Touched:
-        """What a statement touches."""
+    def of(self, one: Statement) -> Accesses:
+        """Return what a statement touches."""
         known = self._known.get(one)
         if known is None:
             known = self._known[one] = _Closing(self._schema).statement(one)
@@ -96,19 +96,19 @@ class Closure:
 
 
 class _Closing:
-    """One closure: follows what leads on, each thing once.
+    """One closure: follows every reference once.
 
-    What leads back to itself adds nothing the second time: it is in the whole already.
+    A cycle adds nothing the second time, because its accesses are already in the result.
     """
 
     def __init__(self, schema: SchemaGraph) -> None:
         self._schema = schema
-        self._found: dict[object, Touched] = {}
+        self._found: dict[object, Accesses] = {}
         self._families: dict[str, set[str]] = {}
         for table in schema.tables:
             self._families.setdefault(schema.roots.get(table, table), set()).add(table)
 
-    def statement(self, one: Statement) -> Touched:
+    def statement(self, one: Statement) -> Accesses:
         if one.kind is Kind.UNKNOWN:
             return UNKNOWN
         if one.kind is not Kind.QUERY:
@@ -129,40 +129,41 @@ class _Closing:
         return self._schema.roots.get(table, table)
 
     def _family(self, table: str) -> set[str]:
-        """A table with its partitions and all that inherits with it: what is done to one may be to any."""
+        """Return a table with its partitions and inheriting tables; an access to one may touch any of
+        them."""
         return self._families.get(self._root(table), {table})
 
-    def _read(self, table: str, given: Iterable[str] = ()) -> Touched:
+    def _read(self, table: str, given: Iterable[str] = ()) -> Accesses:
         if not self._schema.closed.isdisjoint(self._family(table)):
             return UNKNOWN
         if table in self._schema.views:
             return self._view(table)
         if table in self._schema.tables:
-            return Touched(reads=frozenset({self._root(table)}))
+            return Accesses(reads=frozenset({self._root(table)}))
         return NO_TABLE if table in given or table in _SYSTEM else UNKNOWN
 
-    def _view(self, name: str) -> Touched:
+    def _view(self, name: str) -> Accesses:
         known = self._found.get(("view", name))
         if known is None:
             self._found["view", name] = NO_TABLE
             known = self._found["view", name] = self.statement(statement(self._schema.views[name]))
         return known
 
-    def _locked(self, table: str, *, keys: bool) -> Touched:
+    def _locked(self, table: str, *, keys: bool) -> Accesses:
         if table in self._schema.views:
             tables = self._view(table)
-            return tables | Touched(locks=tables.reads, keys=tables.reads)
+            return tables | Accesses(locks=tables.reads, keys=tables.reads)
         found = frozenset({self._root(table)})
-        return Touched(locks=found, keys=found if keys else frozenset())
+        return Accesses(locks=found, keys=found if keys else frozenset())
 
-    def _write(self, write: Write) -> Touched:
+    def _write(self, write: Write) -> Accesses:
         known = self._found.get(write)
         if known is None:
             self._found[write] = NO_TABLE
             known = self._found[write] = self._written(write)
         return known
 
-    def _written(self, write: Write) -> Touched:
+    def _written(self, write: Write) -> Accesses:
         schema, table = self._schema, write.table
         family = self._family(table)
         if not schema.closed.isdisjoint(family) or table not in schema.tables:
@@ -174,12 +175,12 @@ class _Closing:
             return touched | self._fired(write)
         columns = write.columns
         if any(one.before and one.table in family for one in schema.triggers):
-            columns = None  # it may set others
+            columns = None  # the trigger may set other columns
         change = write.change
         root = frozenset({self._root(table)})
         keys = frozenset[str]().union(*(schema.key_columns.get(one, ()) for one in family))
         rekeys = change is not Change.UPDATE or columns is None or not columns.isdisjoint(keys)
-        touched = Touched(reads=root, writes=root, locks=root, keys=root if rekeys else frozenset())
+        touched = Accesses(reads=root, writes=root, locks=root, keys=root if rekeys else frozenset())
         for key in schema.foreign_keys:
             touched |= self._refers(key, table, change, columns) | self._referred(key, table, change, columns)
         for one in family:
@@ -187,22 +188,24 @@ class _Closing:
                 touched |= self._words(text, whole=False)
         return touched | self._fired(write)
 
-    def _refers(self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None) -> Touched:
+    def _refers(
+        self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None
+    ) -> Accesses:
         sets = columns is None or not columns.isdisjoint(key.child_columns)
         if key.child not in self._family(table) or change is Change.DELETE or not sets:
             return NO_TABLE
-        return Touched(refers=frozenset({self._root(key.parent)}))
+        return Accesses(refers=frozenset({self._root(key.parent)}))
 
     def _referred(
         self, key: ForeignKey, table: str, change: Change, columns: frozenset[str] | None
-    ) -> Touched:
+    ) -> Accesses:
         sets = columns is None or not columns.isdisjoint(key.parent_columns)
         if key.parent not in self._family(table) or change is Change.INSERT:
             return NO_TABLE
         if change is Change.UPDATE and not sets:
             return NO_TABLE
         child = frozenset({self._root(key.child)})
-        touched = Touched(reads=child, refers=child, late=child if key.deferrable else frozenset())
+        touched = Accesses(reads=child, refers=child, late=child if key.deferrable else frozenset())
         action = key.on_delete if change is Change.DELETE else key.on_update
         if action in _CASCADES:
             further = _CASCADES[action] if change is Change.DELETE else Change.UPDATE
@@ -210,7 +213,7 @@ class _Closing:
             touched |= self._write(Write(key.child, further, set_columns))
         return touched
 
-    def _fired(self, write: Write) -> Touched:
+    def _fired(self, write: Write) -> Accesses:
         touched = NO_TABLE
         triggers = [one for one in self._schema.triggers if one.table in self._family(write.table)]
         for one in triggers:
@@ -223,19 +226,19 @@ class _Closing:
             body = self._function(one.function)
             touched |= body
             if one.deferrable:
-                touched |= Touched(late=body.reads)
+                touched |= Accesses(late=body.reads)
         return touched
 
-    def _call(self, name: str, *, known: bool) -> Touched:
+    def _call(self, name: str, *, known: bool) -> Accesses:
         if name in self._schema.functions:
             return self._function(name)
         if _ADVISORY.fullmatch(name):
-            return Touched(locks=frozenset({ADVISORY}))
+            return Accesses(locks=frozenset({ADVISORY}))
         if known or name in _HARMLESS or name in self._schema.harmless:
             return NO_TABLE
         return UNKNOWN
 
-    def _function(self, name: str) -> Touched:
+    def _function(self, name: str) -> Accesses:
         known = self._found.get(("function", name))
         if known is None:
             known = self._found["function", name] = NO_TABLE
@@ -244,8 +247,8 @@ class _Closing:
             self._found["function", name] = known
         return known
 
-    def _words(self, source: str, *, whole: bool) -> Touched:
-        """What a body or an expression may touch: what it may do at all, to every table that it names."""
+    def _words(self, source: str, *, whole: bool) -> Accesses:
+        """Return what a body or expression may touch: each operation it contains, on each table it names."""
         plain = _QUIET.sub(" ", sql.without_comments(source).lower())
         if _OPAQUE.search(plain) and (whole or "nextval" not in plain):
             return UNKNOWN
@@ -264,7 +267,7 @@ class _Closing:
 
 
 def _writes_in(body: str, words: set[str], table: str) -> Iterable[Write]:
-    """What a body may do to a table that it names."""
+    """Yield the writes that a body may make to a table that it names."""
     if "insert" in words or "merge" in words:
         yield Write(table, Change.INSERT)
     if "delete" in words or "merge" in words:
@@ -281,7 +284,7 @@ def _writes_in(body: str, words: set[str], table: str) -> Iterable[Write]:
 
 
 def _set_in(sets: str) -> frozenset[str] | None:
-    """Every name before an equals sign; where a subquery stands, those of its comparisons too."""
+    """Return every name before an equals sign, including those of comparisons in a subquery."""
     before = re.split(r"\b(?:where|returning)\b", sets, maxsplit=1)[0]
     if "[" in before or re.search(r"\.\s*\w+\s*=", before):
         return None  # a part of a column

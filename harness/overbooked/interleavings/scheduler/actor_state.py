@@ -1,27 +1,36 @@
-"""One actor while a schedule runs: what of his waits at the gate, what is under way, whether he is done."""
+"""The state of one actor during a schedule: held and in-flight boundaries, blocked, parked, ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from overbooked.interleavings.scheduler.actors import Part
-from overbooked.wire.gate.boundary import Boundary, Held, Reply
+from overbooked.interleavings.scheduler.actors import ActorTask
+from overbooked.traces.trace import BEGINS
+from overbooked.wire.gate.boundary import Boundary, Held, Reply, WireProtocol
 
 Wire = tuple[str, int]
 COMMITS_AUTOCOMMIT = ("COMMIT (Sync)", "COMMIT (Query)")
-"""The shapes of a commit that nobody asked for by a statement."""
+"""Shapes of the commit of an autocommit statement."""
 ENDS = "TERMINATE"
-"""The verb of the end of a database session."""
+"""Verb of the end of a database session."""
+
+
+def beginning_of(actor: int) -> Boundary:
+    """Return the boundary that stands for the beginning of an actor; it crosses no link."""
+    return Boundary("client", WireProtocol.RAW, actor, 1, BEGINS, "", "begins")
 
 
 def wire_of(boundary: Boundary) -> Wire:
-    """The connection a boundary crossed: link and number."""
+    """Return the connection that a boundary crossed: link and number."""
     return boundary.link, boundary.connection
 
 
 @dataclass(slots=True)
-class Stepping:
-    """A step as it is taken; becomes a `TraceStep` when the schedule is over."""
+class ExecutedStep:
+    """A step of the running schedule; it becomes a `TraceStep` at the end.
+
+    `answers` are the actors whose response arrived, or whose work ended, as an effect of the step.
+    """
 
     lane: int
     boundary: Boundary
@@ -33,38 +42,46 @@ class Stepping:
     parked: bool = False
     yields: bool = False
     repeated: int = 0
+    answers: set[int] = field(default_factory=set)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the step is the beginning of its actor."""
+        return self.boundary.verb == BEGINS
 
 
 @dataclass(slots=True)
-class Flight:
-    """A boundary that was let go and is not yet answered."""
+class InFlight:
+    """A released boundary without an answer yet."""
 
     held: Held
-    step: Stepping
+    step: ExecutedStep
 
 
 @dataclass(slots=True)
-class Lane:
-    """An actor's state.
+class ActorState:
+    """The state of an actor.
 
     Args:
-        pending: boundaries that wait at the gate; several where he sends several at once.
-        flights: boundaries let go and not yet answered.
-        kept: answers that came while others ran; he gets them when it is his turn.
-        begun: he has been set going.
-        answered: his response is there, or his work has ended.
-        over: and nothing of his is left: no transaction, no message, and quiet.
-        blocked: what he waits for in the database is locked by an actor.
-        parked: he made no progress at the wire and is not waited for.
-        gathers: he has been seen to send several at once.
-        latest: the step that it took last.
-        deed, former: the last one that was no autocommit's commit, and the one before that.
+        index: the index of the actor.
+        part: its task.
+        pending: boundaries held at the gate; several if the actor sends several at once.
+        flights: released boundaries without an answer yet.
+        kept: answers that arrived while another actor was running; delivered when this one runs.
+        begun: whether the actor was started.
+        answered: whether its response arrived, or its work ended.
+        over: whether it was answered and has no open transaction or message left.
+        blocked: whether another actor holds the lock that its statement waits for.
+        parked: whether it made no progress at the wire, so that the schedule continues without it.
+        gathers: whether it has been observed to send several messages at once.
+        latest: its last step.
+        deed, former: its last step that is not the commit of an autocommit statement, and the one before.
     """
 
     index: int
-    part: Part
+    part: ActorTask
     pending: list[Held] = field(default_factory=list)
-    flights: list[Flight] = field(default_factory=list)
+    flights: list[InFlight] = field(default_factory=list)
     kept: list[Held] = field(default_factory=list)
     begun: bool = False
     answered: bool = False
@@ -72,15 +89,15 @@ class Lane:
     blocked: bool = False
     parked: bool = False
     gathers: bool = False
-    latest: Stepping | None = None
-    deed: Stepping | None = None
-    former: Stepping | None = None
+    latest: ExecutedStep | None = None
+    deed: ExecutedStep | None = None
+    former: ExecutedStep | None = None
 
     def take(self) -> Held:
-        """The boundary that goes next: of several the first by link and shape, whichever came first.
+        """Remove and return the boundary to release next: of several, the first by link and shape.
 
-        The end of a session goes before all others. Nobody waits for its answer, so that what its actor
-        does next may be here already or not.
+        The order does not depend on arrival. The end of a session comes first: it has no answer, so the
+        actor's next boundary may or may not have arrived already.
         """
         chosen = min(range(len(self.pending)), key=lambda n: self._rank(self.pending[n], n))
         return self.pending.pop(chosen)
@@ -89,10 +106,10 @@ class Lane:
     def _rank(held: Held, came: int) -> tuple[bool, str, str, int]:
         return held.boundary.verb != ENDS, held.boundary.link, held.boundary.shape, came
 
-    def done(self, step: Stepping) -> Stepping | None:
-        """Take in a step; what is done by it, None where the commit of it comes yet.
+    def done(self, step: ExecutedStep) -> ExecutedStep | None:
+        """Record a step; return the statement that it completes, None if its commit is still to come.
 
-        A statement outside BEGIN and its commit are two steps and one deed: who repeats it repeats both.
+        An autocommit statement and its commit are two steps of one operation; a poll repeats both.
         """
         if not step.boundary.shape.startswith(COMMITS_AUTOCOMMIT):
             self.former, self.deed = self.deed, step
@@ -102,20 +119,29 @@ class Lane:
 
     @property
     def last_shape(self) -> str:
-        """Of his latest boundary that was let go; "" before the first."""
+        """The shape of the latest released boundary; "" before the first."""
         return self.latest.boundary.shape if self.latest else ""
 
     @property
+    def only_ends_sessions(self) -> bool:
+        """Whether only ends of sessions are held, so that the response may come without waiting for them."""
+        ends = bool(self.pending) and all(held.boundary.verb == ENDS for held in self.pending)
+        return ends and not self.answered and not self.flights
+
+    @property
     def waits_in_database(self) -> int | None:
-        """The backend of a statement under way, if one is."""
+        """The pid of the backend that executes the actor's statement in flight; None if there is none."""
         for flight in self.flights:
             if flight.held.boundary.backend_pid is not None:
                 return flight.held.boundary.backend_pid
         return None
 
     def doing(self) -> str:
-        """What he does now, for people."""
-        last = f"after {said(self.latest.boundary)}" if self.latest else "before his first message"
+        """Return what the actor is doing, for messages."""
+        if not self.begun:
+            return f"{self.part.name} has not begun"
+        sent = self.latest is not None and not self.latest.begins
+        last = f"after {said(self.latest.boundary)}" if self.latest and sent else "before its first message"
         if self.over:
             return f"{self.part.name} has ended"
         if self.pending:
@@ -125,25 +151,27 @@ class Lane:
         if self.flights:
             return f"{self.part.name} waits for the answer to {said(self.flights[0].held.boundary)}"
         if self.answered:
-            return f"{self.part.name} has his answer and a transaction is still open, {last}"
+            return f"{self.part.name} has its answer but still has an open transaction, {last}"
         return f"{self.part.name} has sent nothing more {last}"
 
 
 def said(boundary: Boundary) -> str:
-    """A boundary in a few words."""
+    """Return a boundary in a few words, for messages."""
     words = " ".join(boundary.shape.split())
     return f"{words[:80]!r} on {boundary.link}"
 
 
-def polls_in_vain(
-    step: Stepping, before: Stepping | None, coming: Boundary | None = None, *, usual: int = 0
+def is_futile_poll(
+    step: ExecutedStep, before: ExecutedStep | None, coming: Boundary | None = None, *, usual: int = 0
 ) -> bool:
-    """Whether a step repeats the one before it in vain: nothing there once more, or the same thrice.
+    """Return whether a step repeats the previous one without progress.
+
+    That is, it got no rows or an error again, or the same rows for the third time.
 
     Args:
-        before: the actor's step before it.
-        coming: what he wants next; who goes on to something else was not polling.
-        usual: how often in a row he repeats such a step while nobody else is there.
+        before: the actor's previous step.
+        coming: the actor's next boundary; an actor that continues with a different one is not polling.
+        usual: how often in a row the actor repeats such a step when it runs alone.
     """
     if before is None or step.reply is None or not _same(step, before):
         return False
@@ -159,7 +187,7 @@ def polls_in_vain(
 _CHANGING = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"}
 
 
-def _same(one: Stepping, other: Stepping) -> bool:
+def _same(one: ExecutedStep, other: ExecutedStep) -> bool:
     return (
         one.reply is not None
         and other.reply is not None

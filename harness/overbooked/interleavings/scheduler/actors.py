@@ -1,8 +1,8 @@
-"""Actors: who takes part in a schedule, and how each is set going in the relay's thread.
+"""Actors of a race, and the tasks that run them.
 
-An actor is a client's request (an `Action`), or anything else that can be awaited: a job, a delivery,
-a journey of several requests. Requests leave from the relay's own thread on warm connections, so that
-nothing but the service and its servers lies between one boundary and the next.
+An actor is a client's request (an `Action`) or a coroutine: a job, a delivery, a journey of several requests.
+Requests are sent from the relay's thread on warm connections, so that only the service and its servers add
+latency between boundaries.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from overbooked.bursts.last_byte_sync import Door
 from overbooked.targets.adapter import Action, Answer, HttpRequest, HttpResponse, Outcome
-from overbooked.targets.client import KEEP_IDLE_S, unanswered, weigh
-from overbooked.targets.errors import TransportFailed
+from overbooked.targets.client import KEEP_IDLE_S, unknown_answer, weigh
+from overbooked.targets.endpoint import Endpoint
+from overbooked.targets.errors import TransportError
 from overbooked.targets.raw_connection import Connection
 
-# What an actor's coroutine function is given: the replica it is pinned to, from 0.
+# An actor's coroutine function receives the replica that it is pinned to, from 0.
 Work = Callable[[int], Awaitable[Answer | None]]
 Done = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who takes part.
+    """One concurrent participant of a race.
 
     Args:
         name: a short name for lanes.
-        verb: what he sets out to do, a domain word.
-        does: one request, or a coroutine function that is given the actor's replica and returns the
-            answer that decides, None where there is none.
-        replica: where his requests go; None: by his place among the actors.
+        verb: the domain verb of what it does.
+        does: one action, or a coroutine function that receives the actor's replica and returns the
+            deciding answer, or None if there is none.
+        replica: the replica that its requests go to; None: chosen by its index among the actors.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Actor:
 
 
 def as_actor(one: Action | Actor) -> Actor:
-    """An action by itself is an actor who does just that."""
+    """Wrap an action as an actor that performs it; return an actor unchanged."""
     return Actor(one.who, one.verb, one) if isinstance(one, Action) else one
 
 
-class Part(Protocol):
-    """An actor's part in one schedule. `start` and everything after it is in the relay's thread."""
+class ActorTask(Protocol):
+    """An actor's work in one schedule. `start` and `stop` are called in the relay's thread."""
 
     @property
     def name(self) -> str: ...
@@ -61,29 +61,30 @@ class Part(Protocol):
 
     @property
     def answer(self) -> Answer | None:
-        """Once it is there; None for work that has none."""
+        """The answer once it has arrived; None for work without an answer."""
 
     @property
     def failed(self) -> BaseException | None:
-        """What went wrong with the harness's or the adapter's part of it."""
+        """An error of the harness or the adapter, if any."""
 
     def start(self, done: Done) -> None:
-        """Set it going; `done` is called once, when its response is there or its work has ended."""
+        """Start the work; `done` is called once, when the response has arrived or the work has ended."""
 
     def stop(self) -> None:
-        """Give it up; safe when it has ended."""
+        """Cancel the work; no effect after its end."""
 
 
-class Request:
-    """The part of an actor that does one action, of one request or of several in turn.
+class RequestTask:
+    """The task of an actor that performs an action of one or several sequential requests.
 
     Args:
-        actor: with an Action to do.
-        replica: where to.
-        callers: whose connection it takes.
+        actor: the actor.
+        action: its action.
+        replica: index of the replica that receives its requests.
+        callers: the pool of connections.
     """
 
-    def __init__(self, actor: Actor, action: Action, replica: int, callers: Callers) -> None:
+    def __init__(self, actor: Actor, action: Action, replica: int, callers: ConnectionPool) -> None:
         self.name, self.verb, self.replica = actor.name, actor.verb, replica
         self.action = action
         self.answer: Answer | None = None
@@ -101,13 +102,13 @@ class Request:
         try:
             self.answer = await self._exchanged()
             weigh(self.answer, self.invoked_at)
-        except TransportFailed as error:
+        except TransportError as error:
             self.completed_at = time.monotonic()
-            self.answer = unanswered(error, since=self.invoked_at)
+            self.answer = unknown_answer(error, since=self.invoked_at)
         except asyncio.CancelledError:
             self.completed_at = time.monotonic()
             self.answer = Answer(Outcome.UNKNOWN, None, problem="given up by the harness")
-        except Exception as error:  # told to whoever runs the schedule, in his own thread
+        except Exception as error:  # the controller raises it again
             self.failed = error
         done()
 
@@ -128,12 +129,13 @@ class Request:
             self._task.cancel()
 
 
-class Errand:
-    """The part of an actor whose work is a coroutine, on the event loop that the scenario runs on.
+class CoroutineTask:
+    """The task of an actor whose work is a coroutine; it runs on the scenario's event loop.
 
     Args:
-        actor: with a coroutine function to do.
-        replica: handed to it.
+        actor: the actor.
+        work: its coroutine function.
+        replica: index of the replica, passed to `work`.
         home: the scenario's event loop.
     """
 
@@ -158,7 +160,7 @@ class Errand:
             self.answer = await self._work(self.replica)
         except asyncio.CancelledError:
             self.answer = Answer(Outcome.UNKNOWN, None, problem="given up by the harness")
-        except Exception as error:  # told to whoever runs the schedule
+        except Exception as error:  # the controller raises it again
             self.failed = error
         done()
 
@@ -170,28 +172,32 @@ class Errand:
         self._home.call_soon_threadsafe(cancel)
 
 
-class Callers:
-    """Warm connections to the doors of the replicas; lives in the relay's thread.
+class ConnectionPool:
+    """Warm connections to the replicas; used only in the relay's thread.
 
     Args:
-        doors: of the replicas, in order.
+        endpoints: the endpoints of the replicas, in order.
     """
 
-    def __init__(self, doors: Sequence[Door]) -> None:
-        self._doors = tuple(doors)
-        self._idle: list[list[Connection]] = [[] for _ in self._doors]
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = tuple(endpoints)
+        self._idle: list[list[Connection]] = [[] for _ in self._endpoints]
 
     async def ready(self, replicas: Sequence[int]) -> None:
-        """Have an open connection for each of these requests to come."""
-        taken = [await self._take(replica % len(self._doors)) for replica in replicas]
+        """Open a connection for each coming request, given the replica of each."""
+        taken = [await self._take(replica % len(self._endpoints)) for replica in replicas]
         for replica, connection in zip(replicas, taken, strict=True):
-            self._idle[replica % len(self._doors)].append(connection)
+            self._idle[replica % len(self._endpoints)].append(connection)
 
     async def send(self, request: HttpRequest, replica: int) -> HttpResponse:
-        """Send one request and read its response to the end; raises TransportFailed."""
-        door = replica % len(self._doors)
-        connection = await self._take(door)
-        prefix = self._doors[door].prefix
+        """Send one request and read the complete response.
+
+        Raises:
+            TransportError: no complete response arrived.
+        """
+        endpoint = replica % len(self._endpoints)
+        connection = await self._take(endpoint)
+        prefix = self._endpoints[endpoint].prefix
         if prefix:
             request = replace(request, path=prefix + request.path)
         try:
@@ -201,7 +207,7 @@ class Callers:
             raise
         if connection.is_open:
             connection.usable_until = time.monotonic() + KEEP_IDLE_S
-            self._idle[door].append(connection)
+            self._idle[endpoint].append(connection)
         return response
 
     def close(self) -> None:
@@ -210,22 +216,22 @@ class Callers:
             while idle:
                 idle.pop().close()
 
-    async def _take(self, door: int) -> Connection:
-        idle = self._idle[door]
+    async def _take(self, endpoint: int) -> Connection:
+        idle = self._idle[endpoint]
         while idle:
             connection = idle.pop()
             if connection.usable_until > time.monotonic() and connection.is_silent():
                 return connection
             connection.close()
-        where = self._doors[door]
+        where = self._endpoints[endpoint]
         connection = Connection(where.host, where.port, where.authority)
         await connection.open()
         connection.usable_until = time.monotonic() + KEEP_IDLE_S
         return connection
 
 
-def ended_as(part: Part) -> str:
-    """How a part ended, in a word."""
+def describe_end(part: ActorTask) -> str:
+    """Return the result of an actor in a word: a status, `done`, `no answer` or the name of an error."""
     if part.failed is not None:
         return type(part.failed).__name__
     answer: Any = part.answer

@@ -1,73 +1,73 @@
-"""Whose a boundary is: nothing on the wire says so, but only one actor moves at a time.
+"""Attributes each boundary to an actor. The wire does not name it, but only one actor runs at a time.
 
-A message on an idle connection is the moving actor's; a connection in a transaction keeps its owner
-until the server says that it is idle.
+A message on an idle connection belongs to the running actor; a connection in a transaction keeps its owner
+until the server reports that it is idle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from overbooked.interleavings.scheduler.actor_state import ENDS, Lane, Wire, wire_of
-from overbooked.interleavings.scheduler.timeouts import Experience
+from overbooked.interleavings.scheduler.actor_state import ENDS, ActorState, Wire, wire_of
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour
 from overbooked.wire.gate.boundary import Boundary, Reply
 
 
-class Ownership:
-    """Who moves, and which connections are whose.
+class Attribution:
+    """Records which actor runs and which connections belong to which actor.
 
     Args:
-        lanes: of all actors.
-        experience: tells what comes next where two could be meant.
-        learning: whatever comes is the moving actor's, or his who moved last.
+        lanes: the states of all actors.
+        experience: decides between two possible actors by the observed sequences of boundaries.
+        learning: attribute every boundary to the running actor, or to the one that ran last.
     """
 
-    def __init__(self, lanes: Sequence[Lane], experience: Experience, *, learning: bool) -> None:
-        self.moving: Lane | None = None
-        self.moved_last: Lane | None = None
+    def __init__(self, lanes: Sequence[ActorState], experience: LearnedBehaviour, *, learning: bool) -> None:
+        self.moving: ActorState | None = None
+        self.moved_last: ActorState | None = None
         self._lanes = lanes
         self._experience = experience
         self._learning = learning
-        self._last_on: dict[Wire, Lane] = {}
-        self._open: dict[Wire, Lane] = {}
+        self._last_on: dict[Wire, ActorState] = {}
+        self._open: dict[Wire, ActorState] = {}
         self._wires_by_pid: dict[int, Wire] = {}
 
-    def take(self, boundary: Boundary, lane: Lane) -> None:
-        """A boundary is an actor's; its connection is until somebody else uses it."""
+    def take(self, boundary: Boundary, lane: ActorState) -> None:
+        """Attribute a boundary to an actor, and its connection until another actor uses it."""
         self._last_on[wire_of(boundary)] = lane
         if boundary.backend_pid is not None:
             self._wires_by_pid[boundary.backend_pid] = wire_of(boundary)
 
-    def answered(self, boundary: Boundary, reply: Reply | None, lane: Lane) -> None:
-        """Whether a transaction is open on the connection now."""
+    def answered(self, boundary: Boundary, reply: Reply | None, lane: ActorState) -> None:
+        """Record whether a transaction is open on the connection."""
         if reply is not None and reply.in_transaction:
             self._open[wire_of(boundary)] = lane
         else:
             self._open.pop(wire_of(boundary), None)
 
     def forget(self, wire: Wire) -> None:
-        """A connection has gone."""
+        """Record that a connection was closed."""
         self._open.pop(wire, None)
         self._last_on.pop(wire, None)
 
-    def in_transaction(self, lane: Lane) -> bool:
-        """Whether an actor has one open, on any connection."""
+    def in_transaction(self, lane: ActorState) -> bool:
+        """Return whether an actor has an open transaction on any connection."""
         return lane in self._open.values()
 
     def actors_behind(self, pids: Iterable[int]) -> set[int]:
-        """The actors that used these backends last."""
+        """Return the actors that used these backends last."""
         wires = (self._wires_by_pid.get(pid) for pid in pids)
         return {self._last_on[wire].index for wire in wires if wire in self._last_on}
 
-    def owner(self, boundary: Boundary) -> Lane | None:
-        """Whose a boundary is that has just come; None: no actor's."""
+    def owner(self, boundary: Boundary) -> ActorState | None:
+        """Return the actor of a boundary that has just arrived; None if it belongs to no actor."""
         if boundary.in_transaction or boundary.verb == ENDS:
             return self._last_on.get(wire_of(boundary))
         moving = self.moving
         if self._learning:
             return moving or self.moved_last
         busy = moving is not None and (moving.pending or moving.flights) and not moving.gathers
-        # One who is waited for no longer may come free at any time, inside the process.
+        # A parked actor may be unblocked at any time, inside the process.
         parked = [lane for lane in self._lanes if lane.parked and not lane.over]
         if moving is not None and not busy and not moving.answered:
             if self._experience.expects(moving, boundary):

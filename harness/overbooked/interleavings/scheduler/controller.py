@@ -1,11 +1,15 @@
-"""Runs one schedule: lets one actor move at a time.
+"""Runs one schedule, one actor at a time.
 
-Everything happens in the relay's thread and on events: boundaries that come, answers that are whole,
-responses that are read. Time is asked only where nothing else can tell: whether a statement waits for a
-lock (then PostgreSQL is asked), whether an actor has gone quiet, whether nothing moves any more.
+The controller runs in the relay's thread and reacts to events: a boundary arrives, an answer is complete, a
+response is read. Timeouts are used only where there is no event: a statement may wait for a lock (then
+PostgreSQL is queried), an actor may send nothing more, or there may be no progress at all.
 
-An actor moves until he is *still*: held at his next boundary, ended, blocked by another, or without
-progress at the wire. An answer to an actor who is not moving is kept until he is, so that never two move.
+An actor begins when it is first scheduled: its request is sent then, not before, so an operation that ends
+before another actor is scheduled precedes that actor's operation. The beginning is a step of its own.
+
+An actor runs until it is *still*: held at its next boundary, ended, blocked by another actor, or without
+progress at the wire. An answer to an actor that is not running is kept until it runs, so that two never run
+concurrently.
 """
 
 from __future__ import annotations
@@ -15,16 +19,20 @@ import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from overbooked.interleavings.scheduler.actor_state import Lane, Stepping, polls_in_vain
-from overbooked.interleavings.scheduler.actors import Part
-from overbooked.interleavings.scheduler.attribution import Ownership
-from overbooked.interleavings.scheduler.gatekeeper import Disturbed, GatedLink, Holding
-from overbooked.interleavings.scheduler.lock_waits import Waiting
-from overbooked.interleavings.scheduler.pg_blocking import Blocking
-from overbooked.interleavings.scheduler.strategy import Choice, Chooser
-from overbooked.interleavings.scheduler.timeouts import Experience, Limits
+from overbooked.interleavings.scheduler.actor_state import (
+    ActorState,
+    ExecutedStep,
+    beginning_of,
+    is_futile_poll,
+)
+from overbooked.interleavings.scheduler.actors import ActorTask
+from overbooked.interleavings.scheduler.attribution import Attribution
+from overbooked.interleavings.scheduler.gatekeeper import GatedLink, ScheduleDisturbed, SchedulingGatekeeper
+from overbooked.interleavings.scheduler.lock_waits import LockWaits
+from overbooked.interleavings.scheduler.pg_blocking import LockInspector
+from overbooked.interleavings.scheduler.strategy import SchedulingPoint, Strategy
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour, Timeouts
 from overbooked.interleavings.scheduler.trace_builder import trace_of
 from overbooked.interleavings.search.fairness import enabled_of, yielding_after
 from overbooked.interleavings.search.schedule import is_preemption
@@ -33,56 +41,59 @@ from overbooked.wire.gate.boundary import Boundary
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
-    """What came of one schedule: its trace, the steps with boundaries and replies as they were, and how
-    many seconds it took from the first actor's start to the last one's end."""
+class ScheduleRun:
+    """The result of one schedule: its trace, its executed steps with boundaries and replies, and its duration
+    in seconds, from the start of the first actor to the end of the last."""
 
     trace: Trace
-    steps: Sequence[Stepping]
+    steps: Sequence[ExecutedStep]
     seconds: float
 
 
 class Controller:
-    """One schedule, from the start of its actors until the last has ended; used once.
+    """One schedule, from the start of its actors to the end of the last; used once.
 
     Args:
-        parts: of the actors, in order.
-        links: whose boundaries are held.
-        choose: who goes next.
-        blocking: who waits for whom in the database, None where there is none to ask.
-        limits: how long to wait for what.
-        experience: shared by the schedules of one exploration.
-        harmless: whether a boundary that no actor owns changes nothing.
-        learning: actors begin one after another, each when the one before is over: whatever comes is
-            then his, and teaches whether he gathers.
-        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
-            the end of a session is no step either.
-        within_a_block: whether the procedures that are called commit nothing.
+        parts: the tasks of the actors, in order.
+        links: the links whose boundaries are held.
+        choose: the strategy.
+        blocking: queries lock waits in the database; None: there is no database.
+        limits: the timeouts.
+        experience: the behaviour learnt by the schedules of one exploration.
+        harmless: returns whether a boundary without an owning actor changes nothing.
+        learning: start each actor after the previous one has ended. Then every boundary belongs to that
+            actor, and shows whether it sends several at once.
+        splits: returns whether the commit of an autocommit statement is a separate step; None: never, and
+            the end of a session is not a step either.
+        within_a_block: returns whether the called procedures contain no COMMIT.
+        begins_apart: whether the beginning of an actor is a step; else all begin before the first step.
     """
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[ActorTask],
         links: Mapping[str, GatedLink],
-        choose: Chooser,
+        choose: Strategy,
         *,
-        blocking: Blocking | None = None,
-        limits: Limits | None = None,
-        experience: Experience | None = None,
+        blocking: LockInspector | None = None,
+        limits: Timeouts | None = None,
+        experience: LearnedBehaviour | None = None,
         harmless: Callable[[Boundary], bool] = lambda _: False,
         learning: bool = False,
         splits: Callable[[Boundary], bool] | None = None,
         within_a_block: Callable[[Boundary], bool] = lambda _: False,
+        begins_apart: bool = False,
     ) -> None:
-        self._lanes = [Lane(n, part) for n, part in enumerate(parts)]
+        self._begins_apart = begins_apart
+        self._lanes = [ActorState(n, part) for n, part in enumerate(parts)]
         self._choose = choose
-        self._limits = limits or Limits()
-        self._experience = experience or Experience()
+        self._limits = limits or Timeouts()
+        self._experience = experience or LearnedBehaviour()
         for lane in self._lanes:
             lane.gathers = lane.index in self._experience.gathers
         self._learning = learning
-        self._whose = Ownership(self._lanes, self._experience, learning=learning)
-        self._holding = Holding(
+        self._whose = Attribution(self._lanes, self._experience, learning=learning)
+        self._holding = SchedulingGatekeeper(
             self._lanes,
             self._whose,
             self._experience,
@@ -93,18 +104,18 @@ class Controller:
             splits=splits,
             within_a_block=within_a_block,
         )
-        self._waiting = Waiting(
+        self._waiting = LockWaits(
             self._lanes, self._whose, self._holding, blocking, self._limits, self._experience
         )
         self._yielding: frozenset[int] = frozenset()
 
-    # -- the whole of it -----------------------------------------------------------------------
+    # -- the schedule --------------------------------------------------------------------------
 
-    async def run(self) -> Scheduled:
-        """Run the schedule and say what happened; in the relay's thread.
+    async def run(self) -> ScheduleRun:
+        """Run the schedule, in the relay's thread.
 
         Raises:
-            HarnessError: the schedule cannot be followed, or the harness's own part of it failed.
+            HarnessError: the schedule cannot be followed, or the harness failed.
         """
         holding = self._holding
         holding.engage()
@@ -112,7 +123,7 @@ class Controller:
         try:
             async with asyncio.timeout(self._limits.schedule_s) as deadline:
                 await self._play()
-        except Disturbed as why:
+        except ScheduleDisturbed as why:
             holding.disturbed = holding.disturbed or str(why)
         except TimeoutError:
             if not deadline.expired():
@@ -132,13 +143,11 @@ class Controller:
         if holding.unsplit:
             notes["unsplit"] = sorted(holding.unsplit)
         trace = trace_of(self._lanes, holding.steps, holding.disturbed, notes)
-        return Scheduled(trace, tuple(holding.steps), seconds)
+        return ScheduleRun(trace, tuple(holding.steps), seconds)
 
     async def _play(self) -> None:
-        for lane in self._lanes:
-            self._whose.moving = lane
-            lane.begun = True
-            lane.part.start(partial(self._holding.responded, lane))
+        for lane in () if self._begins_apart else self._lanes:
+            self._holding.begin(lane, None)
             await self._until_still(lane)
             if self._learning:
                 await self._go_on()
@@ -156,34 +165,47 @@ class Controller:
                 await self._waiting.until_something_moves()
 
     def _enabled(self) -> tuple[int, ...]:
-        return enabled_of((lane.index for lane in self._lanes if lane.pending), self._yielding)
+        able = (lane.index for lane in self._lanes if lane.pending or self._can_begin(lane))
+        return enabled_of(able, self._yielding)
+
+    def _can_begin(self, lane: ActorState) -> bool:
+        return self._begins_apart and not lane.begun
 
     async def _step(self, enabled: tuple[int, ...]) -> None:
         steps = self._holding.steps
         running = steps[-1].lane if steps else None
-        held = {n: self._lanes[n].pending[0].boundary for n in enabled}
-        chosen = self._choose(Choice(len(steps), enabled, running, held))
+        held = {n: self._coming(self._lanes[n]) for n in enabled}
+        chosen = self._choose.next(SchedulingPoint(len(steps), enabled, running, held))
         if inspect.isawaitable(chosen):
             chosen = await chosen
         lane = self._lanes[chosen]
-        if not lane.pending:
-            return  # its connection went while somebody thought
         preempted = is_preemption(chosen, enabled, running)
+        if self._can_begin(lane):
+            self._holding.begin(lane, ExecutedStep(chosen, beginning_of(chosen), enabled, preempted))
+            await self._until_still(lane)
+            self._yielding = yielding_after(self._yielding, chosen, yields=False)
+            return
+        if not lane.pending:
+            return  # the connection was closed while the user was asked
         going = lane.take()
-        step = Stepping(chosen, going.boundary, enabled, preempted)
-        self._holding.set_out(lane, step, going)
+        step = ExecutedStep(chosen, going.boundary, enabled, preempted)
+        self._holding.release_step(lane, step, going)
         await self._until_still(lane)
         coming = lane.pending[0].boundary if lane.pending else None
         deed = lane.done(step)
         if deed is not None:
             usual = self._experience.usual_repeats(chosen, deed.boundary.shape)
-            step.yields = polls_in_vain(deed, lane.former, coming, usual=usual)
+            step.yields = is_futile_poll(deed, lane.former, coming, usual=usual)
             if self._learning:
                 self._experience.learn_repeats(chosen, deed.boundary.shape, deed.repeated)
         self._yielding = yielding_after(self._yielding, chosen, yields=step.yields)
 
+    @staticmethod
+    def _coming(lane: ActorState) -> Boundary:
+        return lane.pending[0].boundary if lane.pending else beginning_of(lane.index)
+
     async def _wake(self) -> None:
-        """Let whoever has come free since move until he is still, one after another."""
+        """Run each actor that was unblocked meanwhile until it is still, sequentially."""
         while True:
             await self._waiting.look_again()
             ready = next((lane for lane in self._lanes if self._waiting.has_come_free(lane)), None)
@@ -193,8 +215,8 @@ class Controller:
 
     # -- until an actor is still ---------------------------------------------------------------
 
-    async def _until_still(self, lane: Lane) -> None:
-        """Let one actor move until he is held, over, blocked or parked."""
+    async def _until_still(self, lane: ActorState) -> None:
+        """Run one actor until it is held, over, blocked or parked."""
         self._whose.moving = self._whose.moved_last = lane
         lane.parked = lane.blocked = False
         while lane.kept:
@@ -204,27 +226,38 @@ class Controller:
         quiet_s = limits.learning_s if self._learning else known.quiet_s(lane, limits)
         while True:
             if lane.pending:
-                if lane.flights and await self._holding.news_within(limits.nested_s):
-                    continue
-                if not lane.flights and lane.gathers and await self._holding.news_within(limits.settle_s):
+                if await self._more_comes_to(lane):
                     continue
                 break
             if lane.answered and not lane.flights and not self._whose.in_transaction(lane):
-                if await self._holding.news_within(quiet_s):
+                if await self._holding.wait_for_event(quiet_s):
                     continue
                 lane.over = True
                 break
             if not self._waiting.asks_of(lane):
-                if not await self._holding.news_within(patience_s):
+                if not await self._holding.wait_for_event(patience_s):
                     self._park(lane)
                     break
-            elif not await self._holding.news_within(look_s):
+            elif not await self._holding.wait_for_event(look_s):
                 if await self._waiting.is_blocked(lane):
                     break
                 look_s = limits.look_s
         self._whose.moving = None
 
-    def _park(self, lane: Lane) -> None:
+    async def _more_comes_to(self, lane: ActorState) -> bool:
+        """Return whether there is an event for a held actor: an answer, another message, its response."""
+        limits, known = self._limits, self._experience
+        if lane.flights:
+            return await self._holding.wait_for_event(limits.nested_s)
+        if lane.gathers and await self._holding.wait_for_event(limits.settle_s):
+            return True
+        if not lane.only_ends_sessions or not await self._holding.wait_for_event(known.end_s(lane, limits)):
+            return False
+        if lane.answered:
+            known.ends.add(lane.last_shape)
+        return True
+
+    def _park(self, lane: ActorState) -> None:
         lane.parked = True
         if lane.latest is not None:
             lane.latest.parked = True

@@ -1,23 +1,31 @@
-"""What the gate and the actors say while one schedule is run: a keeper of the gate.
+"""The gatekeeper of one schedule: receives the events of the gate and of the actors.
 
-A boundary is held for its actor. An answer is delivered at once to an actor who moves, and else kept
-until he does, so that never two move. What the holding itself has brought about - a limit of the
-service's own that struck meanwhile - and what nobody owns makes the schedule one to conclude nothing from.
+Each boundary is held. An answer is delivered at once to the running actor; an answer to any other actor is
+kept until that actor runs, so that two never run concurrently. If a timeout of the service expires because of
+the holding, or no actor owns a write, the schedule is disturbed and is not judged.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Protocol
 
-from overbooked.interleavings.scheduler.actor_state import ENDS, Flight, Lane, Stepping, said, wire_of
-from overbooked.interleavings.scheduler.attribution import Ownership
-from overbooked.interleavings.scheduler.timeouts import Experience
+from overbooked.interleavings.scheduler.actor_state import (
+    ENDS,
+    ActorState,
+    ExecutedStep,
+    InFlight,
+    said,
+    wire_of,
+)
+from overbooked.interleavings.scheduler.attribution import Attribution
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour
 from overbooked.interleavings.scheduler.wakeup import News
 from overbooked.wire.gate.boundary import Boundary, Gatekeeper, Held, Reply
 
-# Limits of the service's own that holding trips: statement, transaction and lock time-outs.
+# Timeouts of the service that expire because of the holding: statement, transaction and lock timeouts.
 _TIMED_OUT = {"57014", "25P03", "55P03", "57P05", "25P04"}
 _DEADLOCK = "40P01"
 
@@ -31,31 +39,31 @@ class GatedLink(Protocol):
     def gate(self, keeper: Gatekeeper | None) -> None: ...
 
 
-class Disturbed(Exception):
-    """Nothing may be concluded from this schedule any more."""
+class ScheduleDisturbed(Exception):
+    """The schedule was disturbed and must not be judged."""
 
 
-class Holding:
-    """Holds what comes and keeps what is answered, for one schedule.
+class SchedulingGatekeeper:
+    """Holds arriving boundaries and keeps answers, for one schedule.
 
     Args:
-        lanes: of all actors.
-        whose: tells whose a boundary is.
-        experience: learns what follows what.
-        links: whose boundaries are held.
-        deadlocks_at_once: a deadlock always kills the transaction that closes it.
-        harmless: whether a boundary that no actor owns changes nothing.
-        learning: whatever comes teaches whether its actor gathers.
-        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
-            the end of a session is no step either.
-        within_a_block: whether the procedures that are called commit nothing.
+        lanes: the states of all actors.
+        whose: attributes boundaries to actors.
+        experience: learns which boundary follows which.
+        links: the links whose boundaries are held.
+        deadlocks_at_once: whether a deadlock always aborts the transaction that closes the cycle.
+        harmless: returns whether a boundary that no actor owns changes nothing.
+        learning: learn from arriving boundaries whether their actor sends several at once.
+        splits: returns whether the commit of an autocommit statement is a separate step; None: never, and
+            the end of a session is not a step either.
+        within_a_block: returns whether the called procedures contain no COMMIT.
     """
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
-        whose: Ownership,
-        experience: Experience,
+        lanes: Sequence[ActorState],
+        whose: Attribution,
+        experience: LearnedBehaviour,
         links: Collection[GatedLink],
         *,
         deadlocks_at_once: bool,
@@ -64,7 +72,7 @@ class Holding:
         splits: Callable[[Boundary], bool] | None = None,
         within_a_block: Callable[[Boundary], bool] = lambda _: False,
     ) -> None:
-        self.steps: list[Stepping] = []
+        self.steps: list[ExecutedStep] = []
         self.disturbed = ""
         self.strays: list[str] = []
         self.unsplit: set[str] = set()
@@ -77,18 +85,18 @@ class Holding:
         self._learning = learning
         self._splits = splits
         self._within_a_block = within_a_block
-        self._flights: dict[int, tuple[Lane, Flight]] = {}
+        self._flights: dict[int, tuple[ActorState, InFlight]] = {}
         self._free = False
         self._news = News()
 
     def engage(self) -> None:
-        """From now on every boundary is held."""
+        """Hold every boundary from now on."""
         for link in self._links:
             link.gate(self)
 
-    def set_out(self, lane: Lane, step: Stepping, held: Held) -> None:
-        """Let a boundary go as the next step of its actor, who moves from now on."""
-        flight = Flight(held, step)
+    def release_step(self, lane: ActorState, step: ExecutedStep, held: Held) -> None:
+        """Release a boundary as the next step of its actor, which becomes the running actor."""
+        flight = InFlight(held, step)
         self.steps.append(step)
         lane.latest = step
         lane.flights.append(flight)
@@ -97,23 +105,37 @@ class Holding:
         self._whose.moving = lane
         held.go()
 
-    async def news_within(self, seconds: float) -> bool:
-        """Whether something has happened since the last time this was asked, or does in time.
+    def begin(self, lane: ActorState, step: ExecutedStep | None) -> None:
+        """Start an actor, which becomes the running actor.
+
+        Args:
+            step: the step that its beginning is; None: none, since all actors begin before the first step.
+        """
+        if step is not None:
+            self.steps.append(step)
+            lane.latest = step
+        self._whose.moving = lane
+        lane.begun = True
+        lane.part.start(partial(self.responded, lane))
+
+    async def wait_for_event(self, seconds: float) -> bool:
+        """Return whether an event arrived since the last call, or arrives within `seconds`.
 
         Raises:
-            Disturbed: what has happened disturbs.
+            ScheduleDisturbed: an event disturbed the schedule.
         """
         news = await self._news.within(seconds)
         if self.disturbed:
-            raise Disturbed(self.disturbed)
+            raise ScheduleDisturbed(self.disturbed)
         return news
 
     def doing(self) -> str:
-        """What each actor does now, for people."""
+        """Return what each actor is doing, for messages."""
         return "; ".join(lane.doing() for lane in self._lanes)
 
     async def release(self, within_s: float) -> None:
-        """Whatever is still held goes on; then the links pass everything again."""
+        """Release all held messages and remove the gate; stop actors that have not ended within
+        `within_s`."""
         self._free = True
         for lane in self._lanes:
             while lane.kept:
@@ -129,7 +151,7 @@ class Holding:
             if not lane.answered:
                 lane.part.stop()
 
-    # -- what is said --------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------
 
     @property
     def holds_ends(self) -> bool:
@@ -144,19 +166,23 @@ class Holding:
         """See `CommitKeeper`."""
         return self._within_a_block(boundary)
 
-    def responded(self, lane: Lane) -> None:
-        """An actor has his response, or his work has ended."""
+    def responded(self, lane: ActorState) -> None:
+        """Record that an actor's response arrived, or its work ended."""
         lane.answered = True
+        if self.steps and not self._free:
+            waited = lane.latest is not None and lane.latest.blocked_until == len(self.steps)
+            step = lane.latest if waited and lane.latest is not None else self.steps[-1]
+            step.answers.add(lane.index)
         self._news.tell()
 
-    def asks(self, held: Held) -> None:
-        """A boundary waits: it is held for its actor."""
+    def on_request(self, held: Held) -> None:
+        """Hold a boundary for its actor."""
         if self._free:
             held.go()
             return
         lane = self._whose.owner(held.boundary)
         if lane is None:
-            self._stray(held)
+            self._on_unowned(held)
             return
         self._whose.take(held.boundary, lane)
         if held.boundary.unsplit:
@@ -172,8 +198,8 @@ class Holding:
         lane.parked = lane.over = False
         self._news.tell()
 
-    def answers(self, held: Held) -> None:
-        """An answer is whole: its actor gets it at once if he is moving, else when he is."""
+    def on_reply(self, held: Held) -> None:
+        """Deliver a complete answer if its actor is running, else keep it until the actor runs."""
         lane, flight = self._flights.pop(id(held), (None, None))
         reply, boundary = held.reply, held.boundary
         if lane is None or flight is None:
@@ -188,30 +214,35 @@ class Holding:
             flight.step.blocked_until = len(self.steps)
             lane.kept.append(held)
         if reply is not None and not self._free:
-            self._heed(lane, boundary, reply)
+            self._check_error(lane, boundary, reply)
         self._news.tell()
 
-    def _heed(self, lane: Lane, boundary: Boundary, reply: Reply) -> None:
-        """Some errors are of the holding's making and say nothing of the service."""
+    def _check_error(self, lane: ActorState, boundary: Boundary, reply: Reply) -> None:
+        """Mark the schedule disturbed for an error caused by the holding."""
         if reply.error == _DEADLOCK and lane is not self._whose.moving and self._deadlocks_at_once:
-            # It began to wait less than a millisecond ago, or the machine was busy just then.
-            self.disturbed = f"a deadlock killed another than who closed it: {said(boundary)}"
+            # The victim began to wait less than a millisecond ago, or the machine was busy.
+            self.disturbed = (
+                f"a deadlock aborted another transaction than the one that closed it: {said(boundary)}"
+            )
         own_wish = reply.error == "55P03" and "NOWAIT" in boundary.text.upper()
         if reply.error in _TIMED_OUT and not own_wish:
-            self.disturbed = f"a time limit struck ({reply.error}): {said(boundary)}"
+            self.disturbed = (
+                f"a timeout of the service expired while its statement was held ({reply.error}): "
+                f"{said(boundary)}"
+            )
 
     def _answered_unasked(self, held: Held) -> None:
         held.deliver()
         for lane in self._lanes:
-            if held in lane.pending:  # the service gave it up, and the gate said so in the server's place
+            if held in lane.pending:  # the service cancelled it, and the gate answered
                 lane.pending.remove(held)
                 self.disturbed = self.disturbed or f"given up while it was held: {said(held.boundary)}"
                 self._news.tell()
 
-    def closed(self, link: str, connection: int, held: Held | None) -> None:
-        """A connection has gone, with what waited on it."""
+    def on_close(self, link: str, connection: int, held: Held | None) -> None:
+        """Discard the boundaries of a closed connection."""
         if held is not None and not self._free:
-            # Nobody injects faults here: a limit of the service's own has struck while we held it.
+            # No fault is injected here, so a timeout of the service expired while its message was held.
             self.disturbed = self.disturbed or f"given up while it was held: {said(held.boundary)}"
         self._whose.forget((link, connection))
         for lane in self._lanes:
@@ -223,12 +254,12 @@ class Holding:
                     self._flights.pop(id(flight.held), None)
         self._news.tell()
 
-    def broken(self, link: str, connection: int, why: str) -> None:
-        """The gate cannot follow a connection: nothing may be concluded."""
+    def on_error(self, link: str, connection: int, why: str) -> None:
+        """Mark the schedule disturbed, because the gate cannot follow a connection."""
         self.disturbed = self.disturbed or f"the gate cannot follow connection {connection} of {link}: {why}"
         self._news.tell()
 
-    def _stray(self, held: Held) -> None:
+    def _on_unowned(self, held: Held) -> None:
         boundary = held.boundary
         self.strays.append(said(boundary))
         if boundary.verb != ENDS and not self._harmless(boundary):
@@ -237,7 +268,7 @@ class Holding:
         held.go()
 
 
-def _several(lane: Lane, held: Held) -> bool:
-    """Whether an actor sends this while something of his is on its way already."""
+def _several(lane: ActorState, held: Held) -> bool:
+    """Return whether an actor sends this while another of its messages is held or in flight."""
     under_way = [*lane.pending, *(flight.held for flight in lane.flights)]
     return held.boundary.verb != ENDS and any(one.boundary.verb != ENDS for one in under_way)

@@ -1,40 +1,40 @@
-"""Who waits in the database and for whom, and who has come free; asked only where nothing else can tell."""
+"""Determines which actors wait for locks of others; the database is queried only if necessary."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-from overbooked.interleavings.scheduler.actor_state import Lane
-from overbooked.interleavings.scheduler.attribution import Ownership
-from overbooked.interleavings.scheduler.gatekeeper import Disturbed, Holding
-from overbooked.interleavings.scheduler.pg_blocking import Blocking
-from overbooked.interleavings.scheduler.timeouts import Experience, Limits
+from overbooked.interleavings.scheduler.actor_state import ActorState
+from overbooked.interleavings.scheduler.attribution import Attribution
+from overbooked.interleavings.scheduler.gatekeeper import ScheduleDisturbed, SchedulingGatekeeper
+from overbooked.interleavings.scheduler.pg_blocking import LockInspector
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour, Timeouts
 
-# Statements after which whoever waited for a lock still waits.
+# Statements that release no lock.
 _KEEPS_LOCKS = {"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN"}
 
 
-class Waiting:
-    """Actors that wait for others, in one schedule.
+class LockWaits:
+    """The lock waits of actors in one schedule.
 
     Args:
-        lanes: of all actors.
-        whose: tells which actor is behind a backend.
-        holding: what has happened at the gate.
-        blocking: who waits for whom in the database, None where there is none to ask.
-        limits: how long to wait for what.
-        experience: learns at which statements somebody had to wait.
+        lanes: the states of all actors.
+        whose: maps backends to actors.
+        holding: the gatekeeper of this schedule.
+        blocking: queries which backends block another; None: there is no database.
+        limits: the timeouts.
+        experience: learns at which statements an actor had to wait.
     """
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
-        whose: Ownership,
-        holding: Holding,
-        blocking: Blocking | None,
-        limits: Limits,
-        experience: Experience,
+        lanes: Sequence[ActorState],
+        whose: Attribution,
+        holding: SchedulingGatekeeper,
+        blocking: LockInspector | None,
+        limits: Timeouts,
+        experience: LearnedBehaviour,
     ) -> None:
         self._lanes = lanes
         self._whose = whose
@@ -43,15 +43,15 @@ class Waiting:
         self._limits = limits
         self._experience = experience
 
-    def asks_of(self, lane: Lane) -> bool:
-        """Whether the database can be asked if an actor waits there."""
+    def asks_of(self, lane: ActorState) -> bool:
+        """Return whether the database can be queried for a lock wait of an actor."""
         return self._blocking is not None and lane.waits_in_database is not None
 
-    async def is_blocked(self, lane: Lane) -> bool:
-        """Ask the database; wait with a deadline where the blocker is nobody of ours.
+    async def is_blocked(self, lane: ActorState) -> bool:
+        """Query the database whether an actor blocks this one; wait for any other blocker with a deadline.
 
         Raises:
-            Disturbed: the blocker is nobody of ours, and stays.
+            ScheduleDisturbed: a blocker that is not an actor did not release the lock in time.
         """
         pid = lane.waits_in_database
         if pid is None or self._blocking is None:
@@ -63,7 +63,7 @@ class Waiting:
                 return False
             actors = self._whose.actors_behind(found)
             if actors and self._in_a_circle(lane, actors):
-                return False  # a deadlock: the server ends it, and soon
+                return False  # a deadlock: the server resolves it soon
             if actors:
                 lane.blocked = True
                 for flight in lane.flights:
@@ -72,11 +72,11 @@ class Waiting:
                 return True
             if time.monotonic() > give_up:
                 who = await self._blocking.describe(found)
-                raise Disturbed(f"{lane.doing()}, and whoever holds it is no actor: {who}")
-            if await self._holding.news_within(self._limits.look_s):
+                raise ScheduleDisturbed(f"{lane.doing()}, and no actor holds the lock: {who}")
+            if await self._holding.wait_for_event(self._limits.look_s):
                 return False
 
-    def _in_a_circle(self, lane: Lane, actors: set[int]) -> bool:
+    def _in_a_circle(self, lane: ActorState, actors: set[int]) -> bool:
         seen: set[int] = set()
         ahead = set(actors)
         while ahead:
@@ -89,36 +89,36 @@ class Waiting:
                     ahead |= flight.step.blocked_by
         return False
 
-    # -- those who come free -------------------------------------------------------------------
+    # -- unblocked actors -------------------------------------------------------------------
 
     async def look_again(self) -> None:
-        """Where locks may have come free, ask of everybody who waits whether he still does."""
+        """If a lock may have been released, re-check every blocked actor."""
         if self._locks_may_be_free():
             await self._look_at_all()
 
-    def has_come_free(self, lane: Lane) -> bool:
-        """Whether an actor is to be let move, for what he waited for is there."""
+    def has_come_free(self, lane: ActorState) -> bool:
+        """Return whether an actor can run again."""
         if lane.kept:
             return True
         if lane.over or lane.pending or lane.flights:
             return False
-        # His connection was closed under a statement that waited, or his response came meanwhile.
+        # The connection was closed during a blocked statement, or the response arrived meanwhile.
         return lane.blocked or (lane.answered and not self._whose.in_transaction(lane))
 
     async def until_something_moves(self) -> None:
-        """Nobody can go. A deadlock, a back-off, a lock inside the process: wait, and then say so.
+        """Wait for progress while no actor is enabled: a deadlock, a back-off, a lock inside the process.
 
         Raises:
-            Disturbed: nothing did.
+            ScheduleDisturbed: there was no progress in time.
         """
         give_up = time.monotonic() + self._limits.stuck_s
         while time.monotonic() < give_up:
-            if await self._holding.news_within(self._limits.look_s * 4):
+            if await self._holding.wait_for_event(self._limits.look_s * 4):
                 return
             await self._look_at_all()
             if any(lane.kept or lane.pending for lane in self._lanes):
                 return
-        raise Disturbed(f"no wire progress for {self._limits.stuck_s:g} s: {self._holding.doing()}")
+        raise ScheduleDisturbed(f"no wire progress for {self._limits.stuck_s:g} s: {self._holding.doing()}")
 
     async def _look_at_all(self) -> None:
         for lane in self._lanes:
@@ -127,7 +127,7 @@ class Waiting:
 
     def _locks_may_be_free(self) -> bool:
         steps = self._holding.steps
-        if not steps:
+        if not steps or steps[-1].begins:
             return False
         step = steps[-1]
         reply = step.reply
@@ -139,15 +139,15 @@ class Waiting:
             and "unlock" not in step.boundary.text.lower()
         )
 
-    async def _look_again(self, lane: Lane) -> None:
-        """Whether a blocked actor still is; if not, wait for his answer (he may be blocked anew)."""
+    async def _look_again(self, lane: ActorState) -> None:
+        """Re-check a blocked actor; if it is no longer blocked, wait for its answer or its next lock."""
         if not self.asks_of(lane):
             return
         steps = self._holding.steps
         ended = bool(steps) and any(steps[-1].lane in one.step.blocked_by for one in lane.flights)
         wait_s = self._limits.wake_s if ended else 0.0
         while not lane.kept and lane.flights:
-            if await self._holding.news_within(wait_s):
+            if await self._holding.wait_for_event(wait_s):
                 continue
             if await self.is_blocked(lane):
                 return

@@ -1,7 +1,7 @@
-"""Who waits for whom in the database, asked over a side connection of our own.
+"""Queries PostgreSQL over a separate connection which backends block another.
 
-A released statement that waits for a lock of a held actor would never answer. PostgreSQL itself says so
-(`pg_blocking_pids`); time alone cannot tell waiting from slow.
+A released statement that waits for a lock of a held actor never answers. A timeout cannot distinguish waiting
+from slow execution, so PostgreSQL is queried (`pg_blocking_pids`).
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ SELECT pid, coalesce(application_name, '') AS application, coalesce(state, backe
     left(coalesce(query, ''), 120) AS query
 FROM pg_stat_activity WHERE pid = ANY($1::int[])
 """
-# Which transaction a deadlock kills must not depend on how long a statement was held.
+# With a minimal timeout the victim of a deadlock does not depend on how long a statement was held.
 _SOON = ("ALTER SYSTEM SET deadlock_timeout = '1ms'", "SELECT pg_reload_conf()")
 _AS_IT_WAS = ("ALTER SYSTEM RESET deadlock_timeout", "SELECT pg_reload_conf()")
 _CONNECT_S = 5.0
 _ASK_S = 5.0
 
 
-class Blocking(Protocol):
-    """Answers who blocks a backend."""
+class LockInspector(Protocol):
+    """Reports which backends block another."""
 
     @property
     def finds_deadlocks_at_once(self) -> bool:
-        """Whether a deadlock always kills the transaction that closes it."""
+        """Whether a deadlock always aborts the transaction that closes the cycle."""
 
     async def blockers(self, pid: int) -> Sequence[int]:
-        """Backends whose locks, held or awaited before it, `pid` waits for; none: it waits for none."""
+        """Return the backends whose locks, held or requested earlier, `pid` waits for; empty: none."""
 
     async def describe(self, pids: Sequence[int]) -> str:
-        """What these backends are, for people."""
+        """Return a description of these backends, for messages."""
 
 
-class SideConnection:
-    """Asks PostgreSQL; open and used in the relay's thread.
+class PgLockInspector:
+    """A `LockInspector` that queries PostgreSQL; opened and used in the relay's thread.
 
     Args:
-        dsn: of a role that may see other sessions; best a superuser, who may also have deadlocks
-            found at once.
+        dsn: the URL of the database with a role that may see other sessions, ideally a superuser, which may
+            also lower deadlock_timeout.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -55,16 +55,16 @@ class SideConnection:
         self.finds_deadlocks_at_once = False
 
     async def open(self) -> None:
-        """Connect, prepare, and have deadlocks found after one millisecond where we may.
+        """Connect, prepare the query, and lower deadlock_timeout to 1 ms if the role has the privilege.
 
         Raises:
-            StackError: nobody answers there.
+            StackError: the connection failed.
         """
         try:
             connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_S, command_timeout=_ASK_S)
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             raise StackError(
-                f"the explorer cannot ask the database who waits for whom: {error!r}", part="postgres"
+                f"the explorer cannot query lock waits in the database: {error!r}", part="postgres"
             ) from error
         self._connection = connection
         self._ask = await connection.prepare(_BLOCKERS)
@@ -77,7 +77,7 @@ class SideConnection:
             self.finds_deadlocks_at_once = False
 
     async def close(self) -> None:
-        """Put the setting back and go; safe to repeat."""
+        """Restore the setting and disconnect; idempotent."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -86,21 +86,21 @@ class SideConnection:
                 for statement in _AS_IT_WAS:
                     await connection.execute(statement)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-            pass  # a server that is gone has no setting to put back
+            pass  # the server is gone, so there is no setting to restore
         finally:
             connection.terminate()
 
     async def blockers(self, pid: int) -> Sequence[int]:
-        """See `Blocking`; raises StackError when the database is gone."""
+        """See `LockInspector`; raises StackError if the query fails."""
         try:
             return cast("Sequence[int]", await self._ask.fetchval(pid))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise StackError(
-                f"the database did not say who blocks backend {pid}: {error!r}", part="postgres"
+                f"querying which backends block {pid} failed: {error!r}", part="postgres"
             ) from error
 
     async def describe(self, pids: Sequence[int]) -> str:
-        """See `Blocking`."""
+        """See `LockInspector`."""
         if self._connection is None:
             return ", ".join(map(str, pids))
         rows = await self._connection.fetch(_WHO, list(pids))

@@ -1,73 +1,74 @@
-"""A race as a scenario states it, and what came of one schedule of it."""
+"""A race as written in a scenario, and the result of running it once.
+
+A race is an async generator. It prepares fresh objects, yields the actions that run concurrently, and judges
+the result; then it prepares the next race:
+
+    async def last_place(system: System, judge: Judge, crowd: Sequence[Customer]) -> Races:
+        while True:
+            slot = await system.open_slot(capacity=1)
+            ran = yield [who.books(slot) for who in crowd]
+            with judge("SYS-03.a"):
+                sold_at_most(1, ran.answers, state=await system.state(slots=[slot]))
+
+The same function can be explored schedule by schedule and played in bursts round by round.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from overbooked.histories.history import History
-from overbooked.interleavings.scheduler.actors import Actor, as_actor
-from overbooked.targets.adapter import Action, Answer, Slot
+from overbooked.interleavings.scheduler.actors import Actor
+from overbooked.targets.adapter import Action, Answer
 from overbooked.traces.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Who takes part, on what, and what must hold under every schedule.
+    """The actors of one race, using objects prepared for it.
 
     Args:
-        actors: at least one; an action is sent as a request of its own.
-        always: checks, each raises GapFound when it finds something.
-        slots: the slots they race for, as they were opened.
-        facts: whatever else the checks need.
+        actors: at least one.
+        begun: the recorder's clock before the preparation, in seconds.
     """
 
-    actors: Sequence[Action | Actor]
-    always: Sequence[Check] = ()
-    slots: Sequence[Slot] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def cast(self) -> tuple[Actor, ...]:
-        """The actors as such."""
-        return tuple(as_actor(one) for one in self.actors)
+    actors: tuple[Actor, ...]
+    begun: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A race after one schedule of it.
+class RaceResult:
+    """The result of one schedule or one burst of a race.
 
-    `answers` are in the order of the actors, None for work without one; `history` has every
-    operation since the race was begun to be made, its preparation included.
+    Args:
+        race: the race with its actors.
+        replies: one per actor, in order; None for work without an answer.
+        history: every operation since the preparation of the race began.
+        trace: the steps in order; empty for a burst, whose steps are not observed.
+        number: the number of the burst's round, from 0.
     """
 
     race: Race
-    answers: Sequence[Answer | None]
+    replies: Sequence[Answer | None]
     history: History
-    trace: Trace
+    trace: Trace = field(default_factory=lambda: Trace(actors=(), steps=()))
+    number: int = 0
 
     @property
-    def slots(self) -> Sequence[Slot]:
-        return self.race.slots
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return self.race.facts
-
-    @property
-    def told(self) -> list[Answer]:
-        """The answers there are."""
-        return [answer for answer in self.answers if answer is not None]
+    def answers(self) -> list[Answer]:
+        """The answers of the actors that have one, in the order of the actors."""
+        return [answer for answer in self.replies if answer is not None]
 
     def of(self, *verbs: str) -> list[Answer]:
-        """The answers to the actors with one of these verbs."""
+        """Return the answers to the actors with one of these verbs."""
         return [
             answer
-            for actor, answer in zip(self.race.cast, self.answers, strict=True)
+            for actor, answer in zip(self.race.actors, self.replies, strict=True)
             if actor.verb in verbs and answer is not None
         ]
 
 
-Check = Callable[[Ran], "Awaitable[None] | None"]
-MakeRace = Callable[[], Awaitable[Race]]
+Races = AsyncGenerator[Sequence[Action | Actor], RaceResult]
+# Makes such a generator; called again after one has ended with a finding.
+RaceFunction = Callable[..., Races]

@@ -1,4 +1,4 @@
-"""The stage of a stack: runs one schedule of a race on it, from the scenario's thread in the relay's."""
+"""Runs schedules of a race on a stack; called in the scenario's thread, executed in the relay's."""
 
 from __future__ import annotations
 
@@ -7,44 +7,46 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from overbooked.bursts.last_byte_sync import door_of
 from overbooked.histories.history import History
 from overbooked.histories.operation import Operation
-from overbooked.interleavings.scheduler.actors import Callers, Errand, Request
-from overbooked.interleavings.scheduler.controller import Controller, Scheduled
+from overbooked.interleavings.scheduler.actors import ConnectionPool, CoroutineTask, RequestTask
+from overbooked.interleavings.scheduler.controller import Controller, ScheduleRun
 from overbooked.interleavings.scheduler.gatekeeper import GatedLink
-from overbooked.interleavings.scheduler.pg_blocking import SideConnection
-from overbooked.interleavings.scheduler.race import Race, Ran
-from overbooked.interleavings.scheduler.strategy import Chooser
-from overbooked.interleavings.scheduler.timeouts import Experience, Limits
+from overbooked.interleavings.scheduler.pg_blocking import PgLockInspector
+from overbooked.interleavings.scheduler.race import Race, RaceResult
+from overbooked.interleavings.scheduler.strategy import Strategy
+from overbooked.interleavings.scheduler.timeouts import LearnedBehaviour, Timeouts
+from overbooked.system.system import System
 from overbooked.targets.adapter import Action, HttpRequest
-from overbooked.targets.answer_summary import result_of, why
-from overbooked.targets.system import System
+from overbooked.targets.answer_summary import result, why
+from overbooked.targets.endpoint import endpoint_of
 from overbooked.wire.gate.boundary import Boundary
 
 T = TypeVar("T")
-# The service's own ways out are held; what comes to it is how actors begin.
+# Only links from the service are held; requests to it start the actors.
 _OUTWARD = "app->"
 
 
 class ThreadedLink(GatedLink, Protocol):
-    """A link that also runs a function in the relay's thread; RelayLink does."""
+    """A link that also runs a function in the relay's thread; `RelayLink` is one."""
 
     def call(self, act: Callable[[], T]) -> T: ...
 
 
-class Stage:
-    """Runs schedules; open it before and close it after, both from the scenario's event loop.
+class ScheduleRunner:
+    """Runs schedules; open and close it from the scenario's event loop.
 
     Args:
-        system: whose replicas the actors' requests go to, and whose history they enter.
-        links: of the stack, by name.
-        dsn: a database URL for asking who waits for whom; None: there is no database.
-        limits: how long to wait for what.
-        harmless: whether a boundary that no actor owns changes nothing.
-        splits: whether the commit of an autocommit statement is a step of its own; None: none is, and
-            the end of a session is no step either, as in schedules of bundles of schema version 1.
-        within_a_block: whether the procedures that a boundary calls are known to commit nothing.
+        system: receives the actors' requests; its history records them.
+        links: the links of the stack, by name.
+        dsn: a database URL for querying lock waits; None: there is no database.
+        limits: the timeouts.
+        harmless: returns whether a boundary that no actor owns changes nothing.
+        splits: returns whether the commit of an autocommit statement is a separate step; None: never, and
+            the end of a session is not a step either, as in bundles of schema version 1.
+        within_a_block: returns whether the procedures that a boundary calls are known not to commit.
+        begins_apart: whether the beginning of an actor is a step; else all actors begin before the first
+            step, as in bundles of schema versions 1 and 2.
     """
 
     def __init__(
@@ -53,41 +55,43 @@ class Stage:
         links: Mapping[str, ThreadedLink],
         dsn: str | None,
         *,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
         harmless: Callable[[Boundary], bool] = lambda _: False,
         splits: Callable[[Boundary], bool] | None = None,
         within_a_block: Callable[[Boundary], bool] = lambda _: False,
+        begins_apart: bool = False,
     ) -> None:
         self._system = system
         self._links = {name: link for name, link in links.items() if name.startswith(_OUTWARD)}
         some_link = next(iter(links.values()))
         self._relay: asyncio.AbstractEventLoop = some_link.call(asyncio.get_running_loop)
-        self._side = SideConnection(dsn) if dsn else None
-        self._doors = [door_of(url) for url in system.client.urls]
-        self._callers = Callers(self._doors)
-        self.limits = limits or Limits()
+        self._side = PgLockInspector(dsn) if dsn else None
+        self._endpoints = [endpoint_of(url) for url in system.client.urls]
+        self._callers = ConnectionPool(self._endpoints)
+        self.limits = limits or Timeouts()
         self.harmless = harmless
         self.splits = splits
         self.within_a_block = within_a_block
+        self.begins_apart = begins_apart
         self._open = False
 
     @property
     def finds_deadlocks_at_once(self) -> bool:
-        """Whether a deadlock always kills the transaction that closes it."""
+        """Whether a deadlock always aborts the transaction that closes the cycle."""
         return self._side is not None and self._side.finds_deadlocks_at_once
 
     async def open(self) -> None:
-        """Connect what needs connecting; without effect when it is open."""
+        """Connect; no effect if already open."""
         if not self._open:
             self._open = True
             if self._side is not None:
-                await self._there(self._side.open())
+                await self._in_relay_thread(self._side.open())
 
     async def close(self) -> None:
-        """Let go of every connection and put settings back; safe to repeat."""
+        """Close every connection and restore settings; idempotent."""
         if self._open:
             self._open = False
-            await self._there(self._shut())
+            await self._in_relay_thread(self._shut())
 
     async def _shut(self) -> None:
         self._callers.close()
@@ -97,47 +101,46 @@ class Stage:
     async def run(
         self,
         race: Race,
-        choose: Chooser,
+        choose: Strategy,
         *,
-        begun: float,
-        experience: Experience | None = None,
+        experience: LearnedBehaviour | None = None,
         learning: bool = False,
-    ) -> tuple[Ran, Scheduled]:
-        """Run one schedule of a race that is ready.
+    ) -> tuple[RaceResult, ScheduleRun]:
+        """Run one schedule of a prepared race.
+
 
         Args:
-            choose: who goes next.
-            begun: when the race was begun to be made, by the recorder's clock.
-            experience: of earlier schedules of this race.
-            learning: begin actors one after another.
+            choose: the strategy.
+            experience: the behaviour learnt by earlier schedules of this race.
+            learning: start the actors sequentially.
 
         Raises:
-            HarnessError: the schedule cannot be followed, or the harness's own part of it failed.
+            HarnessError: the schedule cannot be followed, or the harness failed.
         """
         await self.open()
         home = asyncio.get_running_loop()
-        parts: list[Request | Errand] = []
-        for number, actor in enumerate(race.cast):
-            replica = (number if actor.replica is None else actor.replica) % len(self._doors)
+        parts: list[RequestTask | CoroutineTask] = []
+        for number, actor in enumerate(race.actors):
+            replica = (number if actor.replica is None else actor.replica) % len(self._endpoints)
             if isinstance(actor.does, Action):
-                parts.append(Request(actor, actor.does, replica, self._callers))
+                parts.append(RequestTask(actor, actor.does, replica, self._callers))
             else:
-                parts.append(Errand(actor, actor.does, replica, home))
-        scheduled = await self._there(self._run(parts, choose, experience, learning))
+                parts.append(CoroutineTask(actor, actor.does, replica, home))
+        scheduled = await self._in_relay_thread(self._run(parts, choose, experience, learning))
         for part in parts:
-            if isinstance(part, Request):
+            if isinstance(part, RequestTask):
                 self._record(part)
-        since = History(tuple(op for op in self._system.history if op.invoked_at >= begun))
-        return Ran(race, [part.answer for part in parts], since, scheduled.trace), scheduled
+        since = History(tuple(op for op in self._system.history if op.invoked_at >= race.begun))
+        return RaceResult(race, [part.answer for part in parts], since, scheduled.trace), scheduled
 
     async def _run(
         self,
-        parts: Sequence[Request | Errand],
-        choose: Chooser,
-        experience: Experience | None,
+        parts: Sequence[RequestTask | CoroutineTask],
+        choose: Strategy,
+        experience: LearnedBehaviour | None,
         learning: bool,
-    ) -> Scheduled:
-        await self._callers.ready([part.replica for part in parts if isinstance(part, Request)])
+    ) -> ScheduleRun:
+        await self._callers.ready([part.replica for part in parts if isinstance(part, RequestTask)])
         controller = Controller(
             parts,
             self._links,
@@ -149,11 +152,13 @@ class Stage:
             learning=learning,
             splits=self.splits,
             within_a_block=self.within_a_block,
+            begins_apart=self.begins_apart,
         )
         return await controller.run()
 
     async def one_after_another(self, requests: Sequence[tuple[HttpRequest, int]]) -> float:
-        """Send requests in turn with no gate in force; seconds it took. What exploring is measured by."""
+        """Send requests sequentially without holding them; return the duration in seconds, the baseline of a
+        schedule's cost."""
 
         async def send() -> float:
             await self._callers.ready([replica for _, replica in requests])
@@ -162,9 +167,9 @@ class Stage:
                 await self._callers.send(request, replica)
             return time.monotonic() - started
 
-        return await self._there(send())
+        return await self._in_relay_thread(send())
 
-    def _record(self, part: Request) -> None:
+    def _record(self, part: RequestTask) -> None:
         answer = part.answer
         if answer is None:
             return
@@ -176,10 +181,10 @@ class Stage:
                 invoked_at=part.invoked_at,
                 completed_at=part.completed_at,
                 outcome=answer.outcome,
-                result=result_of(answer),
+                result=result(answer),
                 problem=why(answer),
             )
         )
 
-    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _in_relay_thread(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._relay))

@@ -1,28 +1,29 @@
-"""Who goes next: a decision, and the ways to make it."""
+"""The scheduling decision and the strategy protocol; implementations are in `interleavings.strategies`."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from overbooked.errors import HarnessError
 from overbooked.interleavings.search.schedule import usual
 from overbooked.wire.gate.boundary import Boundary
 
 
-class ScheduleGone(HarnessError):
-    """A schedule can no longer be followed: the service does something else than when it was made."""
+class ScheduleDiverged(HarnessError):
+    """A schedule cannot be followed, because the service behaves differently than when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A decision to be made.
+class SchedulingPoint:
+    """A scheduling decision.
 
     Args:
-        number: of the step, from 0.
-        enabled: the actors that can go, ascending.
-        running: who went last, None before the first step.
-        held: what each of them would do.
+        number: the number of the step, from 0.
+        enabled: the actors that can be scheduled, ascending.
+        running: the actor of the previous step; None at the first step.
+        held: the boundary of each enabled actor.
     """
 
     number: int
@@ -32,31 +33,23 @@ class Choice:
 
     @property
     def usual(self) -> int:
-        """Whoever goes on without a preemption: the running actor, else the lowest that can."""
+        """The choice without a preemption: the running actor if it is enabled, else the lowest."""
         return usual(self.enabled, self.running)
 
 
-# Called in the relay's thread; one that waits for a person returns an awaitable.
-Chooser = Callable[[Choice], "int | Awaitable[int]"]
+class Strategy(Protocol):
+    """Chooses the next actor at each step of one schedule. Called in the relay's thread."""
+
+    def next(self, point: SchedulingPoint) -> int | Awaitable[int]:
+        """Return one of the enabled actors, or an awaitable of one if the user is asked."""
 
 
-def following(schedule: Sequence[int]) -> Chooser:
-    """Follow a schedule to its end, and then go on without preemptions.
+class ByFunction:
+    """A strategy that calls a function."""
 
-    The chooser raises:
-        ScheduleGone: the actor whose turn it is cannot go.
-    """
+    def __init__(self, choose: Callable[[SchedulingPoint], int | Awaitable[int]]) -> None:
+        self._choose = choose
 
-    def choose(choice: Choice) -> int:
-        if choice.number >= len(schedule):
-            return choice.usual
-        wanted = schedule[choice.number]
-        if wanted not in choice.enabled:
-            raise ScheduleGone(
-                f"step {choice.number} of the schedule is actor {wanted}'s, and only "
-                f"{', '.join(map(str, choice.enabled))} can go: the service has changed since it was made, "
-                "or starts in another state"
-            )
-        return wanted
-
-    return choose
+    def next(self, point: SchedulingPoint) -> int | Awaitable[int]:
+        """Return the result of the function."""
+        return self._choose(point)

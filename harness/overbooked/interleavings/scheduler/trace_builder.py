@@ -1,18 +1,18 @@
-"""From the steps as they were taken to the trace that is kept."""
+"""Builds the recorded trace from the executed steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from overbooked.interleavings.scheduler.actor_state import Lane, Stepping, Wire, wire_of
-from overbooked.interleavings.scheduler.actors import ended_as
+from overbooked.interleavings.scheduler.actor_state import ActorState, ExecutedStep, Wire, wire_of
+from overbooked.interleavings.scheduler.actors import describe_end
 from overbooked.traces.trace import Trace, TraceActor, TraceStep
 
 
 def trace_of(
-    lanes: Sequence[Lane], steps: Sequence[Stepping], disturbed: str, notes: Mapping[str, object]
+    lanes: Sequence[ActorState], steps: Sequence[ExecutedStep], disturbed: str, notes: Mapping[str, object]
 ) -> Trace:
-    """The trace of a schedule that is over; connections get new numbers by first use."""
+    """Return the trace of a finished schedule; connections are renumbered by first use."""
     numbers: dict[Wire, int] = {}
     per_link: dict[str, int] = {}
     traced = []
@@ -26,19 +26,19 @@ def trace_of(
     return Trace(actors, tuple(traced), disturbed, notes)
 
 
-def _actor(lane: Lane, steps: Sequence[Stepping]) -> TraceActor:
+def _actor(lane: ActorState, steps: Sequence[ExecutedStep]) -> TraceActor:
     own = [number for number, step in enumerate(steps) if step.lane == lane.index]
     return TraceActor(
         name=lane.part.name,
         verb=lane.part.verb,
         replica=lane.part.replica,
-        answer=ended_as(lane.part),
+        answer=describe_end(lane.part),
         first_step=own[0] if own else None,
         last_step=own[-1] if own else None,
     )
 
 
-def _traced(step: Stepping, connection: int) -> TraceStep:
+def _traced(step: ExecutedStep, connection: int) -> TraceStep:
     boundary, reply = step.boundary, step.reply
     return TraceStep(
         actor=step.lane,

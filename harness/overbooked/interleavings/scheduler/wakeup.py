@@ -1,4 +1,4 @@
-"""Whether something has happened: told by callbacks, awaited by one who acts on it."""
+"""An event with one waiter: set by callbacks, awaited with a timeout."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 
 
 class News:
-    """Told and awaited on one event loop, by one waiter at a time."""
+    """An event of one event loop with at most one waiter; waiting resets it."""
 
     def __init__(self) -> None:
-        self._there = False
+        self._in_relay_thread = False
         self._waiter: asyncio.Future[bool] | None = None
 
     def tell(self) -> None:
-        """Something has happened."""
-        self._there = True
+        """Wake the waiter."""
+        self._in_relay_thread = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(True)
 
     async def within(self, seconds: float) -> bool:
-        """Whether something has happened since this was asked last, or does within so many seconds."""
-        if not self._there:
+        """Return whether the event was set since the last call, or is set within `seconds`."""
+        if not self._in_relay_thread:
             loop = asyncio.get_running_loop()
             waiter = self._waiter = loop.create_future()
             timer = loop.call_later(seconds, _give_up, waiter)
@@ -30,7 +30,7 @@ class News:
             finally:
                 timer.cancel()
                 self._waiter = None
-        there, self._there = self._there, False
+        there, self._in_relay_thread = self._in_relay_thread, False
         return there
 
 

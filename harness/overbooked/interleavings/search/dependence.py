@@ -1,19 +1,19 @@
-"""Footprints as small numbers, so that asking whether two depend on each other costs one look-up."""
+"""Numbers footprints, so that a dependence check costs one look-up."""
 
 from __future__ import annotations
 
 from overbooked.interleavings.footprints.resources import Footprint
 
-# Depends on every other, on empty ones too: an actor that waits for nothing the wire shows may be woken
-# by anything. Without reduction every step is taken for this.
+# Depends on every other footprint, including empty ones, because an actor that waits for something invisible
+# at the wire may be woken by any step. Without reduction every step has this footprint.
 ALL = 0
 
 
 class Dependence:
-    """Numbers footprints from 1 and remembers which depend on which; `ALL` stands before them.
+    """Numbers footprints from 1 and caches which are dependent; `ALL` is number 0.
 
     Args:
-        reduce: False: every footprint is `ALL`, so that nothing is independent of anything.
+        reduce: False: every footprint is `ALL`, so that no two steps are independent.
     """
 
     def __init__(self, *, reduce: bool = True) -> None:
@@ -24,7 +24,7 @@ class Dependence:
         self._unions: dict[tuple[int, int], int] = {}
 
     def number(self, footprint: Footprint) -> int:
-        """The footprint's number."""
+        """Return the number of a footprint."""
         if not self._reduce:
             return ALL
         found = self._numbers.get(footprint)
@@ -34,7 +34,7 @@ class Dependence:
         return found
 
     def dependent(self, one: int, other: int) -> bool:
-        """Whether the order of steps with these footprints can matter."""
+        """Return whether the order of steps with these footprints can matter."""
         if ALL in (one, other):
             return True
         pair = (one, other) if one <= other else (other, one)
@@ -47,7 +47,7 @@ class Dependence:
         return known
 
     def union(self, one: int, other: int) -> int:
-        """The number of what touches what either does."""
+        """Return the number of the union of two footprints."""
         if one == other:
             return one
         if ALL in (one, other):
@@ -62,6 +62,6 @@ class Dependence:
         return known
 
     def said(self, number: int) -> str:
-        """For people."""
+        """Return a footprint as text, for messages."""
         footprint = self._footprints[number]
         return "everything" if footprint is None else footprint.said()

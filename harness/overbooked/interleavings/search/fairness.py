@@ -1,12 +1,12 @@
-"""Fair yield: who polls in vain waits until another has made progress.
+"""Fair yield: an actor that polls without success waits until another has made progress.
 
-A try-lock, a Redis lock or a job that looks again and again makes the space of schedules infinite. A
-step that repeats a failed poll (same actor, same boundary, same answer as the time before, more often in
-a row than he does it alone, and about to be repeated once more) counts as a yield: leaving it is no
-preemption, and its actor is not enabled again before another actor has taken a step that is not itself a
-yield. Where nobody else can go, those who yielded may.
+A try-lock, a Redis lock or a polling job makes the space of schedules infinite. A step that repeats a failed
+poll (same actor, boundary and answer as the previous time, more often in a row than when it runs alone, and
+about to be repeated again) counts as a yield: switching away from its actor is not a preemption, and the
+actor is not enabled again until another actor has taken a step that is not a yield. If no other actor is
+enabled, the actors that yielded are.
 
-(Musuvathi, Qadeer: Fair stateless model checking, PLDI 2008, simplified to what a wire shows.)
+(Musuvathi, Qadeer: Fair stateless model checking, PLDI 2008, simplified to what is visible at the wire.)
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterable
 
 
 def yielding_after(yielding: frozenset[int], actor: int, *, yields: bool) -> frozenset[int]:
-    """Who waits for progress once `actor` has taken a step.
+    """Return the actors that wait for progress after a step of `actor`.
 
     Args:
-        yielding: who waited before it.
-        yields: the step repeated a failed poll.
+        yielding: the actors that waited before the step.
+        yields: whether the step repeated a failed poll.
     """
     if yields:
         return yielding | {actor}
@@ -27,6 +27,6 @@ def yielding_after(yielding: frozenset[int], actor: int, *, yields: bool) -> fro
 
 
 def enabled_of(pending: Iterable[int], yielding: frozenset[int]) -> tuple[int, ...]:
-    """Of those with a pending boundary the ones that may go, ascending."""
+    """Return the enabled actors among those with a pending boundary, ascending."""
     able = tuple(sorted(pending))
     return tuple(actor for actor in able if actor not in yielding) or able

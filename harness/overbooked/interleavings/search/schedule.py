@@ -1,8 +1,7 @@
-"""A schedule as the search sees it: steps that were taken, and prefixes to take next.
+"""Schedules in the search: executed steps, and prefixes to run next.
 
-An actor is an index. A step lets one actor's pending boundary go; the actor then moves on by itself
-until he is held at his next boundary, ended, or waiting for another. A schedule is the actors of its
-steps, in order.
+An actor is an index. A step releases one actor's pending boundary; the actor then runs until it is held at
+its next boundary, has ended, or waits for another. A schedule is the sequence of the actors of its steps.
 """
 
 from __future__ import annotations
@@ -15,20 +14,22 @@ from overbooked.interleavings.footprints.resources import NOTHING, Footprint
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a schedule that was run.
+    """One executed step of a schedule.
 
     Args:
-        actor: who went.
-        enabled: who could have gone, `actor` among them, ascending: every actor with a pending
-            boundary, but for those that `Fairness` makes wait.
-        footprint: what the boundary touches, known before it is let go.
-        holds: what its open transaction had touched before it, and so may have locked.
-        effects: what it touched beyond that, as its answer told: a statement that fails in a
-            transaction ends it, and so frees the locks of all that the transaction touched.
-        blocked_until: how many steps had been let go when its answer came, where it waited for
-            another actor; None when it came before any other step. This step counts.
-        yields: it repeated a failed poll, so its actor waits for progress of another. Told from that
-            actor's own steps alone, whoever went between them.
+        actor: the actor that took the step.
+        enabled: the enabled actors including `actor`, ascending: every actor with a pending boundary,
+            except those that wait for fairness.
+        footprint: what the boundary touches, known before its release.
+        holds: what its open transaction had touched before, and so may have locked.
+        effects: what it touched in addition, according to its answer: a statement that fails in a
+            transaction ends it, and so releases the locks on all that the transaction touched.
+        blocked_until: the number of steps released when its answer arrived, this step included, if it
+            waited for another actor; None if it arrived before any other step.
+        yields: whether it repeated a failed poll, so that its actor waits for progress of another. Derived
+            only from that actor's own steps.
+        begins: whether it is the beginning of its actor.
+        opaque: whether its order to any other step can matter, also to those that touch nothing.
     """
 
     actor: int
@@ -38,17 +39,19 @@ class Step:
     effects: Footprint = NOTHING
     blocked_until: int | None = None
     yields: bool = False
+    begins: bool = False
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What to run next: these actors, step by step, and then without preemptions (`usual`).
+    """The schedule to run next: these actors step by step, then no further preemptions (`usual`).
 
     Args:
-        actors: to follow; one who cannot go makes the run diverge.
-        number: of this run in its search, from 1.
-        preemptions: that the prefix holds; what follows it adds none.
-        scout: this run only shows the search its way; another shard counts and judges it.
+        actors: the actors to follow; if one is not enabled, the run diverges.
+        number: the number of this run in its search, from 1.
+        preemptions: number of preemptions in the prefix, and so in the schedule.
+        scout: whether the run only informs the search; another shard counts and judges it.
     """
 
     actors: tuple[int, ...]
@@ -58,17 +61,17 @@ class Prefix:
 
 
 def usual(enabled: Sequence[int], running: int | None) -> int:
-    """Who goes without a preemption: the running actor, else the lowest that can."""
+    """Return the choice without a preemption: the running actor if it is enabled, else the lowest."""
     return running if running is not None and running in enabled else min(enabled)
 
 
 def is_preemption(actor: int, enabled: Iterable[int], running: int | None) -> bool:
-    """Whether scheduling `actor` is a preemption: the running actor could continue."""
+    """Return whether scheduling `actor` is a preemption, i.e. another running actor could continue."""
     return running is not None and running != actor and running in enabled
 
 
 def preemptions_in(steps: Iterable[Step]) -> int:
-    """How many preemptions a schedule holds."""
+    """Return the number of preemptions in a schedule."""
     running, count = None, 0
     for step in steps:
         count += is_preemption(step.actor, step.enabled, running)

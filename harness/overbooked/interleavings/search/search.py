@@ -1,17 +1,17 @@
-"""Searching schedules: which to run next, and whether all have been run.
+"""The search over schedules: which to run next, and whether all were run.
 
-The search goes through *every* schedule within the bound, fewest preemptions first, but most of them in
-thought: where earlier runs have shown what a step does (`search.unfolding`), it needs no run to
-know where the step leads. It runs a schedule when it comes to a step that no run has shown, or to an end
-that no run has reached. So each run ends in a trace (an order of dependent steps) that no earlier run
-ended in, every trace that has a schedule within the bound is run, and none is run twice.
+The search traverses *every* schedule within the bound, fewest preemptions first, most of them without a run:
+if earlier runs showed what a step does (`search.unfolding`), its successor state is known. A schedule is run
+only if the search reaches an unknown step, or an end that no run has reached. So each run ends in a trace (an
+order of dependent steps) in which no earlier run ended, every trace that has a schedule within the bound is
+run, and none is run twice.
 
-Reducing and bounding do not get along otherwise: DPOR with sleep sets loses what lies within the bound
-only in another order, unless conservative backtrack points bring it back (Coons, Musuvathi, McKinley,
-Bounded partial-order reduction, OOPSLA 2013). Here nothing has to be brought back, since no schedule is
-ever pruned because an equivalent one was too dear: two that lead to the same state with the same actor
-running are told apart by their preemptions, and the cheaper one comes first (compare happens-before
-caching in Musuvathi, Qadeer, Partial-order reduction for context-bounded state exploration, 2007).
+Partial-order reduction and a preemption bound usually conflict: DPOR with sleep sets misses traces whose only
+schedules within the bound are in another order, unless conservative backtrack points are added (Coons,
+Musuvathi, McKinley, Bounded partial-order reduction, OOPSLA 2013). Here this does not occur, because no
+schedule is pruned in favour of an equivalent one that exceeds the bound: of two that lead to the same state
+with the same actor running, the one with fewer preemptions is visited first (compare happens-before caching
+in Musuvathi, Qadeer, Partial-order reduction for context-bounded state exploration, 2007).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """How far a search has come.
+class SearchCounts:
+    """The progress of a search.
 
     Args:
-        run: schedules that were run and learnt from.
-        disturbed: runs that nothing could be concluded from.
-        diverged: runs that contradicted what earlier ones had shown.
-        skipped: places of the space that were given up, since every try was disturbed or diverged.
-        waiting: steps within the bound that are known to be possible and were not yet looked at.
-        scouts: runs that another shard counts.
+        run: number of schedules that were run and learnt from.
+        disturbed: number of disturbed runs.
+        diverged: number of runs that contradicted earlier ones.
+        skipped: number of branches that were skipped, because every try was disturbed or diverged.
+        waiting: number of known branches within the bound that were not explored yet.
+        scouts: number of runs that another shard counts.
     """
 
     run: int = 0
@@ -50,13 +50,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Point:
-    """A state as one schedule comes to it, with whatever else decides how it may go on."""
+class _Node:
+    """A state reached by one schedule, with everything else that determines its continuations."""
 
     state: State
     running: int | None
     yielding: frozenset[int]
-    came_from: _Point | None
+    came_from: _Node | None
     preemptions: int
     on_spine: bool
 
@@ -66,7 +66,7 @@ class _Point:
 
     def path(self) -> tuple[int, ...]:
         found: list[int] = []
-        point: _Point | None = self
+        point: _Node | None = self
         while point is not None and point.running is not None:
             found.append(point.running)
             point = point.came_from
@@ -75,9 +75,9 @@ class _Point:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Edge:
-    """Something to look at: a step from a point; without an actor, the point is an end."""
+    """A branch to explore: a step of an actor from a node; without an actor, the node is an end."""
 
-    point: _Point | None
+    point: _Node | None
     actor: int | None
     preemptions: int = 0
     on_spine: bool = False
@@ -87,20 +87,19 @@ class _Edge:
         return before if self.actor is None else (*before, self.actor)
 
 
-class Search:
-    """Goes through the schedules of `actors` actors within a bound of preemptions.
+class ScheduleSearch:
+    """Enumerates the schedules of `actors` actors within a bound of preemptions.
 
     Use: `while (prefix := search.next()) is not None:` run it, then call one of `learn`, `disturbed`
     and `diverged`.
 
     Args:
-        actors: how many there are.
-        preemptions: the bound; None: no bound.
-        reduce: leave out schedules that differ from one that was run only in the order of
-            independent steps.
-        limit: run at most so many, spread over the space from `seed`; None: depth-first, to the end.
-        seed: of that order.
-        shard: (i, n), from 1: only the i-th of n disjoint parts, which together are the whole.
+        actors: number of actors.
+        preemptions: the bound; None: unlimited.
+        reduce: skip schedules that differ from one that was run only in the order of independent steps.
+        limit: maximum number of runs, in random order; None: unlimited, depth-first.
+        seed: determines the random order.
+        shard: (i, n), from 1: search only the i-th of n disjoint parts of the whole.
     """
 
     def __init__(
@@ -129,36 +128,38 @@ class Search:
         self._given: _Edge | None = None
         self._again: _Edge | None = None
         self._tries = 0
-        self._counts = Counts()
+        self._counts = SearchCounts()
         self._notes: list[str] = []
 
-    # -- what others see -----------------------------------------------------------------------
+    # -- public -----------------------------------------------------------------------
 
     def next(self) -> Prefix | None:
-        """What to run next; None when the space is exhausted or the limit is reached.
+        """Return the prefix to run next; None if the space is exhausted or the limit is reached.
 
         Raises:
-            HarnessError: it was not told what came of the last one.
+            HarnessError: the result of the last prefix was not reported.
         """
         if self._given is not None:
-            raise HarnessError("the search was asked for a schedule before it was told what came of the last")
+            raise HarnessError(
+                "the search was asked for a schedule before the result of the last one was reported"
+            )
         edge = self._again or self._find()
         if edge is None:
             return None
         if self._limit is not None and self.attempts >= self._limit:
             if edge is not self._again:
-                self._leave_open(edge)
+                self._enqueue(edge)
             return None
         self._given = edge
         scout = edge.point is None and self._shard[0] > 1
         return Prefix(edge.path(), self.attempts + 1, edge.preemptions, scout)
 
     def learn(self, steps: Sequence[Step]) -> bool:
-        """What came of the prefix that `next` gave last: all its steps, to the end of every actor.
+        """Learn from the run of the prefix that `next` returned last: its steps, to the end of every actor.
 
         Returns:
-            Whether it fits what earlier runs have shown. If not, the run diverged: the system is not
-            deterministic at the wire, or a footprint leaves out what a step touches.
+            Whether the run is consistent with earlier ones. If not, it diverged: the system is not
+            deterministic at the wire, or a footprint is incomplete.
         """
         edge, path = self._told()
         taken = tuple(step.actor for step in steps)
@@ -175,38 +176,38 @@ class Search:
             self._count("scouts")
         else:
             self._count("run")
-        self._look_at(edge)
+        self._expand(edge)
         return True
 
     def disturbed(self, why: str) -> None:
-        """Nothing may be concluded from the run of the last prefix; it is tried once more, then skipped."""
+        """Report that the run of the last prefix is inconclusive; it is tried once more, then skipped."""
         self._failed(self._told()[0], "disturbed", why)
 
     def diverged(self, why: str) -> None:
-        """The last prefix could not be followed; it is tried once more, then skipped."""
+        """Report that the last prefix could not be followed; it is tried once more, then skipped."""
         self._failed(self._told()[0], "diverged", why)
 
     @property
     def attempts(self) -> int:
-        """Runs so far, disturbed and diverged ones among them."""
+        """The number of runs so far, including disturbed and diverged ones."""
         counts = self._counts
         return counts.run + counts.disturbed + counts.diverged
 
     @property
     def exhausted(self) -> bool:
-        """Every schedule of this shard within the bound was run, or one that is equivalent."""
+        """Whether every schedule of this shard within the bound, or an equivalent one, was run."""
         if self._given or self._again or self._counts.skipped:
             return False
         return not any(self._open)
 
     @property
-    def counts(self) -> Counts:
-        """How far it has come."""
+    def counts(self) -> SearchCounts:
+        """The progress so far."""
         return replace(self._counts, waiting=sum(map(len, self._open)))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed: why runs were disturbed or diverged, footprints that do not explain a run."""
+        """The reasons why runs were disturbed or diverged, and footprints that do not explain a run."""
         return (*self._notes, *sorted(self._unfolding.surprises))
 
     # -- one run -------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ class Search:
     def _told(self) -> tuple[_Edge, tuple[int, ...]]:
         edge, self._given = self._given, None
         if edge is None:
-            raise HarnessError("the search was told of a run that it had not asked for")
+            raise HarnessError("a run was reported to the search that it had not requested")
         return edge, edge.path()
 
     def _count(self, what: str) -> None:
@@ -232,13 +233,13 @@ class Search:
     # -- going through the space -----------------------------------------------------------------
 
     def _find(self) -> _Edge | None:
-        """The next that only a run can tell about, fewest preemptions first."""
+        """Return the next edge whose outcome is unknown without a run, fewest preemptions first."""
         for level in self._open:
             while level:
                 edge = self._take(level)
                 if self._must_run(edge):
                     return edge
-                self._look_at(edge)
+                self._expand(edge)
         return None
 
     def _take(self, level: list[_Edge]) -> _Edge:
@@ -254,15 +255,15 @@ class Search:
             return not edge.point.state.ran
         return self._unfolding.step(edge.point.state, edge.actor) is None
 
-    def _look_at(self, edge: _Edge) -> None:
-        """Go where an edge is known to lead, and on from there as far as is known without preemption."""
+    def _expand(self, edge: _Edge) -> None:
+        """Follow an edge to its known successor, and from there all known steps without a preemption."""
         if edge.point is None:
             assert self._unfolding.root is not None
-            ahead = [_Point(self._unfolding.root, None, frozenset(), None, 0, self._shard[1] > 1)]
+            ahead = [_Node(self._unfolding.root, None, frozenset(), None, 0, self._shard[1] > 1)]
         elif edge.actor is None:
             ahead = []
         else:
-            ahead = [self._beyond(edge)]
+            ahead = [self._successor(edge)]
         while ahead:
             point = ahead.pop()
             name = point.name
@@ -271,15 +272,15 @@ class Search:
             self._visited.add(name)
             if not point.state.pending:
                 if not point.state.ran:
-                    self._leave_open(_Edge(point, None, point.preemptions))
+                    self._enqueue(_Edge(point, None, point.preemptions))
                 continue
             for further in self._edges(point):
                 if further.preemptions > point.preemptions or self._must_run(further):
-                    self._leave_open(further)
+                    self._enqueue(further)
                 else:
-                    ahead.append(self._beyond(further))
+                    ahead.append(self._successor(further))
 
-    def _edges(self, point: _Point) -> Iterator[_Edge]:
+    def _edges(self, point: _Node) -> Iterator[_Edge]:
         enabled = enabled_of(point.state.pending, point.yielding)
         default = usual(enabled, point.running)
         for actor in enabled:
@@ -292,13 +293,14 @@ class Search:
                 yield _Edge(point, actor, preemptions, spine)
 
     def _is_ours(self) -> bool:
-        """Deals the branches off the first schedule out to the shards, to and fro."""
+        """Return whether the next branch of the first schedule is this shard's; they are dealt back and
+        forth."""
         mine, shards = self._shard
         turn, place = divmod(self._branches, shards)
         self._branches += 1
         return (place if turn % 2 == 0 else shards - 1 - place) == mine - 1
 
-    def _beyond(self, edge: _Edge) -> _Point:
+    def _successor(self, edge: _Edge) -> _Node:
         point, actor = edge.point, edge.actor
         assert point is not None
         assert actor is not None
@@ -306,9 +308,9 @@ class Search:
         assert known is not None
         state, event = known
         yielding = yielding_after(point.yielding, actor, yields=event.yields)
-        return _Point(state, actor, yielding, point, edge.preemptions, edge.on_spine)
+        return _Node(state, actor, yielding, point, edge.preemptions, edge.on_spine)
 
-    def _leave_open(self, edge: _Edge) -> None:
+    def _enqueue(self, edge: _Edge) -> None:
         while len(self._open) <= edge.preemptions:
             self._open.append([])
         self._open[edge.preemptions].append(edge)

@@ -1,12 +1,12 @@
-"""From a schedule that fails to the simplest that does: fewest preemptions, then shortest.
+"""Shrinks a failing schedule to the simplest one: fewest preemptions, then shortest.
 
-A schedule is taken apart into its *switches*: the decisions that are not the usual one, each told by
-whose it was and after how many steps of his own, so that it keeps its meaning when others go.
+A schedule is decomposed into its *switches*: the decisions that differ from the usual choice. A switch is
+identified by the actor and its number of steps so far, so it stays valid if others are removed.
 
-1. Leave switches out, most of them first.
-2. While there is budget, look for one with fewer preemptions among *all* schedules (`Search`), which
-   proves that there is none where that comes to its end.
-3. Move the switches that are left to earlier steps.
+1. Remove switches, trying the smallest remaining sets first.
+2. While there is budget, search *all* schedules with fewer preemptions (`ScheduleSearch`); if that search is
+   exhausted, none of them fails.
+3. Move the remaining switches to earlier steps.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Protocol
 
 from overbooked.errors import HarnessError
 from overbooked.interleavings.search.schedule import Step, preemptions_in, usual
-from overbooked.interleavings.search.search import Search
+from overbooked.interleavings.search.search import ScheduleSearch
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """When `actor` went last and has taken `after` steps, `to` goes next; None: before the first step."""
+    """After `actor` has run last and taken `after` steps, `to` runs next; None: before the first step."""
 
     actor: int | None
     after: int
     to: int
 
 
-class Deciding(Protocol):
-    """A decision to be made; `overbooked.interleavings.scheduler.strategy.Choice` is one."""
+class ChoicePoint(Protocol):
+    """A decision to be made; `overbooked.interleavings.scheduler.strategy.SchedulingPoint` is one."""
 
     @property
     def enabled(self) -> tuple[int, ...]: ...
@@ -40,12 +40,12 @@ class Deciding(Protocol):
     def running(self) -> int | None: ...
 
 
-class Guide:
-    """Chooses who goes next: by a prefix, then by switches, else as usual; used for one run.
+class GuidedStrategy:
+    """A strategy for one run: follows a prefix, then applies switches, else continues without preemptions.
 
     Args:
         prefix: actors to follow, step by step.
-        switches: to make where they apply and their actor can go.
+        switches: the switches; applied if their actor is enabled.
     """
 
     def __init__(self, prefix: Sequence[int] = (), switches: Sequence[Switch] = ()) -> None:
@@ -55,8 +55,8 @@ class Guide:
         self._taken: dict[int | None, int] = {}
         self._number = 0
 
-    def __call__(self, choice: Deciding) -> int:
-        """The actor who goes next."""
+    def next(self, choice: ChoicePoint) -> int:
+        """Return the actor of this step."""
         wanted = self._turns.get((choice.running, self._taken.get(choice.running, 0)))
         if self._number < len(self.prefix):
             wanted = self.prefix[self._number]
@@ -68,7 +68,7 @@ class Guide:
 
 
 def switches_in(steps: Sequence[Step]) -> tuple[Switch, ...]:
-    """The decisions of a schedule that are not the usual ones."""
+    """Return the decisions of a schedule that differ from the usual choice."""
     found: list[Switch] = []
     taken: dict[int | None, int] = {}
     running: int | None = None
@@ -81,7 +81,7 @@ def switches_in(steps: Sequence[Step]) -> tuple[Switch, ...]:
 
 
 def prefix_of(steps: Sequence[Step]) -> tuple[int, ...]:
-    """The shortest prefix that makes this schedule: up to its last switch."""
+    """Return the shortest prefix that produces this schedule, i.e. up to its last switch."""
     running: int | None = None
     length = 0
     for number, step in enumerate(steps):
@@ -91,17 +91,17 @@ def prefix_of(steps: Sequence[Step]) -> tuple[int, ...]:
     return tuple(step.actor for step in steps[:length])
 
 
-class Minimiser:
-    """Finds the simplest schedule that fails as a given one does.
+class ScheduleShrinker:
+    """Finds the simplest schedule that fails in the same way as a given one.
 
     Use: `while (guide := minimiser.next()) is not None:` run a schedule by that guide, then `learn`.
-    It is deterministic: the same answers lead to the same questions.
+    It is deterministic: the same results lead to the same guides.
 
     Args:
-        steps: of the schedule that failed.
-        actors: how many there are.
-        max_runs: it asks for so many runs at most.
-        at_least: no schedule with fewer preemptions fails, as an exhausted search has shown.
+        steps: the steps of the failing schedule.
+        actors: number of actors.
+        max_runs: maximum number of runs.
+        at_least: an exhausted search has shown that no schedule with fewer preemptions fails.
     """
 
     def __init__(self, steps: Sequence[Step], *, actors: int, max_runs: int = 100, at_least: int = 0) -> None:
@@ -116,24 +116,24 @@ class Minimiser:
 
     @property
     def schedule(self) -> tuple[int, ...]:
-        """The simplest schedule found that fails: the actors of all its steps."""
+        """The simplest failing schedule found so far: the actors of all its steps."""
         return tuple(step.actor for step in self.best)
 
     @property
     def preemptions(self) -> int:
-        """How many it has."""
+        """The number of its preemptions."""
         return preemptions_in(self.best)
 
     @property
     def is_fewest(self) -> bool:
-        """No schedule with fewer preemptions fails, and that was shown."""
+        """Whether it is known that no schedule with fewer preemptions fails."""
         return self.preemptions <= self.at_least
 
-    def next(self) -> Guide | None:
-        """What to run next; None when nothing is left to try or the runs are used up."""
+    def next(self) -> GuidedStrategy | None:
+        """Return the strategy to run next; None if nothing is left to try or the runs are used up."""
         if self._asked:
             raise HarnessError(
-                "the minimiser was asked for a schedule before it was told what came of the last"
+                "the minimiser was asked for a schedule before the result of the last one was reported"
             )
         if self.runs >= self._max_runs:
             return None
@@ -144,52 +144,57 @@ class Minimiser:
         return guide
 
     def learn(self, steps: Sequence[Step] | None, *, fails: bool) -> None:
-        """What came of the last run: its steps, None where nothing can be concluded from it."""
+        """Learn from the last run.
+
+        Args:
+            steps: its steps; None if it was disturbed.
+            fails: whether it fails in the same way.
+        """
         if not self._asked:
-            raise HarnessError("the minimiser was told of a run that it had not asked for")
+            raise HarnessError("a run was reported to the minimiser that it had not requested")
         self._asked = False
         self._told = None if steps is None else tuple(steps)
         if fails and self._told is not None and _cost(self._told) < _cost(self.best):
             self.best = self._told
 
-    # -- the plan: each guide that is yielded has been run when the generator goes on ------------
+    # -- the plan: each guide that is yielded was run when the generator continues ------------
 
-    def _all(self) -> Generator[Guide, None, None]:
+    def _all(self) -> Generator[GuidedStrategy, None, None]:
         yield from self._leave_out()
         yield from self._search()
         yield from self._move_up()
 
-    def _leave_out(self) -> Generator[Guide, None, None]:
+    def _leave_out(self) -> Generator[GuidedStrategy, None, None]:
         switches = switches_in(self.best)
         for size in range(len(switches)):
             before = self.best
             for kept in combinations(switches, size):
                 if self.is_fewest or self.runs > self._max_runs // 3:
                     return
-                yield Guide(switches=kept)
+                yield GuidedStrategy(switches=kept)
             if self.best is not before:
                 return
 
-    def _search(self) -> Generator[Guide, None, None]:
+    def _search(self) -> Generator[GuidedStrategy, None, None]:
         if self.is_fewest:
             return
         wanted = self.preemptions
-        search = Search(self._actors, preemptions=wanted - 1)
+        search = ScheduleSearch(self._actors, preemptions=wanted - 1)
         while self.runs < self._max_runs * 2 // 3 and (prefix := search.next()) is not None:
-            yield Guide(prefix.actors)
+            yield GuidedStrategy(prefix.actors)
             if self._told is None:
-                search.disturbed("nothing could be concluded from a run")
+                search.disturbed("the run was inconclusive")
             else:
                 search.learn(self._told)
             if self.preemptions < wanted:
-                # Fewer come first, so that none with fewer still fails, if nothing was skipped.
+                # Fewer preemptions come first, so if nothing was skipped, no schedule with fewer fails.
                 if not search.counts.skipped:
                     self.at_least = self.preemptions
                 return
         if search.exhausted:
             self.at_least = wanted
 
-    def _move_up(self) -> Generator[Guide, None, None]:
+    def _move_up(self) -> Generator[GuidedStrategy, None, None]:
         better = True
         while better:
             before = self.best
@@ -199,13 +204,13 @@ class Minimiser:
                     break
             better = self.best is not before
 
-    def _moved_up(self) -> Generator[Guide, None, None]:
+    def _moved_up(self) -> Generator[GuidedStrategy, None, None]:
         switches = switches_in(self.best)
         for n in reversed(range(len(switches))):
-            yield Guide(switches=switches[:n] + switches[n + 1 :])
+            yield GuidedStrategy(switches=switches[:n] + switches[n + 1 :])
             for after in range(switches[n].after):
                 moved = Switch(switches[n].actor, after, switches[n].to)
-                yield Guide(switches=(*switches[:n], moved, *switches[n + 1 :]))
+                yield GuidedStrategy(switches=(*switches[:n], moved, *switches[n + 1 :]))
 
 
 def _cost(steps: Sequence[Step]) -> tuple[int, int, int, int, tuple[int, ...]]:

@@ -1,15 +1,15 @@
-"""What runs have taught about a system: its events, and where they lead.
+"""The model of a system learnt from runs: its events, and the states that they lead to.
 
 Two schedules that differ only in the order of independent steps are one *trace* in Mazurkiewicz's sense
-and lead to one state. So a state is named by its events, and an event by its actor and its past: the
-latest events before it that it depends on. What an event does is decided by its past alone; whatever ran
-beside it, its outcome is known once it has been seen anywhere. The structure of all events is known as
-the unfolding of the system (McMillan 1992; Rodriguez et al., Unfolding-based partial order reduction,
-CONCUR 2015); here it grows run by run.
+and lead to the same state. So a state is identified by its events, and an event by its actor and its past:
+the latest earlier events that it depends on. The past alone determines the effect of an event, so its outcome
+is known after any run with it, regardless of concurrent events. The structure of all events is known as the
+unfolding of the system (McMillan 1992; Rodriguez et al., Unfolding-based partial order reduction, CONCUR
+2015); here it grows with each run.
 
-A step that waits for another actor counts as two events: it is sent in its own, and what it does then
-happens in whichever step lets it go on, together with that step. So a step touches, beside its own, the
-footprints of all waiting steps that it may set free, and it is an event of their actors too.
+A step that waits for another actor counts as two events: it is sent in its own event, and it takes effect in
+the event of the step that unblocks it. So a step touches, in addition to its own footprint, the footprints of
+all waiting steps that it may unblock, and it is an event of their actors too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from overbooked.interleavings.search.dependence import ALL, Dependence
-from overbooked.interleavings.search.run_states import Facts, Standing
+from overbooked.interleavings.search.run_states import ActorStatus, RunStates
 from overbooked.interleavings.search.schedule import Step
 
-# actor, whose events it is, and of each actor the number of the latest event that it depends on
+# The actor, the actors of the event, and for each actor the number of the latest event that it depends on.
 _Past = tuple[int, frozenset[int], tuple[int, ...]]
 
 
 class Diverged(Exception):
-    """A run contradicts what earlier runs have shown; the message says where."""
+    """A run contradicts earlier runs; the message names the step."""
 
 
 class _Waiting(NamedTuple):
-    """Who waits, the numbers of the footprints of what for, and of what his transaction has touched."""
+    """A waiting actor, with the footprint numbers of its waiting statement and of its transaction so far."""
 
     actor: int
     wants: int
@@ -44,47 +44,47 @@ class Event:
     """A step with its past.
 
     Args:
-        number: from 1.
-        who: the actors whose event it is: the one who went and whoever it may have set free.
-        touched: the number of its footprint, theirs included.
-        before: of each of them the event before.
-        after: how each of them stands after it.
-        yields: it was a poll in vain.
+        number: its number, from 1.
+        who: the actors of the event: the one that took the step and those that it may have unblocked.
+        touched: the number of its footprint, including those of the unblocked steps.
+        before: the previous event of each of these actors.
+        after: the status of each of these actors after the event.
+        yields: whether it repeated a failed poll.
     """
 
     number: int
     who: frozenset[int]
     touched: int
     before: dict[int, Event | None]
-    after: dict[int, Standing]
+    after: dict[int, ActorStatus]
     yields: bool
 
 
 @dataclass(slots=True, eq=False)
 class State:
-    """Where all schedules lead that consist of the same events.
+    """The state to which all schedules of the same events lead.
 
     Args:
-        last: of each actor, the latest event.
-        standings: of each actor.
-        pending: the actors who can go, fairness apart.
-        ran: a run has ended here.
-        after: the states that one more step of an actor is known to lead to, with the event.
+        last: the latest event of each actor.
+        standings: the status of each actor.
+        pending: the actors with a pending boundary, regardless of fairness.
+        ran: whether a run has ended here.
+        after: the known successor states by actor, with the event.
     """
 
     last: tuple[Event | None, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[ActorStatus, ...]
     pending: tuple[int, ...]
     ran: bool = False
     after: dict[int, tuple[State, Event]] = field(default_factory=dict)
 
 
 class Unfolding:
-    """Learns from runs and foretells steps.
+    """Learns from runs and predicts steps.
 
     Args:
-        actors: how many there are.
-        reduce: False: no two steps are independent, so that every schedule is a trace of its own.
+        actors: number of actors.
+        reduce: False: no two steps are independent, so that every schedule is a separate trace.
     """
 
     def __init__(self, actors: int, *, reduce: bool = True) -> None:
@@ -99,10 +99,11 @@ class Unfolding:
         self._numbers = count(1)
         self._journal: list[tuple[dict[Any, Any], Any]] = []
 
-    # -- foretelling ---------------------------------------------------------------------------
+    # -- prediction ---------------------------------------------------------------------------
 
     def step(self, state: State, actor: int) -> tuple[State, Event] | None:
-        """Where a step of a pending actor leads, with its event; None: no run has shown it yet."""
+        """Return the successor state of a pending actor's step, with its event; None if no run has shown
+        it."""
         known = state.after.get(actor)
         if known is None:
             event = self._foretold(state, actor)
@@ -124,10 +125,10 @@ class Unfolding:
             touched = grown
 
     def _past(self, state: State, actor: int, touched: int, holds: int) -> tuple[int, _Past]:
-        """All that a step touches that may set waiting actors free, and its past.
+        """Return the footprint number of a step with the waiting steps that it may unblock, and its past.
 
-        Those with whom it may close a circle of waiting are in its past too: that is a deadlock, and
-        whoever came last dies of it.
+        The past includes actors with which the step may close a cycle of waiting: that is a deadlock, in
+        which the transaction that closed the cycle is aborted.
         """
         dependent, union, who = self._dependence.dependent, self._dependence.union, {actor}
         waiting = [
@@ -154,7 +155,7 @@ class Unfolding:
         return touched, (actor, frozenset(who), tuple(latest))
 
     def _circle(self, waiting: Sequence[_Waiting], touched: int, holds: int) -> list[_Waiting]:
-        """Of the waiting actors those between what a step wants and what its transaction holds."""
+        """Return the waiting actors on a cycle between what a step wants and what its transaction holds."""
         dependent = self._dependence.dependent
         ahead = _spread(
             [one for one in waiting if dependent(one.has, touched)],
@@ -178,12 +179,12 @@ class Unfolding:
     # -- learning ------------------------------------------------------------------------------
 
     def learn(self, steps: Sequence[Step]) -> State:
-        """Take in a whole run; returns the state it ended in.
+        """Learn from a complete run, and return its final state.
 
         Raises:
-            Diverged: it contradicts an earlier one; nothing was taken in.
+            Diverged: the run contradicts an earlier one; nothing is learnt from it.
         """
-        facts = Facts(steps, self._actors, self._dependence)
+        facts = RunStates(steps, self._actors, self._dependence)
         self._journal.clear()
         root = self.root or _state((None,) * self._actors, facts.standings(0))
         try:
@@ -199,23 +200,23 @@ class Unfolding:
         state.ran = True
         return state
 
-    def _check(self, state: State, number: int, step: Step | None, facts: Facts) -> None:
+    def _check(self, state: State, number: int, step: Step | None, facts: RunStates) -> None:
         found = facts.standings(number)
         for actor, (wanted, one) in enumerate(zip(state.standings, found, strict=True)):
             if wanted != one:
                 raise Diverged(
                     f"before step {number} actor {actor} {self._said(one)}, and where the same had happened "
-                    f"before he {self._said(wanted)}"
+                    f"before it {self._said(wanted)}"
                 )
         if step is not None and step.actor not in state.pending:
-            raise Diverged(f"step {number} is actor {step.actor}'s, who was not among the enabled")
+            raise Diverged(f"step {number} is actor {step.actor}'s, which was not enabled")
 
-    def _said(self, one: Standing) -> str:
+    def _said(self, one: ActorStatus) -> str:
         if one.pending:
-            return "can go"
+            return "can run"
         return "has ended" if one.waiting is None else "waits"
 
-    def _take(self, state: State, number: int, step: Step, facts: Facts) -> State:
+    def _take(self, state: State, number: int, step: Step, facts: RunStates) -> State:
         actor = step.actor
         foretold = state.after.get(actor)
         coming = facts.touched(number), facts.holds(number)
@@ -225,7 +226,7 @@ class Unfolding:
         elif known != coming:
             raise Diverged(
                 f"step {number} of actor {actor} touches {self._dependence.said(coming[0])} and holds "
-                f"{self._dependence.said(coming[1])}, and where he had done the same before it touched "
+                f"{self._dependence.said(coming[1])}, and after the same past it touched "
                 f"{self._dependence.said(known[0])} and held {self._dependence.said(known[1])}"
             )
         if foretold is not None:
@@ -242,7 +243,7 @@ class Unfolding:
             self._compare(event, number, step, facts)
         return self._state_after(state, event)
 
-    def _compare(self, event: Event, number: int, step: Step, facts: Facts) -> None:
+    def _compare(self, event: Event, number: int, step: Step, facts: RunStates) -> None:
         if event.yields != step.yields:
             raise Diverged(
                 f"step {number} of actor {step.actor} repeats a failed poll in one run and not in another"
@@ -252,11 +253,12 @@ class Unfolding:
             if after[n] != wanted:
                 raise Diverged(
                     f"after step {number} of actor {step.actor}, actor {n} {self._said(after[n])}, and after "
-                    f"the same step of an earlier run he {self._said(wanted)}"
+                    f"the same step of an earlier run it {self._said(wanted)}"
                 )
 
-    def _grow(self, state: State, number: int, step: Step, facts: Facts) -> tuple[int, _Past]:
-        """What a step touched in the end, with what its answer and those it set free added."""
+    def _grow(self, state: State, number: int, step: Step, facts: RunStates) -> tuple[int, _Past]:
+        """Return the footprint number of all that a step touched, including the effects of its answer and of
+        unblocked actors, and its past."""
         touched, holds = facts.touched(number), facts.holds(number)
         resumed, own = facts.resumed(number), facts.effects(number)
         while True:
@@ -266,7 +268,7 @@ class Unfolding:
                 grown = self._dependence.union(grown, resumed[n])
             if grown == touched and resumed.keys() - past[1]:
                 self.surprises.add(
-                    f"a step that touches {self._dependence.said(touched)} let another go on that waits for "
+                    f"a step that touches {self._dependence.said(touched)} unblocked another that waits for "
                     "something else"
                 )
                 grown = ALL
@@ -275,7 +277,7 @@ class Unfolding:
                 self._note(self._grown, past, grown)
             elif known != grown:
                 raise Diverged(
-                    f"step {number} of actor {step.actor} touched {self._dependence.said(grown)} in the end, "
+                    f"step {number} of actor {step.actor} touched {self._dependence.said(grown)} in total, "
                     f"and in an earlier run {self._dependence.said(known)}"
                 )
             if grown == touched:
@@ -303,7 +305,7 @@ def _spread(start: Sequence[_Waiting], on: Callable[[_Waiting], Sequence[_Waitin
     return found
 
 
-def _state(last: tuple[Event | None, ...], standings: tuple[Standing, ...]) -> State:
+def _state(last: tuple[Event | None, ...], standings: tuple[ActorStatus, ...]) -> State:
     return State(last, standings, tuple(n for n, one in enumerate(standings) if one.pending))
 
 

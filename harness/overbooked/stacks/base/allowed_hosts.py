@@ -1,4 +1,4 @@
-"""Which hosts may be hurt: loopback, and what the configuration allows."""
+"""Hosts that faults and bursts may target: loopback, and hosts that the configuration allows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from overbooked.errors import HostNotAllowed
 
 
 def ensure_allowed(host: str, allow: Sequence[str] = (), *, purpose: str = "a fault") -> None:
-    """Refuse to aim at a host that is neither loopback nor allowed.
+    """Raise unless a host is loopback or allowed.
 
-    A name counts as loopback only when every address it resolves to is.
+    A name counts as loopback only if all its addresses are loopback addresses.
 
     Args:
         host: host name or address.
         allow: host names, addresses and networks (CIDR) from `[stack] allow_hosts`.
-        purpose: what was to be done, for the message.
+        purpose: the intended action, for the message.
 
     Raises:
         HostNotAllowed: the host is neither.

@@ -1,4 +1,4 @@
-"""Waiting for a part of a stack: a condition, a deadline, and an end at once when it has died."""
+"""Waits until a part of a stack is ready; fails at a deadline, or when the part ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from overbooked.errors import StackError
 
-# Says what is still missing; empty when the part is ready.
+# Returns what is still missing; empty if the part is ready.
 Probe = Callable[[], Awaitable[str]]
 
 _POLL_S = 0.02
@@ -23,18 +23,19 @@ async def wait_until_ready(
     died: Callable[[], str] = lambda: "",
     log: Callable[[], Sequence[str]] = lambda: (),
 ) -> None:
-    """Ask `probe` until it has nothing left to say.
+    """Poll `probe` until it returns that nothing is missing.
 
     Args:
-        part: what is waited for, for messages.
-        died: says how the part has ended, empty while it runs.
-        log: its last log lines, for the error.
+        part: the part's name, for error messages.
+        timeout_s: the deadline, in seconds.
+        died: returns how the part ended; empty while it runs.
+        log: returns its last log lines, for the error.
 
     Raises:
-        StackError: it ended, or was not ready in time.
+        StackError: the part ended, or was not ready in time.
     """
     deadline = time.monotonic() + timeout_s
-    missing = "it was never asked"
+    missing = "it was never probed"
     while True:
         if end := died():
             raise StackError(f"{part} {end} while it was starting{quoted(log())}", part=part, log=log())
@@ -53,16 +54,16 @@ async def wait_until_ready(
 
 
 def quoted(lines: Sequence[str], keep: int = 12) -> str:
-    """The last lines of a log, as they stand below a message."""
+    """Format the last lines of a log for appending to a message."""
     shown = [line for line in lines if line.strip()][-keep:]
     return "".join(f"\n    {line}" for line in shown)
 
 
 def http_probe(host: str, port: int, path: str, *, tls: bool = False, any_answer: bool = False) -> Probe:
-    """Ready when a GET of `path` answers 2xx; with `tls` the certificate is checked as usual.
+    """Create a probe: ready when a GET of `path` returns a 2xx status; `tls` verifies the certificate.
 
     Args:
-        any_answer: ready with any answer below 500, where nothing says which path tells its health.
+        any_answer: a 2xx, 3xx or 4xx status means ready; for a service without a known health path.
     """
 
     async def probe() -> str:

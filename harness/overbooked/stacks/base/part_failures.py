@@ -1,4 +1,4 @@
-"""What it means that a part of a stack has died on its own."""
+"""Maps the unexpected end of a part of a stack to the error that determines the verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from overbooked.errors import HarnessError, PartDied, StackError, SystemDied, UsageError
 
 
-class Dead(Protocol):
+class Part(Protocol):
     """A part that has ended."""
 
     @property
@@ -18,47 +18,51 @@ class Dead(Protocol):
     def log_tail(self, lines: int = 40) -> list[str]: ...
 
 
-class Mortal(Dead, Protocol):
+class MonitoredPart(Part, Protocol):
     """A part that may have ended."""
 
     def how_it_ended(self) -> str:
-        """How it ended on its own; empty while it runs or when we ended it."""
+        """How it ended on its own; empty while it runs or if the harness ended it."""
 
 
-class Checked(Protocol):
-    """A stack, as far as it can say that it is whole."""
+class Checkable(Protocol):
+    """A stack whose parts can be checked."""
 
     async def check(self) -> None:
-        """Raises SystemDied or PartDied when a part has ended on its own."""
+        """Raise SystemDied or PartDied if a part has ended on its own."""
 
 
-def own_death(part: Dead, end: str, *, replicas: Sequence[str]) -> SystemDied | PartDied:
-    """The service under test that dies opens a gap; any other part makes the run inconclusive.
+def failure_of(part: Part, end: str, *, replicas: Sequence[str]) -> SystemDied | PartDied:
+    """Create the error for a part that ended: SystemDied for the service under test, else PartDied.
+
+    The end of the service is a finding; the end of any other part makes the verdict inconclusive.
 
     Args:
-        end: how it ended, e.g. `was ended by SIGSEGV`.
+        end: how the part ended, e.g. `was ended by SIGSEGV`.
         replicas: names of the service's replicas.
     """
     log = part.log_tail(20)
     if part.name in replicas:
         return SystemDied(
-            f"{part.name} {end} while no fault of ours was aimed at it",
-            expected="the service outlives whatever it is asked",
+            f"{part.name} {end} while no fault was injected into it",
+            expected="the service survives every request",
             observed=f"{part.name} {end}",
             details={"log": log},
         )
     last = next((line.strip() for line in reversed(log) if line.strip()), "")
-    words = f"; its last words: {last[:300]}" if last else ""
+    words = f"; its last log line: {last[:300]}" if last else ""
     return PartDied(f"{part.name} {end} on its own{words}", part=part.name, log=log)
 
 
 @contextmanager
-def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str]) -> Iterator[None]:
-    """Where a part does not come up, name the other one that died: a service waits for its database.
+def report_root_cause(
+    parts: Callable[[], Iterable[MonitoredPart]], *, replicas: Sequence[str]
+) -> Iterator[None]:
+    """If a part does not start because another part ended (e.g. the database), report the other part.
 
     Args:
-        parts: those that there are by then.
-        replicas: names of the service's replicas, which explain nothing but themselves.
+        parts: returns the parts that exist at that time.
+        replicas: names of the service's replicas; their end is not the cause of other failures.
 
     Raises:
         PartDied: a part that is not under test ended on its own.
@@ -69,25 +73,25 @@ def cause_first(parts: Callable[[], Iterable[Mortal]], *, replicas: Sequence[str
         for part in parts():
             end = "" if part.name in replicas else part.how_it_ended()
             if end and end not in str(error):
-                raise own_death(part, end, replicas=replicas) from error
+                raise failure_of(part, end, replicas=replicas) from error
         raise
 
 
-class Followed(Protocol):
-    """A link, as far as its gate can say that it follows what is said there."""
+class CheckedLink(Protocol):
+    """A link that records why its gate could not parse connections."""
 
     def troubles(self) -> tuple[str, ...]: ...
 
 
 @contextmanager
-def gates_word_first(links: Callable[[], Mapping[str, Followed]]) -> Iterator[None]:
-    """Where a part does not come up because the gate cannot read what it says, the gate's line is told.
+def report_gate_errors(links: Callable[[], Mapping[str, CheckedLink]]) -> Iterator[None]:
+    """If a part does not start because the gate cannot parse its connection, report the gate's reason.
 
     Args:
-        links: those that there are by then.
+        links: returns the links that exist at that time, by name.
 
     Raises:
-        StackError: with that line, and the part and log of the one that did not come up.
+        StackError: with that reason, the part that did not start, and its log.
     """
     try:
         yield
@@ -99,12 +103,12 @@ def gates_word_first(links: Callable[[], Mapping[str, Followed]]) -> Iterator[No
 
 
 @asynccontextmanager
-async def staying_whole(stack: Checked) -> AsyncIterator[None]:
-    """What is seen in the block counts only if every part lives to its end; a death explains a failure.
+async def require_parts_alive(stack: Checkable) -> AsyncIterator[None]:
+    """Require that every part is alive at the end of the block; a dead part replaces the block's own error.
 
     Raises:
         SystemDied: the service ended on its own.
-        PartDied: another part did.
+        PartDied: another part ended on its own.
     """
     try:
         yield

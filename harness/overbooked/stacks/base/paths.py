@@ -1,4 +1,4 @@
-"""Where stacks keep their things, and what is left of the disk there."""
+"""The folders in which stacks store their files, and the free disk space there."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _FULL = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """`stacks` holds a folder for each stack, `cache` what is kept between runs."""
+class StackPaths:
+    """`stacks` contains a folder per stack; `cache` contains files that are kept between runs."""
 
     stacks: Path
     cache: Path
 
 
-def places(settings: StackSettings) -> Places:
-    """Find and make the folders.
+def places(settings: StackSettings) -> StackPaths:
+    """Find or create the folders.
 
-    As root they are the system's (`/var/lib`, `/var/cache`) and not those of root's home: the
-    user who runs PostgreSQL must be able to read them.
+    For root these are the system's folders (`/var/lib`, `/var/cache`) and not those in root's home, because
+    the user that runs PostgreSQL must be able to read them.
 
     Raises:
-        ConfigError: a folder that a setting names cannot be used.
-        StackError: no folder can be made at all.
+        ConfigError: a configured folder cannot be used.
+        StackError: no folder can be created.
     """
     root = os.geteuid() == 0
     state = _place(
@@ -54,7 +54,7 @@ def places(settings: StackSettings) -> Places:
     stacks.mkdir(exist_ok=True)
     if root:
         stacks.chmod(0o755)
-    return Places(stacks, cache)
+    return StackPaths(stacks, cache)
 
 
 def _place(chosen: Path | None, usual: Callable[[], Path], setting: str) -> Path:
@@ -68,7 +68,7 @@ def _place(chosen: Path | None, usual: Callable[[], Path], setting: str) -> Path
             reasons.append("the home folder: HOME is not set")
     for place in candidates:
         try:
-            with explained():
+            with explain_full_disk():
                 place.mkdir(parents=True, exist_ok=True)
                 _ours_alone(place)
         except OSError as error:
@@ -78,7 +78,7 @@ def _place(chosen: Path | None, usual: Callable[[], Path], setting: str) -> Path
             place.chmod(0o755)
             closed = next((p for p in (place, *place.parents) if not p.stat().st_mode & stat.S_IXOTH), None)
             if closed:
-                reasons.append(f"{place}: {closed} cannot be entered by the user who runs PostgreSQL")
+                reasons.append(f"{place}: {closed} cannot be entered by the user that runs PostgreSQL")
                 continue
         return place.resolve()
     message = "; ".join(reasons)
@@ -96,7 +96,7 @@ def _ours_alone(place: Path) -> None:
 
 
 def require_space(place: Path, wanted_mb: int) -> None:
-    """Refuse to start on a disk that is nearly full.
+    """Check the free disk space.
 
     Raises:
         StackError: less than `wanted_mb` megabytes are free at `place`.
@@ -104,15 +104,15 @@ def require_space(place: Path, wanted_mb: int) -> None:
     free_mb = shutil.disk_usage(place).free // 1_000_000
     if free_mb < wanted_mb:
         raise StackError(
-            f"no disk space: {free_mb} MB free at {place}, {wanted_mb} MB wanted; free some, "
+            f"no disk space: {free_mb} MB free at {place}, {wanted_mb} MB needed; free some, "
             "or point [stack] state_dir and cache_dir elsewhere",
             part="disk",
         )
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn a full disk, whoever notices it (we, or a part in its log), into one clear line."""
+def explain_full_disk() -> Iterator[None]:
+    """Convert a full disk, found by an OSError or in a part's log, into a StackError that names it."""
     try:
         yield
     except StackError as error:

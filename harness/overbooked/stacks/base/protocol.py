@@ -1,4 +1,4 @@
-"""A stack: one running system under test with its dependencies, links and control handles."""
+"""The interface of a stack: a running system under test with its dependencies, links and processes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What has crossed a link since its stack started.
+    """The traffic of a link since its stack started.
 
-    `messages` counts chunks from client to server, `replies` chunks the other way; with the plain
-    relay a chunk is one read, with the gate one protocol message.
+    `messages` counts chunks from client to server, `replies` chunks in the other direction; a chunk is the
+    data returned by one read.
     """
 
     connections: int = 0
@@ -21,10 +21,10 @@ class Traffic:
     bytes_up: int = 0
     bytes_down: int = 0
     resets: int = 0
-    closes: int = 0  # connections that one side or the other has ended, resets among them
+    closes: int = 0  # connections ended by either side, including resets
 
     def since(self, before: Traffic) -> Traffic:
-        """What crossed after `before` was read."""
+        """The traffic since `before` was taken."""
         return Traffic(
             self.connections - before.connections,
             self.messages - before.messages,
@@ -46,11 +46,11 @@ class Tripwire(Protocol):
 
 
 class Link(Protocol):
-    """A named, faultable connection: `client -> relay (counts) -> Toxiproxy -> server`."""
+    """A named connection that faults can target: `client -> relay (counts) -> Toxiproxy -> server`."""
 
     @property
     def name(self) -> str:
-        """E.g. `app->postgres`."""
+        """The link's name, e.g. `app->postgres`."""
 
     @property
     def toxiproxy(self) -> str:
@@ -58,53 +58,53 @@ class Link(Protocol):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where the client connects (the relay)."""
+        """The relay's address, to which the client connects."""
 
     def traffic(self) -> Traffic:
-        """Counts so far; cheap, callable from any thread."""
+        """Return the counts so far; cheap, callable from any thread."""
 
     def arm(self, *, after_messages: int, action: Callable[[], None]) -> Tripwire:
-        """Call `action` when the n-th message from now is about to be passed on (1 is the next one).
+        """Call `action` just before the n-th message from now is forwarded (1 is the next one).
 
-        It is called once, in the relay's thread, before the message is forwarded, and must be quick
-        (send a signal, set an event); the message is forwarded when it returns.
+        It is called once, in the relay's thread, and must return quickly (send a signal, set an event); the
+        message is forwarded when it returns.
         """
 
     def cut(self) -> int:
-        """Reset (RST) every connection now open on the link; returns how many there were."""
+        """Reset (RST) every open connection of the link; return their number."""
 
 
 class Process(Protocol):
-    """One process or container of the stack: `app`, `app-2`, `provider`, `postgres`, `redis`."""
+    """One process or container of the stack: `app`, `app-2`, `payments`, `postgres`, `redis`."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def pid(self) -> int | None:
-        """Process id while it is a local process (also a container's, as the host sees it)."""
+        """The process id on this host, also for a container; None if unknown or not running."""
 
     def alive(self) -> bool: ...
 
     def kill(self) -> None:
-        """SIGKILL, reaped; returns when it is gone."""
+        """Kill it with SIGKILL and reap it; returns when it has ended."""
 
     def pause(self) -> None:
-        """SIGSTOP (or the container's pause)."""
+        """Pause it with SIGSTOP (or the container engine's pause)."""
 
     def resume(self) -> None: ...
 
     async def start(self) -> None:
-        """Start it again after `kill` on the same addresses; returns when it is healthy."""
+        """Start it again after `kill`, at the same addresses; returns when it is healthy."""
 
     def log_tail(self, lines: int = 40) -> list[str]: ...
 
     def memory_bytes(self) -> int:
-        """Resident set size now, of the whole process tree."""
+        """The current resident set size of the process tree, in bytes."""
 
 
 class Stack(Protocol):
-    """A started stack. `Stack.close` is idempotent and leaves nothing behind."""
+    """A started stack. `Stack.close` is idempotent and removes all processes and files."""
 
     @property
     def id(self) -> str: ...
@@ -127,7 +127,7 @@ class Stack(Protocol):
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """Direct URLs by service name: `app`, `app-2`, `provider`."""
+        """Direct URLs by service name: `app`, `app-2`, `payments`."""
 
     @property
     def dsns(self) -> Mapping[str, str]:
@@ -147,14 +147,16 @@ class Stack(Protocol):
     async def start(self) -> None: ...
 
     async def renew(self, *, mutant: str | None) -> None:
-        """Fresh database from the migrated template, fresh Redis and provider, service restarted
-        with the mutant (None: healthy). Links stay, their toxics are removed."""
+        """Renew the database from the migrated template, Redis and the provider, and restart the service.
+
+        The service runs with the mutant (None: healthy). Links stay open; their toxics are removed.
+        """
 
     async def heal(self) -> None:
-        """Remove every toxic, resume and restart every process that is paused or dead."""
+        """Remove every toxic, resume paused processes and restart dead ones."""
 
     async def check(self) -> None:
-        """Raise SystemDied or StackError when a part has died that no fault of ours took down."""
+        """Raise SystemDied or StackError if a part ended and no injected fault ended it."""
 
     async def close(self) -> None: ...
 

@@ -1,7 +1,7 @@
-"""What stacks own at a Docker engine, and the removal of what has no living owner.
+"""Labels of a stack's containers and networks, and the removal of those without a living owner.
 
-Everything a stack makes carries labels with the stack's id and its owner (host, pid, identity), so
-that what a killed run left behind is recognised at the next start and nothing else is touched.
+Every object has labels with the stack's id and its owner (host, pid, identity), so that the next start
+recognises the leftovers of a killed run and removes nothing else.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 
 from docker.client import DockerClient
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
 
 from overbooked.errors import StackError, UsageError
 from overbooked.stacks.processes.identity import is_running, own_identity
@@ -23,14 +25,15 @@ _HOST = "org.overbooked.host"
 _PID = "org.overbooked.owner-pid"
 _IDENTITY = "org.overbooked.owner-identity"
 _TIMEOUT_S = 60
+_REMOVED_WITHIN_S = 60
 
 
 @contextmanager
 def engine() -> Iterator[DockerClient]:
-    """A client of the engine that DOCKER_HOST or the usual socket names.
+    """Open a client of the Docker engine at DOCKER_HOST or the default socket.
 
     Raises:
-        UsageError: none answers.
+        UsageError: no engine answers.
     """
     try:
         client = DockerClient.from_env(timeout=_TIMEOUT_S)  # type: ignore[no-untyped-call]
@@ -48,15 +51,15 @@ def engine() -> Iterator[DockerClient]:
 
 @contextmanager
 def translated(part: str) -> Iterator[None]:
-    """Turn the engine's errors into StackErrors that name the part."""
+    """Convert the engine's errors to StackErrors that name the part."""
     try:
         yield
     except (DockerException, OSError) as error:
-        raise StackError(f"{part}: Docker says {reason(error)}", part=part) from error
+        raise StackError(f"{part}: Docker answered {reason(error)}", part=part) from error
 
 
 def labels(stack_id: str) -> dict[str, str]:
-    """The labels of everything that belongs to a stack of this process."""
+    """The labels of all objects of a stack that this process owns."""
     return {
         _STACK: stack_id,
         _HOST: platform.node(),
@@ -66,7 +69,7 @@ def labels(stack_id: str) -> dict[str, str]:
 
 
 def remove_stack(stack_id: str) -> None:
-    """Remove the containers and networks of one stack; what is gone already is no error.
+    """Remove the containers and networks of one stack; missing objects are not an error.
 
     Raises:
         StackError: the engine refused.
@@ -76,7 +79,7 @@ def remove_stack(stack_id: str) -> None:
 
 
 def sweep_containers() -> list[str]:
-    """Remove the containers and networks of stacks whose owner on this host is dead; returns their ids.
+    """Remove the containers and networks of stacks of this host without a living owner; return their ids.
 
     Raises:
         UsageError: no Docker engine answers.
@@ -89,7 +92,7 @@ def sweep_containers() -> list[str]:
 
 
 def reason(error: Exception) -> str:
-    """What the engine said, on one line."""
+    """The engine's error message on one line, at most 300 characters."""
     return " ".join(str(getattr(error, "explanation", None) or error).split())[:300]
 
 
@@ -104,7 +107,7 @@ def _stacks(client: DockerClient) -> dict[str, Mapping[str, str]]:
 
 
 def _ownerless(marks: Mapping[str, str]) -> bool:
-    # Another machine's pids mean nothing here: whoever shares the engine sweeps his own.
+    # Pids of another machine cannot be checked here; each machine sweeps its own stacks.
     if marks.get(_HOST) != platform.node() or not marks.get(_PID, "").isdigit():
         return False
     return not is_running(int(marks[_PID]), marks.get(_IDENTITY, ""))
@@ -115,7 +118,17 @@ def _remove(client: DockerClient, stacks: set[str]) -> None:
         mine: dict[str, Any] = {"label": f"{_STACK}={stack}"}
         for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
             with suppress(NotFound):
-                container.remove(force=True, v=True)
+                _remove_container(container)
         for network in client.networks.list(filters=mine):
             with suppress(NotFound):
                 network.remove()
+
+
+def _remove_container(container: Container) -> None:
+    """Remove a container, or wait for its removal if another process removes it."""
+    try:
+        container.remove(force=True, v=True)  # type: ignore[no-untyped-call]
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT or "in progress" not in reason(error):
+            raise
+        container.wait(condition="removed", timeout=_REMOVED_WITHIN_S)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""One container of a stack: started, watched, killed, paused and started again."""
+"""One container of a stack: start, monitor, kill, pause and restart it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from testcontainers.core.container import DockerContainer
 from overbooked.errors import StackError
 from overbooked.stacks.base.health import Probe, quoted, wait_until_ready
 from overbooked.stacks.containers.cleanup import translated
-from overbooked.stacks.containers.placement import Place
+from overbooked.stacks.containers.placement import Placement
 
 _DEATH_TIMEOUT_S = 15.0
 _POLL_S = 0.02
@@ -29,10 +29,11 @@ class ContainerProcess:
     """A container with fixed ports; satisfies `overbooked.stacks.base.protocol.Process`.
 
     Args:
-        image, command, env: what to run; an empty command is the image's own.
-        place: where it stands in the stack's network.
-        labels: whose it is.
-        probe: says when it is ready.
+        image, command, env: the image and its command and environment; an empty command is the image's own.
+        place: its address in the stack's network.
+        labels: identify its owner.
+        probe: returns what is missing; empty when the container is ready.
+        timeout_s: the time limit for readiness, or for `run`, in seconds.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class ContainerProcess:
         *,
         command: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        place: Place,
+        place: Placement,
         labels: Mapping[str, str],
         probe: Probe,
         timeout_s: float,
@@ -59,14 +60,14 @@ class ContainerProcess:
         self._taken_down = True
         self._paused = self._frozen = False
         self._pid = 0
-        # A tripwire kills from the relay's thread.
+        # A tripwire calls `kill` or `pause` in the relay's thread.
         self._lock = threading.RLock()
 
-    # -- what it is ----------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int | None:
-        """Its first process as this host sees it, where the engine runs on this host."""
+        """The pid of its first process on this host; None if not running or if the engine is elsewhere."""
         return self._pid or None if self.alive() else None
 
     @property
@@ -74,11 +75,11 @@ class ContainerProcess:
         return self._paused
 
     def alive(self) -> bool:
-        """Whether it runs; a paused one does."""
+        """Whether it runs; a paused container counts as running."""
         return self._state().get("Running", False) is True
 
     def how_it_ended(self) -> str:
-        """How it ended on its own, empty while it runs or when we ended it."""
+        """How it ended on its own; empty while it runs or if the harness ended it."""
         if self._taken_down or self._container is None:
             return ""
         state = self._state()
@@ -87,7 +88,7 @@ class ContainerProcess:
         return f"ended with exit code {state.get('ExitCode', '?')}"
 
     def memory_bytes(self) -> int:
-        """Resident set size of all its processes now; 0 when it does not run."""
+        """The current resident set size of all its processes, in bytes; 0 if not running."""
         with suppress(psutil.Error):
             if self._pid and self.alive():
                 first = psutil.Process(self._pid)
@@ -98,20 +99,20 @@ class ContainerProcess:
             return int(self._container.stats(stream=False)["memory_stats"].get("usage", 0))
 
     def log_tail(self, lines: int = 40) -> list[str]:
-        """The last lines it wrote, over all its starts."""
+        """The last lines of its output, which covers all starts."""
         if self._container is None:
             return []
         with suppress(APIError, NotFound, OSError):
             return str(self._container.logs(tail=lines).decode("utf-8", "replace")).splitlines()
         return []
 
-    # -- what can be done to it ----------------------------------------------------------------
+    # -- control -------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start it, or start it again; returns when it is ready.
+        """Start, restart or resume it; returns when it is ready.
 
         Raises:
-            StackError: it ended at once or was not ready in time.
+            StackError: it ended before it was ready, or was not ready in time.
         """
         await asyncio.to_thread(self._launch)
         await wait_until_ready(
@@ -123,7 +124,7 @@ class ContainerProcess:
         )
 
     async def run(self) -> None:
-        """Run it to its end, for a command that has one, and remove it.
+        """Run a command to its end and remove the container.
 
         Raises:
             StackError: it failed or took longer than its time-out.
@@ -143,23 +144,23 @@ class ContainerProcess:
             raise StackError(f"{self.name} ended with exit code {code}{quoted(log)}", part=self.name, log=log)
 
     def kill(self) -> None:
-        """SIGKILL; returns when it is gone.
+        """Kill it with SIGKILL; returns when it has ended.
 
         Raises:
-            StackError: it would not die.
+            StackError: it survived SIGKILL.
         """
         with self._lock:
             if self._container is None or not self.alive():
                 return
             self._taken_down = True
-            # A signal of our own is there at once; the engine takes a tenth of a second.
+            # A direct signal takes effect immediately; a call of the engine takes about 0.1 s.
             try:
                 os.kill(self._pid, signal.SIGKILL) if self._pid else self._container.kill()
             except (ProcessLookupError, PermissionError):
                 with suppress(APIError, NotFound):
                     self._container.kill()
             if self._paused:
-                # The engine's freezer (cgroup v1) keeps even SIGKILL waiting until it thaws.
+                # The engine's freezer (cgroup v1) delays even SIGKILL until it is thawed.
                 self._thaw()
             deadline = time.monotonic() + _DEATH_TIMEOUT_S
             while self.alive():
@@ -168,10 +169,10 @@ class ContainerProcess:
                 time.sleep(_POLL_S)
 
     def pause(self) -> None:
-        """Stop all its processes (SIGSTOP; the engine's freezer where they are not to be reached).
+        """Stop all its processes (SIGSTOP, or the engine's freezer if they cannot be signalled).
 
-        Our own signals are there at once; the engine takes a tenth of a second, in which a service
-        that is to stop at a message does a great deal more.
+        A direct signal takes effect immediately; a call of the engine takes about 0.1 s, in which a service
+        that should stop at a message continues.
         """
         with self._lock, translated(self.name):
             if self.alive() and not self._paused:
@@ -181,7 +182,7 @@ class ContainerProcess:
                     self._container.pause()
 
     def resume(self) -> None:
-        """Let a paused one go on; without effect on another."""
+        """Resume it; no effect if it is not paused."""
         with self._lock, translated(self.name):
             if self._paused:
                 self._thaw()
@@ -195,7 +196,7 @@ class ContainerProcess:
         self._paused = self._frozen = False
 
     def _signalled(self, sign: signal.Signals) -> bool:
-        """Whether all its processes got our signal; False: they are not ours to signal."""
+        """Send a signal to all its processes; return False if this user may not signal them."""
         if not self._pid:
             return False
         try:
@@ -209,7 +210,7 @@ class ContainerProcess:
         return True
 
     def remove(self) -> None:
-        """Remove it and what it stored; idempotent."""
+        """Remove the container and its volumes; idempotent."""
         with self._lock:
             self._taken_down = True
             if self._container is not None:
@@ -228,7 +229,7 @@ class ContainerProcess:
             self._taken_down = self._paused = False
             self._container.reload()
             pid = int(self._container.attrs["State"].get("Pid") or 0)
-            # An engine on another machine tells pids that are somebody else's here.
+            # The pids reported by an engine on another machine may belong to other processes on this one.
             self._pid = pid if pid and Path(f"/proc/{pid}").exists() and _in_container(pid) else 0
 
     def _created(self) -> Any:
@@ -249,7 +250,7 @@ class ContainerProcess:
 
 
 def _in_container(pid: int) -> bool:
-    """Whether a pid of this host is in another pid namespace than ours, so a container's."""
+    """Whether a process of this host is in a container, i.e. in another pid namespace."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
     return False

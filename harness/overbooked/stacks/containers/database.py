@@ -1,4 +1,4 @@
-"""The database of a containers stack: PostgreSQL from its image, roles, template and clones."""
+"""The database of a containers stack: the PostgreSQL container, roles, template and clones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from overbooked.descriptor import Database
 from overbooked.stacks.base.health import Probe
 from overbooked.stacks.containers.container import ContainerProcess
-from overbooked.stacks.containers.site import Site
+from overbooked.stacks.containers.site import StackNetwork
 from overbooked.stacks.servers import database as db
 from overbooked.stacks.servers.database import SUPERUSER
 from overbooked.stacks.servers.placeholders import direct_dsns
@@ -19,15 +19,15 @@ RunOnce = Callable[[str, Sequence[str], Mapping[str, str], Mapping[str, object]]
 
 
 class ContainerDatabase:
-    """One PostgreSQL and the system's database in it.
+    """One PostgreSQL container with the system's database.
 
     Args:
-        site: where it stands.
-        make: makes a container: name, image, probe, command, environment.
-        run_once: runs a command of the service's image to its end: name, command, environment, values.
+        site: the stack's network.
+        make: creates a container: name, image, probe, command, environment.
+        run_once: runs a command in the service's image to its end: name, command, environment, values.
     """
 
-    def __init__(self, database: Database, *, site: Site, make: Make, run_once: RunOnce) -> None:
+    def __init__(self, database: Database, *, site: StackNetwork, make: Make, run_once: RunOnce) -> None:
         self.credentials = db.Credentials.generated(database)
         self._database = database
         self._site = site
@@ -36,18 +36,18 @@ class ContainerDatabase:
 
     @property
     def dsns(self) -> dict[str, str]:
-        """By role, from here."""
+        """Database URLs by role, as the harness reaches the server."""
         return direct_dsns(self._database, self.credentials, self._site.reached("postgres"), SUPERUSER)
 
     @property
     def owner_url(self) -> str:
-        """The database as its owner, from another container."""
+        """The owner's database URL, as another container reaches the server."""
         return self.credentials.dsn(
             self._database.owner, self._site.in_network("postgres"), self._database.name
         )
 
     def process(self, image: str, *, max_connections: int) -> ContainerProcess:
-        """Its server, which has not been started."""
+        """Create the server's container without starting it."""
         return self._make(
             "postgres",
             image,
@@ -61,7 +61,7 @@ class ContainerDatabase:
         )
 
     async def prepare(self) -> str:
-        """Make roles and the migrated template on the server that has started; returns its version.
+        """Create roles and the migrated template on the running server; return the server's version.
 
         Raises:
             StackError: the migrations failed.
@@ -78,7 +78,7 @@ class ContainerDatabase:
         return version
 
     async def renew(self) -> None:
-        """A fresh clone of the template in the place of what there is."""
+        """Replace the system's database with a fresh clone of the template."""
         await db.clone(self._admin_dsn, self._database)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether a Docker engine answers and which images it has; asked over its socket, nothing is pulled."""
+"""Checks whether a Docker engine answers on its socket and which images it has; pulls no image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A Docker engine that answered, or why none did (`problem` is then not empty)."""
+    """A Docker engine that answered, or the reason in `problem` why none did."""
 
     host: str
     version: str = ""
@@ -27,7 +27,7 @@ class Engine:
         return not self.problem
 
     def missing(self, images: Iterable[str]) -> list[str]:
-        """Which of some images it does not have locally; all of them when it does not answer."""
+        """Return the images that the engine does not have locally; all of them if it does not answer."""
         return [image for image in images if not self._has(image)]
 
     def _has(self, image: str) -> bool:
@@ -41,7 +41,7 @@ class Engine:
 
 
 def find_engine() -> Engine:
-    """Ask the engine at DOCKER_HOST, else at the usual socket, for its version."""
+    """Query the version of the engine at DOCKER_HOST, else at the default socket."""
     host = os.environ.get("DOCKER_HOST") or _USUAL
     try:
         status, body = _get(host, "/version")
@@ -51,7 +51,7 @@ def find_engine() -> Engine:
     except FileNotFoundError:
         return Engine(host, problem=f"no Docker engine: {host} does not exist")
     except PermissionError:
-        return Engine(host, problem=f"the Docker engine at {host} does not let this user in (group docker?)")
+        return Engine(host, problem=f"the Docker engine at {host} refuses this user (group docker?)")
     except ConnectionRefusedError:
         return Engine(host, problem=f"the Docker daemon is down: nothing answers at {host}")
     except (OSError, ValueError, KeyError, http.client.HTTPException) as error:

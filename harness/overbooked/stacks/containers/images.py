@@ -1,4 +1,4 @@
-"""The images of a containers stack, by part; what is not local is pulled."""
+"""The images of a containers stack by part; missing images are pulled."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from overbooked.stacks.containers.cleanup import engine, reason
 
 @dataclass(frozen=True, slots=True)
 class ImageNames:
-    """What each part runs; empty for a part the system does not have."""
+    """The image of each part; empty if the system does not have the part."""
 
     postgres: str
     redis: str
     toxiproxy: str
     app: str
-    provider: str
+    payments: str
 
     def as_versions(self) -> dict[str, str]:
         """The images, for a scorecard's list of versions."""
@@ -28,7 +28,7 @@ class ImageNames:
 
 
 def resolve_images(descriptor: Descriptor, settings: StackSettings) -> ImageNames:
-    """Have every image here, pulled where it is not.
+    """Ensure that every image is available locally; pull the missing ones.
 
     Raises:
         UsageError: no Docker engine answers, or an image cannot be pulled.
@@ -40,7 +40,7 @@ def resolve_images(descriptor: Descriptor, settings: StackSettings) -> ImageName
         redis=images.redis if descriptor.redis else "",
         toxiproxy=images.toxiproxy,
         app=_named(descriptor.app, settings),
-        provider=_named(descriptor.service("provider"), settings),
+        payments=_named(descriptor.service("payments"), settings),
     )
     with engine() as client:
         for name in dict.fromkeys(name for name in asdict(names).values() if name):
@@ -51,7 +51,7 @@ def resolve_images(descriptor: Descriptor, settings: StackSettings) -> ImageName
                     client.images.pull(name)
             except (DockerException, OSError) as error:
                 raise UsageError(
-                    f"the image {name} is not here and cannot be pulled ({reason(error)}); build the images "
+                    f"the image {name} is not local and cannot be pulled ({reason(error)}); build the images "
                     "with ci/build-images.sh and select them with --config ci/images.toml, or use "
                     "--stack embedded"
                 ) from error

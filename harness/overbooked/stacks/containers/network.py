@@ -1,4 +1,4 @@
-"""The network of a containers stack: its own, on addresses that stay."""
+"""The network of a containers stack, with fixed addresses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _TRIES = 5
 
 
 def make_network(labels: Mapping[str, str]) -> tuple[Network, str, Iterator[str]]:
-    """A bridge network with these labels, its gateway, and the addresses that can be fixed in it.
+    """Create a bridge network; return it, its gateway, and an iterator over assignable addresses.
 
-    An address can be fixed only in a subnet that was named, so one that the engine found free is
-    given up and named at once; where somebody else was quicker, the next one.
+    Docker assigns fixed addresses only in an explicitly configured subnet. So a subnet that the engine has
+    selected is released and configured explicitly; if another client takes it in between, the next one is
+    tried.
 
     Raises:
         UsageError: no Docker engine answers.
-        StackError: the engine makes no network.
+        StackError: the engine cannot create a network.
     """
     with engine() as client, translated("network"):
         for left in reversed(range(_TRIES)):

@@ -1,9 +1,9 @@
-"""Where a container stands in the network of its stack: at an address and ports that are its own.
+"""The address and ports of a container in the network of its stack.
 
-A process that is killed leaves its machine behind, and the kernel there refuses whoever calls at its
-port. A container that is killed takes its network with it: who calls gets no answer at all, until his
-own time-out. So what may be killed stands in a sandbox, a container that does nothing but hold the
-network (Kubernetes' pause container), and what happens to the process is what happens anywhere.
+If a process on a machine is killed, the kernel refuses connections to its port. If a container is killed, its
+network disappears, and clients wait for their own time-out. So a part that may be killed runs in the network
+of a sandbox, a container that only holds the network (like Kubernetes's pause container), and clients get
+the same refusal as on a machine.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 
-class Place(Protocol):
-    """Where a container is put."""
+class Placement(Protocol):
+    """The network placement of a container."""
 
     def take(self, container: DockerContainer) -> Mapping[str, Any]:
-        """What the container is to be made with, besides its own, to stand here."""
+        """Configure the container's network; return additional arguments for its creation."""
         ...
 
 
 @dataclass(slots=True)
-class Spot:
-    """A place that lasts as long as the container that takes it.
+class DirectPlacement:
+    """A placement that exists as long as its container.
 
     Args:
-        name: by which it is known in the network.
-        network: the stack's.
-        address: its fixed address there.
-        ports: container port to leased port on loopback.
+        name: the container's host name in the network.
+        network: the stack's network.
+        address: the container's fixed address in the network.
+        ports: container ports, mapped to leased ports on loopback.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Spot:
     ports: Mapping[int, int] = field(default_factory=dict)
 
     def take(self, container: DockerContainer) -> Mapping[str, Any]:
-        """What the container is to be made with, besides its own, to stand here."""
+        """Configure the container's network; return additional arguments for its creation."""
         container.with_network(self.network)
-        # Its own method publishes on every address of the host.
+        # The container's own method publishes ports on all addresses of the host.
         published: Any = {f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in self.ports.items()}
         container.ports = published
         endpoint = EndpointConfig(  # type: ignore[no-untyped-call]
@@ -55,25 +55,25 @@ class Spot:
 
 
 @dataclass(slots=True)
-class Sandbox:
-    """A place that outlives the containers that take it, one after another.
+class SandboxPlacement:
+    """A sandbox with a network for one container after another.
 
     Args:
-        spot: where it is.
-        image: any with the program `sleep`.
-        labels: whose it is; by them it is found and removed.
+        spot: the sandbox's address and ports.
+        image: any image with the program `sleep`.
+        labels: identify the owner; used to find and remove the sandbox.
     """
 
-    spot: Spot
+    spot: DirectPlacement
     image: str
     labels: Mapping[str, str]
     _holder: str = ""
 
     def take(self, container: DockerContainer) -> Mapping[str, Any]:
-        """What the container is to be made with, besides its own, to stand here."""
+        """Configure the container's network; return additional arguments for its creation."""
         if not self._holder:
             holder = DockerContainer(self.image).with_command(["infinity"])
             holder.with_kwargs(labels=dict(self.labels), entrypoint=["sleep"], **self.spot.take(holder))
             self._holder = str(holder.start().get_wrapped_container().id)
-        # Said as a network, it also keeps testcontainers from choosing one.
+        # Passing a network also prevents testcontainers from selecting one.
         return {"network": f"container:{self._holder}"}

@@ -2,138 +2,70 @@
 
     client -> relay (here, at the network's gateway) -> Toxiproxy -> server
 
-Containers know each other by name; ours reach the relays at the gateway of the stack's own network,
-and those listen nowhere else. What the harness itself must reach is published on loopback.
+Containers reach the relays at the gateway of the stack's own network, the only address on which the relays
+listen. The ports that the harness itself uses are published on loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
 import platform
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from redis.asyncio import Redis
 from testcontainers.core.config import testcontainers_config
 
+from overbooked.concurrency import run_all
 from overbooked.descriptor import Descriptor, Service, fill_command, fill_env
 from overbooked.errors import HarnessError, StackError
 from overbooked.stacks.base.health import Probe, http_probe
-from overbooked.stacks.base.links import LinkSet, plan_links, replica_names
-from overbooked.stacks.base.part_failures import cause_first, gates_word_first, own_death
-from overbooked.stacks.base.paths import explained, places
+from overbooked.stacks.base.links import LinkSet, plan_links
+from overbooked.stacks.base.paths import places
+from overbooked.stacks.base.running import DATABASE_LINK, StartedStack
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.containers.cleanup import labels, remove_stack, sweep_containers
 from overbooked.stacks.containers.container import ContainerProcess
 from overbooked.stacks.containers.database import ContainerDatabase
 from overbooked.stacks.containers.images import ImageNames, resolve_images
-from overbooked.stacks.containers.site import SERVICE_PORT, Site
-from overbooked.stacks.processes import atexit_guard as guard
+from overbooked.stacks.containers.site import SERVICE_PORT, StackNetwork
 from overbooked.stacks.processes.ownership import Ownership, sweep
 from overbooked.stacks.processes.process import ready_at_once
 from overbooked.stacks.servers.placeholders import link_values, url
 from overbooked.stacks.servers.redis_server import redis_command, redis_probe
-from overbooked.stacks.servers.toxiproxy_server import ToxiproxyApi
-from overbooked.stacks.together import together
-from overbooked.wire.link import RelayLink
-
-_DATABASE_LINK = "app->postgres"
 
 
-class ContainersStack:
+class ContainersStack(StartedStack[ContainerProcess]):
     """One running system in containers; satisfies `overbooked.stacks.base.protocol.Stack`.
 
     Args:
-        descriptor: the system; its services name the Dockerfiles their images come from.
+        descriptor: the system; its services name their images.
         settings: the `[stack]` table; `[stack.images]` names the images.
-        mutant: the seeded defect to serve, None for the healthy system.
+        mutant: the seeded defect that the service runs with; None for the healthy system.
     """
 
     kind = "containers"
 
     def __init__(self, descriptor: Descriptor, settings: StackSettings, *, mutant: str | None = None) -> None:
-        self.id = ""
-        self.mutant = mutant
-        self.versions: dict[str, str] = {}
-        self.urls: dict[str, str] = {}
-        self.dsns: dict[str, str] = {}
-        self.toxiproxy_url = ""
-        self.client_url = ""
-        self.replicas: Sequence[str] = replica_names(settings.replicas or descriptor.app.replicas)
-        self._descriptor = descriptor
-        self._settings = settings
-        self._ownership: Ownership | None = None
-        self._processes: dict[str, ContainerProcess] = {}
-        self._toxiproxy: ContainerProcess | None = None
-        self._site: Site | None = None
+        super().__init__(descriptor, settings, mutant=mutant)
+        self._site: StackNetwork | None = None
         self._images: ImageNames | None = None
-        self._links: LinkSet | None = None
         self._database: ContainerDatabase | None = None
         self._values: dict[str, object] = {}
-        self._redis_password = secrets.token_hex(16)
 
-    # -- what it is made of --------------------------------------------------------------------
+    async def _look_up(self) -> None:
+        self._images = await asyncio.to_thread(resolve_images, self._descriptor, self._settings)
 
-    @property
-    def links(self) -> Mapping[str, RelayLink]:
-        return self._links.links if self._links else {}
-
-    @property
-    def processes(self) -> Mapping[str, ContainerProcess]:
-        return self._processes
-
-    def log_tail(self, process: str, lines: int = 40) -> list[str]:
-        """The last lines of a part's log; `toxiproxy` has one too."""
-        part = self._toxiproxy if process == "toxiproxy" else self._processes.get(process)
-        return part.log_tail(lines) if part else []
-
-    # -- its life ------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> ContainersStack:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Start everything; returns when all parts are healthy.
-
-        Raises:
-            UsageError: no Docker engine answers, or an image can be had neither here nor elsewhere.
-            StackError: a part did not start; nothing is left behind.
-        """
-        try:
-            with explained():
-                images = await asyncio.to_thread(resolve_images, self._descriptor, self._settings)
-                async with asyncio.timeout(self._settings.start_timeout_s):
-                    with (
-                        cause_first(self._everything, replicas=self.replicas),
-                        gates_word_first(lambda: self.links),
-                    ):
-                        await self._start(images)
-        except TimeoutError as error:
-            await self.close()
-            raise StackError(
-                f"the stack was not up within {self._settings.start_timeout_s:g} s ([stack] start_timeout_s)"
-            ) from error
-        except BaseException:
-            await self.close()
-            raise
-
-    async def _start(self, images: ImageNames) -> None:
+    async def _start(self) -> None:
+        assert self._images
         where = places(self._settings)
         sweep(where.stacks)
         await asyncio.to_thread(sweep_containers)
-        self._images = images
-        ownership = self._ownership = Ownership.found(where.stacks)
-        self.id = ownership.id
-        guard.protect(self.id, self._dispose)
+        self._own_folder(Ownership.found(where.stacks))
         testcontainers_config.ryuk_disabled = not self._settings.images.reaper
         if self._settings.images.reaper:
             testcontainers_config.ryuk_image = self._settings.images.reaper
-        site = self._site = Site(self._parts(), labels=labels(self.id), ports=self._settings.ports)
+        site = self._site = StackNetwork(self._parts(), labels=labels(self.id), ports=self._settings.ports)
         await asyncio.to_thread(site.make)
         links = self._links = LinkSet(
             plan_links(self._descriptor, self.replicas), relay_host=site.gateway, ports=self._settings.ports
@@ -157,60 +89,16 @@ class ContainersStack:
         self.urls = {name: url(site.reached(name)) for name in names}
         self.client_url = url(links.address("client->app"))
         self.toxiproxy_url = url(site.reached("toxiproxy"))
-        self.versions = {"Python": platform.python_version(), **images.as_versions()}
+        self.versions = {"Python": platform.python_version(), **self._images.as_versions()}
         prepared = asyncio.Event()
-        await together(
-            self._start_toxiproxy(links),
+        await run_all(
+            self._start_toxiproxy(),
             self._start_database(prepared),
             self._start_redis(),
             self._start_services(self._providers()),
-            self._start_app(prepared),
+            self._start_services(self.replicas, prepared),
         )
-        order = [*self.replicas, "provider", "postgres", "redis"]
-        self._processes = {name: self._processes[name] for name in order if name in self._processes}
-
-    async def renew(self, *, mutant: str | None) -> None:
-        """Fresh database, Redis and provider; the service started anew, with the mutant if one is named.
-
-        Raises:
-            StackError: a part did not come up.
-        """
-        links = self._started()
-        self.mutant = mutant
-        for name in (*self.replicas, *self._providers()):
-            await asyncio.to_thread(self._processes[name].remove)
-        await self._heal_infrastructure()
-        links.hold(_DATABASE_LINK)
-        with cause_first(self._everything, replicas=self.replicas):
-            await together(
-                self._renew_database(),
-                self._flush_redis(),
-                self._start_services(self._providers()),
-                self._start_services(self.replicas),
-            )
-
-    async def heal(self) -> None:
-        """Remove every toxic, resume what is paused, restart what is dead."""
-        self._started()
-        await self._heal_infrastructure()
-        names = (*self.replicas, *self._providers())
-        with cause_first(self._everything, replicas=self.replicas):
-            await together(*(self._processes[name].start() for name in names if self._down(name)))
-
-    async def check(self) -> None:
-        """Say when a part has died that no fault of ours took down.
-
-        Raises:
-            SystemDied: the service ended on its own.
-            PartDied: another part did.
-        """
-        for process in self._everything():
-            if end := await asyncio.to_thread(process.how_it_ended):
-                raise own_death(process, end, replicas=self.replicas)
-
-    async def close(self) -> None:
-        """Remove every container, the network and the stack's folder; idempotent."""
-        self._dispose()
+        self._order_processes()
 
     def _dispose(self) -> None:
         if self._links:
@@ -221,20 +109,9 @@ class ContainersStack:
         self._processes, self._toxiproxy = {}, None
         if self._site:
             self._site.release()
-        if self._ownership:
-            self._ownership.remove()
-            guard.unprotect(self._ownership.id)
+        self._remove_folder()
 
     # -- its parts -----------------------------------------------------------------------------
-
-    def _providers(self) -> tuple[str, ...]:
-        return ("provider",) if self._descriptor.service("provider") else ()
-
-    def _parts(self) -> list[str]:
-        parts = ["toxiproxy", *self.replicas, *self._providers()]
-        parts += ["postgres"] if self._descriptor.database else []
-        parts += ["redis"] if self._descriptor.redis else []
-        return parts
 
     def _make(
         self,
@@ -258,26 +135,25 @@ class ContainersStack:
 
     @property
     def _sandbox_image(self) -> str:
-        """One that is here in any case, and has more in it than the one program it is for."""
+        """An image that is available in any case and contains the usual shell programs."""
         assert self._images is not None
         return self._images.postgres or self._images.redis or self._images.app
 
-    async def _start_toxiproxy(self, links: LinkSet) -> None:
+    async def _start_toxiproxy(self) -> None:
         assert self._images
         assert self._site
-        api = ToxiproxyApi(self.toxiproxy_url)
         probe = http_probe(*self._site.reached("toxiproxy"), "/version")
         process = self._toxiproxy = self._make("toxiproxy", self._images.toxiproxy, probe)
-        await process.start()
-        self.versions["Toxiproxy"] = await api.version()
-        await self._make_proxies(links, api)
-        links.lead(*(name for name in links.plans if name != _DATABASE_LINK))
+        await self._open_links(process)
 
-    async def _make_proxies(self, links: LinkSet, api: ToxiproxyApi) -> None:
+    async def _make_proxies(self) -> None:
         assert self._site
         servers = {part: self._site.in_network(part) for part in self._site.parts}
-        await links.make_proxies(
-            api, servers, listen=lambda _: "0.0.0.0:0", reached_at=self._site.address("toxiproxy")
+        await self._started().make_proxies(
+            self._toxiproxy_client(),
+            servers,
+            listen=lambda _: "0.0.0.0:0",
+            reached_at=self._site.address("toxiproxy"),
         )
 
     async def _start_database(self, prepared: asyncio.Event) -> None:
@@ -300,12 +176,12 @@ class ContainersStack:
             await self._run_once("mutant", mutants.prepare, mutants.prepare_env, {"mutant": self.mutant})
         async with asyncio.timeout(self._settings.health_timeout_s):
             await links.proxied.wait()
-        links.lead(_DATABASE_LINK)
+        links.lead(DATABASE_LINK)
 
     async def _run_once(
         self, name: str, command: Sequence[str], env: Mapping[str, str], values: Mapping[str, object]
     ) -> None:
-        """Run a command of the service's image to its end, in the stack's network."""
+        """Run a command in the service's image to its end, in the stack's network."""
         assert self._images
         filled = {**self._values, **values}
         await self._make(
@@ -332,22 +208,11 @@ class ContainersStack:
             if not answer.startswith("+OK"):
                 raise StackError(f"Redis refused to be emptied: {answer}", part="redis")
 
-    async def _start_app(self, prepared: asyncio.Event) -> None:
-        await prepared.wait()
-        await self._start_services(self.replicas)
-
-    async def _start_services(self, names: Sequence[str]) -> None:
-        async def fresh(name: str) -> None:
-            process = self._processes[name] = self._make_service(name)
-            await process.start()
-
-        await together(*(fresh(name) for name in names))
-
     def _make_service(self, name: str) -> ContainerProcess:
         assert self._images
         assert self._site
-        provider = self._descriptor.service("provider")
-        is_provider = name == "provider" and provider is not None
+        provider = self._descriptor.service("payments")
+        is_provider = name == "payments" and provider is not None
         service: Service = provider if is_provider and provider else self._descriptor.app
         values = {**self._values, "host": "0.0.0.0", "port": SERVICE_PORT, "data_dir": "/data"}  # noqa: S104
         command = service.command
@@ -359,31 +224,18 @@ class ContainersStack:
             command, values = self._descriptor.mutants.serve, {**values, "mutant": self.mutant}
         return self._make(
             name,
-            self._images.provider if is_provider else self._images.app,
+            self._images.payments if is_provider else self._images.app,
             http_probe(*self._site.reached(name), service.health),
             fill_command(command, values),
             fill_env(service.env, values),
         )
 
-    async def _heal_infrastructure(self) -> None:
-        links = self._started()
-        assert self._toxiproxy
-        api = ToxiproxyApi(self.toxiproxy_url)
-        if self._down("toxiproxy"):
-            await self._toxiproxy.start()
-            await self._make_proxies(links, api)
-            links.lead()
-        await api.reset()
-        await together(*(self._processes[n].start() for n in ("postgres", "redis") if self._down(n)))
-
-    def _down(self, name: str) -> bool:
-        part = self._toxiproxy if name == "toxiproxy" else self._processes.get(name)
-        return part is not None and (part.paused or not part.alive())
-
     def _everything(self) -> list[ContainerProcess]:
         return [*self._processes.values(), *([self._toxiproxy] if self._toxiproxy else [])]
 
-    def _started(self) -> LinkSet:
-        if not self._links:
-            raise StackError("the stack has not been started")
-        return self._links
+    async def _how_it_ended(self, process: ContainerProcess) -> str:
+        return await asyncio.to_thread(process.how_it_ended)
+
+    async def _end_services(self) -> None:
+        for name in (*self.replicas, *self._providers()):
+            await asyncio.to_thread(self._processes[name].remove)

@@ -1,7 +1,7 @@
-"""Data directories kept between runs: one fresh from initdb, one with the migrated template in it.
+"""A cache of data directories: fresh ones from initdb, and ones with the migrated template.
 
-A stack starts on a copy. The migrated one is kept under a key of everything that went into it
-(PostgreSQL's build, roles, commands, the content of the migrations); a change makes another.
+A stack starts on a copy. The key of a migrated data directory is a digest of everything that determines it
+(PostgreSQL's build, roles, commands, the content of the migrations), so that a change creates a new one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from filelock import AsyncFileLock
 
 from overbooked.descriptor import Descriptor
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.processes.environment import for_process
 from overbooked.stacks.processes.nameless import run_with_name
 from overbooked.stacks.servers.binaries import PostgresPrograms
 from overbooked.stacks.servers.database import SUPERUSER
 
-# Raise when the way a cluster is made changes.
+# Increment when the creation of clusters changes.
 _FORMAT = 2
 _KEPT = 6
 _LOCK_TIMEOUT_S = 180
@@ -44,30 +44,30 @@ class Cluster:
 
 
 class ClusterCache:
-    """The kept data directories under a folder.
+    """The cached data directories under a folder.
 
-    Hold `lock` while one is made or copied, so that nobody prunes or makes it meanwhile.
+    Hold `lock` while a cluster is created or copied, so that no other process removes or creates it.
     """
 
     def __init__(self, folder: Path, programs: PostgresPrograms) -> None:
         self._folder = folder
         self._programs = programs
-        with explained():
+        with explain_full_disk():
             folder.mkdir(exist_ok=True)
         self.lock = AsyncFileLock(folder / "lock", timeout=_LOCK_TIMEOUT_S, thread_local=False)
 
     def find(self, key: str) -> Cluster | None:
-        """The kept cluster of that key."""
+        """Return the cached cluster with this key; None if there is none."""
         place = self._folder / key
         try:
             password = str(json.loads((place / "secret.json").read_text(encoding="utf-8"))["password"])
         except (OSError, ValueError, KeyError):
             return None
-        os.utime(place)  # the least recently used go first
+        os.utime(place)  # the least recently used are removed first
         return Cluster(place / "data", password)
 
     async def fresh(self) -> Cluster:
-        """The cluster as initdb makes it; made when it is missing.
+        """Return the cluster as initdb creates it; create it if it is missing.
 
         Raises:
             StackError: initdb failed.
@@ -81,19 +81,19 @@ class ClusterCache:
         return self.keep(draft, key, password)
 
     def draft(self) -> Path:
-        """A folder to make a cluster in; drafts that others left are removed (hold the lock)."""
+        """Create a folder for a new cluster and remove abandoned ones; the caller holds the lock."""
         for left in self._folder.glob(".draft-*"):
             shutil.rmtree(left, ignore_errors=True)
         draft = self._folder / f".draft-{secrets.token_hex(4)}"
-        with explained():
+        with explain_full_disk():
             draft.mkdir()
             draft.chmod(0o755)
         return draft
 
     def keep(self, draft: Path, key: str, password: str) -> Cluster:
-        """Keep a draft's `data` under a key, and let go of the least recently used ones."""
+        """Store a draft's `data` under a key, and remove the least recently used clusters."""
         place = self._folder / key
-        with explained():
+        with explain_full_disk():
             secret = draft / "secret.json"
             secret.touch(mode=0o600)
             secret.write_text(json.dumps({"password": password}), encoding="utf-8")
@@ -105,10 +105,10 @@ class ClusterCache:
         return Cluster(place / "data", password)
 
     async def copy(self, cluster: Cluster, target: Path) -> None:
-        """Copy a cluster's data directory, owner and modes included.
+        """Copy a cluster's data directory, including owner and modes.
 
         Raises:
-            StackError: the copy failed, e.g. for want of space.
+            StackError: the copy failed, e.g. because the disk is full.
         """
 
         def run() -> None:
@@ -130,7 +130,7 @@ class ClusterCache:
         account = self._programs.account
         if account:
             os.chown(data, account.uid, account.gid)
-        # initdb reads the password from a file; a pipe leaves none behind.
+        # initdb reads the password from a file; a pipe leaves no file on disk.
         reading, writing = os.pipe()
         os.write(writing, password.encode("ascii") + b"\n")
         os.close(writing)
@@ -178,7 +178,7 @@ class ClusterCache:
         return self._programs.account.uid if self._programs.account else os.geteuid()
 
     def migrated_key(self, descriptor: Descriptor) -> str | None:
-        """The key of the migrated cluster; None when the descriptor names no migrations to key it by.
+        """The key of the migrated cluster; None if the descriptor names no migration files.
 
         Raises:
             ConfigError: a path of `[database] migrations` does not exist.
@@ -205,7 +205,7 @@ def _digest(*parts: object) -> str:
 
 
 def _copy_failed(output: str, target: Path) -> str:
-    last = (output.strip().splitlines() or ["cp said nothing"])[-1]
+    last = (output.strip().splitlines() or ["cp gave no reason"])[-1]
     if "No space left" in output or "quota" in output.lower():
         return f"no disk space: copying the database to {target} failed; free some, or set [stack] state_dir"
     return f"the database's template cannot be copied to {target}: {last}"

@@ -1,4 +1,4 @@
-"""The embedded stack's PostgreSQL: a copy of a kept cluster, its passwords renewed, a clone to work on."""
+"""The embedded stack's PostgreSQL: a copy of a cached cluster with new passwords, and a clone to work on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MAINTENANCE = "postgres"
 
 
 class EmbeddedDatabase:
-    """PostgreSQL under one stack's folder. In order: `prepare`, `start`, `renew` as often as wanted.
+    """PostgreSQL in one stack's folder. Call `prepare`, `start`, then `renew` any number of times.
 
     Args:
-        cache: folder of what is kept between runs.
+        cache: the folder that is kept between runs.
         port: a leased port.
     """
 
@@ -50,22 +50,22 @@ class EmbeddedDatabase:
         self._cache = cache
         self._ownership = ownership
         self._data = ownership.directory / "postgres"
-        self._password = ""  # the superuser's, while the cluster still has the one it was kept with
+        self._password = ""  # the superuser's cached password, until it is renewed
         self._migrated = False
 
     @property
     def admin_dsn(self) -> str:
-        """The maintenance database as the superuser."""
+        """The superuser's URL of the maintenance database."""
         credentials = self.credentials
         if self._password:
             credentials = db.Credentials({**credentials.passwords, db.SUPERUSER: self._password})
         return credentials.dsn(db.SUPERUSER, self.address, _MAINTENANCE)
 
     async def prepare(self) -> None:
-        """Have a data directory; the first time this runs initdb and the migrations.
+        """Create the data directory; without a cached cluster, run initdb and the migrations.
 
         Raises:
-            StackError: one of them failed.
+            StackError: initdb, the migrations or the copy failed.
         """
         programs = await asyncio.to_thread(prepare_postgres, self._settings, self._cache)
         kept = ClusterCache(self._cache / "clusters", programs)
@@ -82,10 +82,10 @@ class EmbeddedDatabase:
         self.process = self._postmaster(programs, self._data)
 
     async def start(self) -> str:
-        """Start on the prepared directory and clone the template; returns the server's version.
+        """Start the server on the prepared directory and clone the template; return the server's version.
 
         Raises:
-            StackError: it does not start, or the migrations fail.
+            StackError: the server does not start, or the migrations fail.
         """
         assert self.process is not None
         await self.process.start()
@@ -97,11 +97,11 @@ class EmbeddedDatabase:
         return await db.server_version(self.admin_dsn)
 
     async def renew(self) -> None:
-        """A fresh clone of the migrated template in place of the system's database."""
+        """Replace the system's database with a fresh clone of the migrated template."""
         await db.clone(self.admin_dsn, self._database)
 
     def forget(self) -> None:
-        """Remove what a killed postmaster has left in the kernel."""
+        """Remove the shared memory that a killed postmaster left in the kernel."""
         forget_segment(self._data)
 
     def _postmaster(self, programs: PostgresPrograms, data: Path) -> LocalProcess:
@@ -127,7 +127,7 @@ class EmbeddedDatabase:
         try:
             await server.start()
             await self._migrate()
-            # In order, so that a copy starts without crash recovery.
+            # Shut down cleanly, so that a copy starts without crash recovery.
             server.stop(signal.SIGINT)
         except BaseException:
             server.kill()

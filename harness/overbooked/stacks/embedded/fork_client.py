@@ -1,8 +1,8 @@
-"""Starts of a Python service by fork: what it imports is loaded once and shared by its starts.
+"""Starts a Python service by fork: its libraries are imported once and shared by all its processes.
 
-A kill -9 costs a start, and most of a Python service's start is the import of its libraries. A fork
-server (the way of `multiprocessing.forkserver` and of Gunicorn's `preload_app`) has them loaded;
-the service's own code is imported by each start anew.
+Every SIGKILL requires a restart, and importing libraries takes most of the start of a Python service. A fork
+server (as in `multiprocessing.forkserver` and Gunicorn's `preload_app`) has already imported them; each
+process imports only the service's own code.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from overbooked.stacks.processes.ownership import Ownership
 from overbooked.stacks.processes.process import LocalProcess
 
 _POLL_S = 0.05
-# A fork takes milliseconds; this is for a machine that stands still.
+# A fork takes milliseconds; this limit is for an overloaded machine.
 _FORK_TIMEOUT_S = 30.0
 _STATUS_TIMEOUT_S = 5.0
 
 
 def forkable(command: Sequence[str]) -> bool:
-    """Whether a command is one that a fork server can become: `{python} -m MODULE ...`."""
+    """Whether a fork server can run a command, i.e. it has the form `{python} -m MODULE ...`."""
     return len(command) > 2 and command[0] == sys.executable and command[1] == "-m"
 
 
 class ForkServer:
-    """One fork server of a stack. Its children end with it, and it ends with the harness.
+    """The fork server of a stack. Its children end with it, and it ends with the harness.
 
     Args:
-        modules: loaded once, before the first fork.
-        directory: where it is loaded; None for ours.
+        modules: the modules to import once, before the first fork.
+        directory: its working directory; None for the current one.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ForkServer:
         )
 
     async def start(self) -> None:
-        """Start it; returns when everything is loaded.
+        """Start the fork server; returns when all modules are imported.
 
         Raises:
             StackError: a module cannot be preloaded, or it took too long.
@@ -89,7 +89,7 @@ class ForkServer:
         log: Path,
         death_signal: signal.Signals,
     ) -> Forked:
-        """Fork once, the child becoming the command.
+        """Fork a child that executes the command.
 
         Raises:
             StackError: the fork server does not run or does not answer.
@@ -117,14 +117,14 @@ class ForkServer:
             except OSError as error:
                 raise StackError(f"{name}: the fork server cannot start it: {error}", part=name) from error
             pid = int(self._said.pop("started"))
-            self._codes.pop(pid, None)  # of an earlier child that had this pid
+            self._codes.pop(pid, None)  # the exit code of an earlier child with this pid
             return Forked(self, pid, self._starts)
 
     def code(self, pid: int, start: int, timeout_s: float = 0.0) -> int | None:
-        """The exit code of a child, negative for a signal; None while it has none after so long.
+        """The exit code of a child, negative for a signal; None if it still runs after `timeout_s`.
 
         Args:
-            start: which start of the fork server it is a child of.
+            start: the number of the fork server's start that created the child.
         """
         deadline = time.monotonic() + timeout_s
         with self._lock:
@@ -133,21 +133,21 @@ class ForkServer:
                     break
             ours = self._channel is not None and start == self._starts
             if pid not in self._codes and not ours and identity(pid) is None:
-                return -signal.SIGKILL  # it ended with its fork server
+                return -signal.SIGKILL  # the child ended with its fork server
             return self._codes.get(pid)
 
     def close(self) -> None:
-        """Let go of the channel, once the fork server was killed; safe to repeat."""
+        """Close the channel after the fork server was killed; idempotent."""
         with self._lock:
             for end in (self._channel, self._theirs):
                 if end is not None:
                     end.close()
             self._channel = self._theirs = None
 
-    # -- what is said --------------------------------------------------------------------------
+    # -- the channel ---------------------------------------------------------------------------
 
     def _plug(self) -> int:
-        """The standard input of a start: the other end of a new channel."""
+        """Open a new channel and return its other end, the standard input of the next start."""
         for old in (self._channel, self._theirs):
             if old is not None:
                 old.close()
@@ -166,10 +166,10 @@ class ForkServer:
             return "" if self._said.get("ready") else "it is still loading"
 
     def _hear(self, timeout_s: float) -> bool:
-        """Take in one message; False when none came in time or nobody speaks any more."""
+        """Read one message; return False if none arrived in time or the channel was closed."""
         if self._channel is None:
             return False
-        # Not by select, which knows no file descriptor above a thousand.
+        # A socket time-out, because select fails for file descriptors above 1023.
         self._channel.settimeout(max(0.0, timeout_s))
         try:
             message = self._channel.recv(forkserver.MESSAGE_BYTES)
@@ -190,7 +190,7 @@ class ForkServer:
 
 
 class Forked:
-    """A child of the fork server, spoken to as to a `subprocess.Popen`."""
+    """A child of the fork server, with the interface of a `subprocess.Popen`."""
 
     def __init__(self, server: ForkServer, pid: int, start: int) -> None:
         self.pid = pid
@@ -203,19 +203,19 @@ class Forked:
         return self.poll()
 
     def poll(self) -> int | None:
-        """Its exit code; None while it runs."""
+        """Return the exit code; None while the child runs."""
         if self._code is None:
             self._code = self._server.code(self.pid, self._start)
         if self._code is None and identity(self.pid) is None:
-            # It has ended and is being reaped: the word of it is under way.
+            # The child has ended and the fork server is reaping it: wait for the exit code.
             self._code = self._server.code(self.pid, self._start, _STATUS_TIMEOUT_S)
         return self._code
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended.
+        """Wait until the child has ended and return its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: it has not, in so many seconds.
+            subprocess.TimeoutExpired: it has not ended after `timeout` seconds.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
@@ -225,6 +225,6 @@ class Forked:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal to the child, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)

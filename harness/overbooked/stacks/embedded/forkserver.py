@@ -1,8 +1,8 @@
-"""A process that has loaded what a service needs and becomes one, again and again, by fork.
+"""A process that has imported a service's libraries and forks a service process on request.
 
-Run as a file by `python forkserver.py MODULE...`; its standard input is a socket (AF_UNIX,
-SOCK_SEQPACKET) on which it is asked, one JSON object a message. It imports the standard library and
-the modules it is told. See `overbooked.stacks.embedded.fork_client`, which asks.
+It runs as a file, `python forkserver.py MODULE...`; its standard input is a socket (AF_UNIX, SOCK_SEQPACKET)
+that carries requests, one JSON object per message. It imports only the standard library and the given
+modules. Its client is `overbooked.stacks.embedded.fork_client`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _PR_SET_NAME = 15
 
 
 def main(modules: list[str]) -> dict[str, Any] | None:
-    """Serve until nobody asks any more (None), or until this is a child: what it is to become.
+    """Serve until the channel is closed (returns None); in a child, return the request to execute.
 
-    Exits 1 with one line on stderr when a module cannot be loaded or leaves a thread running.
+    Exits 1 with one line on stderr if a module cannot be imported or starts a thread.
     """
     channel = socket.socket(fileno=os.dup(0))
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.close(nowhere)
-    sys.path[0] = str(Path.cwd())  # as `python -m` has it
+    sys.path[0] = str(Path.cwd())  # as with `python -m`
     for module in modules:
         try:
             importlib.import_module(module)
@@ -44,7 +44,7 @@ def main(modules: list[str]) -> dict[str, Any] | None:
             sys.exit(f"cannot preload {module}: {type(error).__name__}: {error}")
         if (threads := threading.active_count()) > 1:
             sys.exit(f"cannot preload {module}: it starts threads ({threads - 1}), which a fork would lose")
-    # What is shared stays shared: a collection in a child writes to every page it looks at.
+    # Keep memory pages shared: garbage collection in a child would write to every page that it visits.
     gc.collect()
     gc.freeze()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -76,7 +76,7 @@ def main(modules: list[str]) -> dict[str, Any] | None:
 def _say(channel: socket.socket, message: dict[str, Any]) -> None:
     try:
         channel.send(json.dumps(message).encode())
-    except OSError:  # nobody listens any more: the next thing read is the end
+    except OSError:  # the channel is closed; the next read returns its end
         return
 
 
@@ -92,13 +92,13 @@ def _reap(channel: socket.socket) -> None:
 
 
 def _become(request: dict[str, Any], parent: int, libc: ctypes.CDLL) -> None:
-    """In the child: everything a process started anew would find."""
+    """Give the forked child the state of a newly started process."""
     os.setsid()
     if sys.platform == "linux":
         libc.prctl(_PR_SET_PDEATHSIG, request["death_signal"], 0, 0, 0)
         libc.prctl(_PR_SET_NAME, request["name"].encode()[:15], 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # our parent died before we could be tied to it
+        os._exit(1)  # the parent ended before the death signal was set
     log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -113,5 +113,5 @@ def _become(request: dict[str, Any], parent: int, libc: ctypes.CDLL) -> None:
 
 if __name__ == "__main__":
     if (asked := main(sys.argv[1:])) is not None:
-        # Out here, so that nothing of ours is on its stack and its exit is an ordinary one.
+        # At module level, so that the service's call stack starts here and it exits normally.
         runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)

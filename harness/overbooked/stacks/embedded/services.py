@@ -1,4 +1,4 @@
-"""The services of an embedded stack: replicas under test and provider, by the descriptor's commands."""
+"""The services of an embedded stack: the replicas under test and the provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from overbooked.descriptor import Descriptor, Service, fill_command, fill_env
 from overbooked.errors import ConfigError
 from overbooked.stacks.base.health import http_probe
 from overbooked.stacks.base.links import Address
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.base.settings import StackSettings
 from overbooked.stacks.embedded.fork_client import ForkServer, forkable
 from overbooked.stacks.processes.ownership import Ownership
@@ -19,12 +19,12 @@ from overbooked.stacks.processes.process import LocalProcess, ready_at_once
 
 
 class EmbeddedServices:
-    """Makes the processes of `app`, `app-2` ... and `provider`.
+    """Creates the processes of `app`, `app-2` ... and `payments` from the descriptor's commands.
 
     Args:
         values: placeholder values that all services share.
-        owner_url: the database as its owner, directly; for migrations and mutants only.
-        servers: leased addresses by part.
+        owner_url: the owner's direct database URL; for migrations and mutants only.
+        servers: leased addresses, by part.
     """
 
     def __init__(
@@ -42,21 +42,20 @@ class EmbeddedServices:
         self._ownership = ownership
         self._values = {**values, **({"owner_url": owner_url} if owner_url else {})}
         self._servers = servers
-        self.provider_names = ["provider"] if descriptor.service("provider") else []
         self._forkserver = self._fork_server() if settings.preload and sys.platform == "linux" else None
         self.forkserver = self._forkserver.process if self._forkserver else None
 
     def make(self, name: str, mutant: str | None) -> LocalProcess:
-        """A process that has not been started, with an empty data directory.
+        """Create a process with an empty data directory, without starting it.
 
         Raises:
-            ConfigError: a mutant is wanted of a system that describes none, or a placeholder has no value.
+            ConfigError: a mutant is requested of a system without mutants, or a placeholder has no value.
         """
-        provider = self._descriptor.service("provider")
-        service = provider if name == "provider" and provider else self._descriptor.app
+        provider = self._descriptor.service("payments")
+        service = provider if name == "payments" and provider else self._descriptor.app
         host, port = self._servers[name]
         data = self._ownership.directory / "data" / name
-        with explained():
+        with explain_full_disk():
             shutil.rmtree(data, ignore_errors=True)
             data.mkdir(parents=True)
         values = {**self._values, "host": host, "port": port, "data_dir": data}
@@ -75,7 +74,7 @@ class EmbeddedServices:
         )
 
     async def load(self) -> None:
-        """Start the fork server where services ask for one and it does not run.
+        """Start the fork server if a service uses it and it is not running.
 
         Raises:
             StackError: a module cannot be preloaded.
@@ -84,7 +83,7 @@ class EmbeddedServices:
             await self.forkserver.start()
 
     def close(self) -> None:
-        """Let go of the fork server's channel, once every process was killed; safe to repeat."""
+        """Close the fork server's channel after all processes were killed; idempotent."""
         if self._forkserver is not None:
             self._forkserver.close()
 
@@ -111,10 +110,10 @@ class EmbeddedServices:
         return fill_command(self._descriptor.mutants.serve, {**values, "mutant": mutant})
 
     async def prepare_mutant(self, mutant: str) -> None:
-        """Run what the mutant does to a fresh database, by its owner.
+        """Apply the mutant's changes to a fresh database, as its owner.
 
         Raises:
-            StackError: it failed.
+            StackError: the command failed.
         """
         mutants = self._descriptor.mutants
         if mutants is None or not mutants.prepare:

@@ -1,7 +1,7 @@
-"""The last line of defence: stacks that are still up when the process ends are disposed of.
+"""Disposes of stacks that are still running when the process ends.
 
-Context managers close stacks. This is for what they do not see: an exit without unwinding,
-SIGTERM, a closed terminal. Against kill -9 help the children's death signal and the next sweep.
+Context managers close stacks. This module covers an exit without unwinding, SIGTERM and a closed terminal
+(SIGHUP). After SIGKILL, the children's death signal and the next sweep remove the stack.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def protect(stack_id: str, dispose: Callable[[], None]) -> None:
-    """Call `dispose` when the process ends, unless `unprotect` comes first."""
+    """Call `dispose` when the process ends, unless `unprotect` is called before."""
     _live[stack_id] = (os.getpid(), dispose)
     _install()
 
 
 def unprotect(stack_id: str) -> None:
-    """The stack has been closed."""
+    """Cancel `protect` for a stack that has been closed."""
     _live.pop(stack_id, None)
 
 
 def dispose_all() -> None:
-    """Dispose of every stack of this process that is still up."""
+    """Dispose of every stack of this process that is still running."""
     for stack_id, (owner, dispose) in list(_live.items()):
         _live.pop(stack_id, None)
-        if owner == os.getpid():  # a forked child owns nothing
+        if owner == os.getpid():  # a forked child owns no stack
             with suppress(Exception):
                 dispose()
 
 
 def _install() -> None:
     atexit.unregister(dispose_all)
-    atexit.register(dispose_all)  # after whatever was registered before: so it runs first
+    atexit.register(dispose_all)  # registered last, so it runs first
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:  # somebody else's handler is left alone
+            if signal.getsignal(number) is signal.SIG_DFL:  # do not replace another handler
                 signal.signal(number, _on_signal)
 
 

@@ -1,9 +1,9 @@
-"""The one place that decides which variables of the user's shell reach a system under test.
+"""Defines which environment variables of the user's shell reach a system under test.
 
-A verdict must not depend on who runs the harness. A process of a stack gets a short list of the
-shell's variables (`PASSED_ON`), what is fixed here, what the descriptor passes on by name, and what
-the descriptor sets. Our own clients and the adapter live in this process: while they work, the
-variables that change clients and the interpreter are set aside.
+A verdict must not depend on the user's shell. A process of a stack gets a short list of the shell's
+variables (`PASSED_ON`), fixed variables (`FIXED`), and the variables that the descriptor passes on by name or
+sets. The harness's clients and the adapter run in this process; during a run, variables that change the
+behaviour of clients or the interpreter are removed from it.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from pathlib import Path
 
 from overbooked.errors import UsageError
 
-# What a program needs to be found, to keep its files and to know its user. HOME stays the user's:
-# the tools that start services (npm, go, uv) keep their caches there.
+# Variables for finding programs, storing files and identifying the user. HOME is passed on because the tools
+# that start services (npm, go, uv) keep their caches there.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "COVERAGE_PROCESS_START")
-# The same for everybody: locale and time zone decide how text sorts, and how dates and numbers read.
+# Equal for every user: locale and time zone affect sort order, dates and numbers.
 FIXED: Mapping[str, str] = {
     "LANG": "C.UTF-8",
     "TZ": "UTC",
-    # So that the last words of a process that dies are in its log.
+    # Without buffering, the log contains the last lines of a process that died.
     "PYTHONUNBUFFERED": "1",
 }
-# Set aside while we work: each changes database clients, HTTP clients or load generation in this process.
+# Removed during a run: they change database clients, HTTP clients or load generation in this process.
 _SET_ASIDE_PREFIXES = ("PG", "REDIS", "DATABASE_URL", "LOCUST_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY", "WS_PROXY", "WSS_PROXY")
-# Read by the interpreter as it starts, so that deleting them later has no effect on it.
+# The interpreter reads these when it starts, so removing them later has no effect.
 _READ_AT_START = ("PYTHONDEVMODE", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 _READ_LATER = ("PYTHONASYNCIODEBUG", "PYTHONPATH")
 
 
 def for_process(own: Mapping[str, str], passed_on: Iterable[str] = ()) -> dict[str, str]:
-    """The environment of one process of a stack.
+    """Build the environment of one process of a stack.
 
     Args:
-        own: what the descriptor or the harness sets; it goes over everything else.
-        passed_on: further variables of the shell, by name; those that are not set are left out.
+        own: variables that the descriptor or the harness sets; they override all others.
+        passed_on: names of additional variables of the shell; unset ones are omitted.
     """
     shell = {name: os.environ[name] for name in (*PASSED_ON, *passed_on) if name in os.environ}
     return {**FIXED, **_whose(os.environ), **_own_libraries(os.environ), **shell, **_home(os.environ), **own}
 
 
 def set_aside_names(environ: Mapping[str, str]) -> list[str]:
-    """The variables that `set_aside` takes away, sorted by name."""
+    """The names of the variables that `set_aside` removes, sorted."""
     names = (*_READ_AT_START, *_READ_LATER)
     return sorted(
         name
@@ -58,11 +58,10 @@ def set_aside_names(environ: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def set_aside() -> Iterator[None]:
-    """Take the variables that change clients out of this process, and put them back afterwards.
+    """Remove the variables that change clients from this process, and restore them afterwards.
 
-    A HOME that this user may not enter becomes `/`. The folders of PYTHONPATH remain importable,
-    after everything that is installed: an adapter may live there, and a module there must not take
-    the place of one of ours.
+    A HOME that this user may not enter is set to `/`. The folders of PYTHONPATH stay importable, but after
+    all installed packages: an adapter may be in them, and their modules must not replace installed ones.
     """
     names = set_aside_names(os.environ)
     saved = {name: os.environ.pop(name) for name in names}
@@ -82,22 +81,22 @@ def set_aside() -> Iterator[None]:
 
 
 def plain_interpreter() -> None:
-    """Make sure that this interpreter was not changed by its environment; starts it anew where it was.
+    """Restart this interpreter if environment variables have changed its behaviour.
 
     Raises:
-        UsageError: it runs with -O, which takes the assertions out of the scenarios.
+        UsageError: it runs with -O, which removes the assertions from the scenarios.
     """
     changed = [name for name in _READ_AT_START if os.environ.get(name)]
     if changed and sys.orig_argv:
         kept = {name: value for name, value in os.environ.items() if name not in changed}
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606 - what runs now
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606 - the current command
     require_assertions()
 
 
 def require_assertions() -> None:
-    """Refuse an interpreter that drops assertions.
+    """Check that the interpreter executes assertions.
 
     Raises:
         UsageError: it runs with -O or PYTHONOPTIMIZE.
@@ -110,17 +109,17 @@ def require_assertions() -> None:
 
 
 def _home(environ: Mapping[str, str]) -> dict[str, str]:
-    """`/` where HOME is set and may not be entered, as in an image made for root that runs as another user.
+    """HOME=/ if HOME is set and cannot be entered, as in an image for root that runs as another user.
 
-    Database clients look for certificates there and fail for want of permission; HOME=/ is what
-    container engines give a user without a home.
+    Database clients look for certificates in HOME and fail without permission. Container engines set HOME=/
+    for a user without a home, too.
     """
     home = environ.get("HOME")
     return {} if home is None or os.access(home, os.R_OK | os.X_OK) else {"HOME": "/"}
 
 
 def _whose(environ: Mapping[str, str]) -> dict[str, str]:
-    """How a container platform names a user id that has no passwd entry (nss_wrapper)."""
+    """The variables of nss_wrapper, by which a container platform names a user id without a passwd entry."""
     if not environ.get("NSS_WRAPPER_PASSWD"):
         return {}
     return {
@@ -131,7 +130,7 @@ def _whose(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _own_libraries(environ: Mapping[str, str]) -> dict[str, str]:
-    """LD_LIBRARY_PATH with the folder of this Python's own library only, where it was found by that."""
+    """LD_LIBRARY_PATH with only the folder of this Python's shared library, if the variable contains it."""
     folder = sysconfig.get_config_var("LIBDIR")
     searched = environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     if folder and sysconfig.get_config_var("Py_ENABLE_SHARED") and folder in searched:

@@ -1,4 +1,4 @@
-"""Which process a pid means: pids are used again, a pid with its start time is not."""
+"""Identifies a process by pid and start time, because the kernel reuses pids."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STANDING = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATU
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from any later one with the same pid; None when it has ended.
+    """Return a string that identifies a process among all with the same pid; None if it has ended.
 
-    On Linux the boot and the clock tick at which it started (proc_pid_stat(5), field 22), which
-    unlike a wall-clock start time does not move when the clock is set. A zombie has ended.
+    On Linux it consists of the boot id and the clock tick of the start (proc_pid_stat(5), field 22), which,
+    unlike a wall-clock time, does not change when the clock is set. A zombie counts as ended.
     """
     if sys.platform != "linux":
         try:
@@ -35,18 +35,18 @@ def identity(pid: int) -> str | None:
 
 
 def is_exiting(pid: int) -> bool:
-    """Whether it is on its way out: its sockets may be closed already, but it cannot be reaped yet."""
+    """Whether the process is exiting: its sockets may be closed already, but it cannot be reaped yet."""
     fields = _stat(pid)
     return bool(fields) and bool(int(fields[6]) & _PF_EXITING)
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of proc_pid_stat(5) from the third (state) on; none where there is no such file."""
+    """The fields of proc_pid_stat(5) from the third (state) on; empty if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return []
-    return stat[stat.rindex(")") + 2 :].split()  # the name before may contain anything
+    return stat[stat.rindex(")") + 2 :].split()  # the second field, the name, may contain any character
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def _boot() -> str:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process that `pid` started, directly or not, parents before their children."""
+    """All descendants of a process; parents precede their children."""
     try:
         found = [
             int(child)
@@ -71,7 +71,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _searched(pid: int) -> list[int]:
-    """The slow way, for kernels that keep no list of children."""
+    """Find descendants by searching all processes, for kernels without a list of children."""
     try:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.Error:
@@ -79,7 +79,7 @@ def _searched(pid: int) -> list[int]:
 
 
 def wait_until_stopped(pids: Iterable[int], timeout_s: float) -> None:
-    """Wait until SIGSTOP has arrived everywhere, or the deadline passes (a process deep in the kernel)."""
+    """Wait until all processes are stopped, or the deadline passes (e.g. uninterruptible system calls)."""
     deadline = time.monotonic() + timeout_s
     for pid in pids:
         with suppress(psutil.Error):
@@ -88,7 +88,7 @@ def wait_until_stopped(pids: Iterable[int], timeout_s: float) -> None:
 
 
 def namespace() -> str:
-    """The boot and pid namespace in which our pids mean anything; empty where there are none."""
+    """The boot and pid namespace in which this process's pids are valid; empty if unknown."""
     try:
         return f"{_boot()}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
@@ -96,14 +96,14 @@ def namespace() -> str:
 
 
 def own_identity() -> str:
-    """The identity of this very process."""
+    """The identity of the current process."""
     return identity(os.getpid()) or ""
 
 
 def wait_until_gone(processes: Mapping[int, str], timeout_s: float) -> list[int]:
-    """Wait for processes (pid to identity), children of ours or not; returns those still there.
+    """Wait for processes (pid to identity) to end; return the pids of those still running.
 
-    A zombie is gone: who must reap it is not always quick, and it holds nothing any more.
+    They need not be children of this process. A zombie counts as ended, since it holds no resources.
     """
     deadline = time.monotonic() + timeout_s
     left = list(processes)
@@ -115,5 +115,5 @@ def wait_until_gone(processes: Mapping[int, str], timeout_s: float) -> list[int]
 
 
 def is_running(pid: int, expected: str) -> bool:
-    """Whether `pid` is still the process that had this identity."""
+    """Whether `pid` is still the process with this identity."""
     return bool(expected) and identity(pid) == expected

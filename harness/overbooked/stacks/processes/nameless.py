@@ -1,8 +1,8 @@
-"""A user id without a passwd entry, as container platforms assign it: initdb refuses such a user.
+"""Runs initdb under a user id without a passwd entry, as container platforms assign it.
 
-The server itself does not mind. So only initdb runs in a user namespace in which our user id is
-one that has a name, where the kernel allows unprivileged namespaces. Elsewhere one line says what
-to do.
+PostgreSQL's server accepts such a user id, but initdb does not. So initdb runs in a user namespace in which
+the user id is mapped to one with a name, if the kernel allows unprivileged namespaces. Otherwise the error
+says what to do.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def has_name(uid: int) -> bool:
 
 
 def run_with_name(user: str) -> list[str]:
-    """What initdb is to be started through, so that its user id has a name; empty where it has one.
+    """The command prefix under which initdb's user id has a name; empty if none is needed.
 
     Args:
-        user: has a passwd entry, and becomes the name.
+        user: the user name to map to; it has a passwd entry.
 
     Raises:
-        StackError: our user id has no name and cannot be given one.
+        StackError: the user id has no name and cannot be mapped to one.
     """
     uid = os.geteuid()
     if uid == 0 or has_name(uid) or _known_to_initdb():
@@ -61,7 +61,7 @@ def _namespace(user: str) -> list[str]:
 
 
 def _known_to_initdb() -> bool:
-    """Whether nss_wrapper gives us a name in the processes that we start."""
+    """Whether nss_wrapper gives the user id a name in child processes."""
     return "LD_PRELOAD" in for_process({}) and _works([])
 
 

@@ -1,8 +1,8 @@
-"""What each stack owns, written down, and the sweep that removes what has no living owner.
+"""Records the processes of each stack, and removes stacks without a living owner.
 
-A stack's folder holds `owner.json`: who owns it (pid and identity) and every process it started.
-The record is there before anything else and is replaced atomically, so a harness killed at any
-point leaves either nothing or something that the next start recognises as its own.
+A stack's folder contains `owner.json`: its owner (pid and identity) and every process that it started. The
+record is the first file and is replaced atomically, so that the next start recognises whatever a killed
+harness leaves behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.processes.identity import (
     descendants,
     identity,
@@ -32,7 +32,7 @@ from overbooked.stacks.processes.identity import (
 )
 from overbooked.stacks.processes.shared_memory import forget_segment
 
-# In the environment of everything a stack starts: finds what a child started in turn.
+# Set in the environment of all processes of a stack, so that descendants can be found too.
 MARKER = "OVERBOOKED_STACK"
 _RECORD = "owner.json"
 _DEATH_TIMEOUT_S = 5.0
@@ -40,7 +40,7 @@ _DEATH_TIMEOUT_S = 5.0
 
 @dataclass(slots=True)
 class Ownership:
-    """The folder of one stack and the record of what belongs to it."""
+    """The folder of one stack, and the record of its processes."""
 
     id: str
     directory: Path
@@ -48,13 +48,13 @@ class Ownership:
 
     @classmethod
     def found(cls, stacks: Path) -> Ownership:
-        """Make a folder for a new stack, its record in it from the first moment."""
+        """Create the folder of a new stack, with its record."""
         stack_id = secrets.token_hex(4)
-        # Made under a name that says who makes it, and renamed when the record is in it.
+        # Created under a name with the owner's pid, and renamed when it contains the record.
         making = stacks / f".new-{os.getpid()}-{stack_id}"
-        with explained():
+        with explain_full_disk():
             making.mkdir(mode=0o755)
-            making.chmod(0o755)  # whatever the umask: PostgreSQL's user must pass
+            making.chmod(0o755)  # independent of the umask: PostgreSQL's user must enter it
             made = cls(stack_id, making)
             made._save()
             directory = stacks / stack_id
@@ -63,12 +63,12 @@ class Ownership:
         return made
 
     def record(self, name: str, pid: int) -> None:
-        """Write down a process that was just started."""
+        """Add a process that was just started to the record."""
         self._processes[pid] = {"name": name, "pid": pid, "identity": identity(pid) or ""}
         self._save()
 
     def forget(self, pid: int) -> None:
-        """Take a process that has ended off the record."""
+        """Remove a process that has ended from the record."""
         if self._processes.pop(pid, None) and self.directory.exists():
             self._save()
 
@@ -81,7 +81,7 @@ class Ownership:
             "owner": {"pid": os.getpid(), "identity": own_identity(), "namespace": namespace()},
             "processes": list(self._processes.values()),
         }
-        with explained():
+        with explain_full_disk():
             draft = self.directory / f"{_RECORD}.new"
             draft.write_text(json.dumps(record), encoding="utf-8")
             draft.replace(self.directory / _RECORD)
@@ -89,7 +89,7 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A stack whose owner has died: its folder and the processes of it that still run."""
+    """A stack without a living owner: its folder and its running processes."""
 
     id: str
     directory: Path
@@ -97,16 +97,16 @@ class Leftover:
 
 
 def leftovers(stacks: Path) -> list[Leftover]:
-    """Stacks under this folder that nobody living owns."""
+    """Find the stacks under this folder that have no living owner."""
     return list(_orphans(stacks))
 
 
 def sweep(stacks: Path) -> list[str]:
-    """Remove every stack whose owner is dead; returns their ids.
+    """Remove every stack that has no living owner; return the ids of the removed stacks.
 
-    A process is killed only when pid and identity are those on record, or when its environment
-    carries the id of the dead stack. What belongs to a living owner is not touched. One sweep
-    runs at a time; where another is at it, this one leaves it to that one.
+    A process is killed only if its pid and identity are recorded, if it descends from such a process, or if
+    its environment contains the id of the dead stack. Stacks of a living owner are not changed. Only one
+    sweep runs at a time; if another one keeps the lock for ten seconds, this one returns.
     """
     swept = []
     with suppress(Timeout), FileLock(stacks.parent / "sweep.lock", timeout=10):
@@ -133,7 +133,7 @@ def _orphans(stacks: Path) -> Iterator[Leftover]:
             continue
         record = _read(directory / _RECORD)
         if record is None:
-            continue  # not a stack's folder, or gone meanwhile
+            continue  # not a stack's folder, or removed by now
         owner = record["owner"]
         if is_running(owner["pid"], owner["identity"]) or _elsewhere(owner["namespace"]):
             continue
@@ -163,13 +163,13 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _elsewhere(theirs: str) -> bool:
-    """Whether the owner's pids are those of another container on this machine: not ours to judge."""
+    """Whether the owner ran in another container on this machine, so that its pids cannot be checked."""
     boot, _, _ = namespace().partition("/")
     return theirs != namespace() and theirs.partition("/")[0] == boot
 
 
 def _marked() -> dict[str, list[int]]:
-    """Running processes by the stack id in their environment, where we may read it."""
+    """Running processes by the stack id in their environment, as far as it is readable."""
     found: dict[str, list[int]] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -180,5 +180,5 @@ def _marked() -> dict[str, list[int]]:
 
 def _remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
-    if directory.exists():  # a dying process wrote into it once more
+    if directory.exists():  # an ending process wrote into it again
         shutil.rmtree(directory, ignore_errors=True)

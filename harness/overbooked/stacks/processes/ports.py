@@ -1,9 +1,9 @@
-"""Ports that stay ours: a lease binds the port without listening on it.
+"""Port leases: a lease binds a port without listening on it.
 
-Asking the kernel for a free port and closing the socket loses the port to whoever comes next, and
-a server that is killed and started again would find it taken. A lease is a bound socket that never
-listens: nobody else is given the port, and a server that sets SO_REUSEADDR (all do) may still
-listen on it, as often as it likes. A lease ends with our process at the latest.
+If a free port is looked up and its socket closed, another process may take the port, and a killed server
+could not restart on it. A lease is a bound socket that never listens: the kernel assigns the port to no other
+process, and a server that sets SO_REUSEADDR (as all of ours do) can listen on it repeatedly. A lease ends
+with this process at the latest.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from overbooked.errors import StackError
 
 
 class PortLeases:
-    """The ports of one stack."""
+    """The leased ports of one stack."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._host = host
         self._sockets: list[socket.socket] = []
 
     def take(self, part: str, port: int = 0) -> int:
-        """Lease a port, any free one when `port` is 0.
+        """Lease a port; a free port if `port` is 0.
 
         Raises:
-            StackError: the port that was asked for is occupied.
+            StackError: the requested port is occupied.
         """
         leased = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            # Bound without SO_REUSEADDR, so that a port somebody holds is seen as occupied ...
+            # Bind without SO_REUSEADDR, so that a port in use is detected as occupied,
             leased.bind((self._host, port))
-            # ... and shared afterwards, so that our own child may listen on it.
+            # and set the option afterwards, so that a child process may listen on the port.
             leased.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         except OSError as error:
             leased.close()
@@ -45,6 +45,6 @@ class PortLeases:
         return int(leased.getsockname()[1])
 
     def release(self) -> None:
-        """Give all ports back; idempotent."""
+        """Release all ports; idempotent."""
         while self._sockets:
             self._sockets.pop().close()

@@ -1,4 +1,4 @@
-"""A local process of a stack: started, watched, killed, paused and started again."""
+"""A local process of a stack: start, monitor, kill, pause and restart it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 
 from overbooked.errors import StackError
 from overbooked.stacks.base.health import Probe, quoted, wait_until_ready
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.processes import trampoline
 from overbooked.stacks.processes.environment import for_process
 from overbooked.stacks.processes.identity import (
@@ -37,20 +37,20 @@ _POLL_S = 0.02
 
 
 async def ready_at_once() -> str:
-    """The probe of a command that is run to its end."""
+    """The probe of a command that runs to its end: always ready."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """The user a process runs as."""
+class UnixUser:
+    """The user and group ids under which a process runs."""
 
     uid: int
     gid: int
 
 
 class Child(Protocol):
-    """A child as `subprocess.Popen` has it."""
+    """A child process, with the interface of `subprocess.Popen`."""
 
     @property
     def pid(self) -> int: ...
@@ -66,7 +66,7 @@ class Child(Protocol):
 
 
 class Launcher(Protocol):
-    """Another way to start a command than to execute it."""
+    """An alternative to starting a command by exec, e.g. a fork server."""
 
     def launch(
         self,
@@ -78,24 +78,25 @@ class Launcher(Protocol):
         log: Path,
         death_signal: signal.Signals,
     ) -> Child:
-        """Start it in a session of its own, its output appended to the log."""
+        """Start the command in a new session; its output is appended to the log."""
 
 
 class LocalProcess:
-    """One child of ours in a session of its own; satisfies `overbooked.stacks.base.protocol.Process`.
+    """One child process in its own session; satisfies `overbooked.stacks.base.protocol.Process`.
 
-    Start it from a thread that lives as long as it shall: on Linux a child is ended when the
-    *thread* that started it ends (PR_SET_PDEATHSIG), be it by kill -9 of the harness.
+    Start it from a thread that lives at least as long: on Linux a child gets its death signal when the
+    *thread* that started it ends (PR_SET_PDEATHSIG), which includes SIGKILL of the harness.
 
     Args:
-        command, env, directory: what to run; `env` goes over `overbooked.stacks.processes.environment`.
-        passed_on: variables of the user's shell that it gets too, by name.
-        log: file that stdout and stderr are appended to.
-        probe: says when it is ready.
-        account: user to run as, None for ours.
-        death_signal: what it gets when we die.
-        stdin: gives the file descriptor of its standard input at each start; default nothing to read.
-        launcher: starts it instead of us; not with an account.
+        command, env, directory: the command; `env` overrides `overbooked.stacks.processes.environment`.
+        passed_on: names of additional variables of the user's shell to pass on.
+        log: the file to which stdout and stderr are appended.
+        probe: returns what is missing; empty when the process is ready.
+        timeout_s: the time limit for readiness, or for `run`, in seconds.
+        account: the user to run as; None for the current one.
+        death_signal: the signal that the process gets when the harness ends.
+        stdin: returns the file descriptor of its standard input, at each start; default /dev/null.
+        launcher: starts the process instead of an exec; cannot be combined with `account`.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class LocalProcess:
         env: Mapping[str, str] | None = None,
         passed_on: Sequence[str] = (),
         directory: Path | None = None,
-        account: Account | None = None,
+        account: UnixUser | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
         stdin: Callable[[], int] | None = None,
         launcher: Launcher | None = None,
@@ -132,15 +133,15 @@ class LocalProcess:
         self._taken_down = True
         self._paused = False
 
-    # -- what it is ----------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """The process id while it runs, else None."""
         return self._child.pid if self._child and self.alive() else None
 
     def alive(self) -> bool:
-        """Whether it runs; a paused one does."""
+        """Whether it runs; a paused process counts as running."""
         return self._child is not None and self._child.poll() is None
 
     @property
@@ -149,15 +150,15 @@ class LocalProcess:
 
     @property
     def taken_down(self) -> bool:
-        """Whether it is down because we took it down (or never started it)."""
+        """Whether the harness ended it, or never started it."""
         return self._taken_down
 
     def how_it_ended(self) -> str:
-        """How it ended on its own, empty while it runs or when we ended it."""
+        """How it ended on its own; empty while it runs or if the harness ended it."""
         if self._taken_down or self._child is None:
             return ""
         if self._child.poll() is None and is_exiting(self._child.pid):
-            # Clients have seen it go: whoever asks now must not hear that it is well.
+            # Clients may have observed its exit, so it must not be reported as running.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(_STOP_TIMEOUT_S)
         if (code := self._child.poll()) is None:
@@ -169,7 +170,7 @@ class LocalProcess:
         return f"was ended by signal {-code}"
 
     def memory_bytes(self) -> int:
-        """Resident set size of the process and its descendants now; 0 when it does not run."""
+        """The current resident set size of the process and its descendants, in bytes; 0 if not running."""
         total = 0
         if self._child is not None and self.alive():
             for pid in (self._child.pid, *descendants(self._child.pid)):
@@ -178,7 +179,7 @@ class LocalProcess:
         return total
 
     def log_tail(self, lines: int = 40) -> list[str]:
-        """The last lines it wrote, over all its starts."""
+        """The last lines of its log, which covers all starts."""
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
@@ -186,13 +187,13 @@ class LocalProcess:
         except OSError:
             return []
 
-    # -- what can be done to it ----------------------------------------------------------------
+    # -- control -------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start it, or start it again; returns when it is ready.
+        """Start it, or resume it if it runs; returns when it is ready.
 
         Raises:
-            StackError: it ended at once or was not ready in time.
+            StackError: it ended before it was ready, or was not ready in time.
         """
         if self.alive():
             self.resume()
@@ -207,7 +208,7 @@ class LocalProcess:
         )
 
     async def run(self) -> None:
-        """Run it to its end, for a command that has one.
+        """Run a command to its end.
 
         Raises:
             StackError: it failed or took longer than its time-out.
@@ -236,9 +237,9 @@ class LocalProcess:
             self._taken_down = True
 
     def launch(self) -> None:
-        """Start it without waiting for it to be ready."""
+        """Start it without waiting until it is ready."""
         env = {**for_process(self.env, self._passed_on), MARKER: self._ownership.id}
-        with explained():
+        with explain_full_disk():
             self._log.parent.mkdir(parents=True, exist_ok=True)
             if self._launcher is not None:
                 child: Child = self._launcher.launch(
@@ -273,16 +274,16 @@ class LocalProcess:
                 raise StackError(f"{self.name} cannot be started: {error}", part=self.name) from error
 
     def kill(self) -> None:
-        """SIGKILL it and all it started; returns when they are gone and it is reaped.
+        """Kill it and its descendants with SIGKILL; returns when they have ended and it is reaped.
 
         Raises:
-            StackError: it would not die.
+            StackError: it survived SIGKILL.
         """
         child = self._child
         if child is None or not self.alive():
-            return  # what ended on its own stays on record as such
+            return  # a process that ended on its own is still reported as such
         self._taken_down = True
-        # Frozen first: the moment is exact, and it starts nothing more while we look whom it has started.
+        # Stop it first, so that it ends at this moment and starts no process while descendants are listed.
         self._send(signal.SIGSTOP, [child.pid])
         others = descendants(child.pid)
         identities = {pid: identity(pid) or "" for pid in others}
@@ -291,7 +292,7 @@ class LocalProcess:
             child.wait(_DEATH_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise StackError(f"{self.name} (pid {child.pid}) survived SIGKILL", part=self.name) from error
-        # PostgreSQL refuses to start again while one of its backends is still there.
+        # PostgreSQL refuses to restart while one of its old backends is still running.
         if left := wait_until_gone(identities, _DEATH_TIMEOUT_S):
             pids = ", ".join(map(str, left))
             raise StackError(f"children of {self.name} survived SIGKILL: {pids}", part=self.name)
@@ -299,7 +300,7 @@ class LocalProcess:
         self._ownership.forget(child.pid)
 
     def stop(self, with_signal: signal.Signals, timeout_s: float = 10.0) -> None:
-        """End it in order by a signal, by SIGKILL when it takes too long."""
+        """Stop it with a signal, and with SIGKILL if it has not ended after `timeout_s` seconds."""
         child = self._child
         if child is None or not self.alive():
             return
@@ -313,19 +314,19 @@ class LocalProcess:
         self._ownership.forget(child.pid)
 
     def pause(self) -> None:
-        """SIGSTOP it and all it started; returns when they stand still."""
+        """Stop it and its descendants with SIGSTOP; returns when they are stopped."""
         if self._child is None or not self.alive():
             return
         self._paused = True
         pid = self._child.pid
-        self._send(signal.SIGSTOP, [pid])  # the parent first: it starts no more
+        self._send(signal.SIGSTOP, [pid])  # the parent first, so that it starts no more children
         wait_until_stopped([pid], _STOP_TIMEOUT_S)
         others = descendants(pid)
         self._send(signal.SIGSTOP, others)
         wait_until_stopped(others, _STOP_TIMEOUT_S)
 
     def resume(self) -> None:
-        """SIGCONT it and all it started; without effect on one that is not paused."""
+        """Resume it and its descendants with SIGCONT; no effect if it is not paused."""
         if not self._paused:
             return
         self._paused = False

@@ -1,8 +1,8 @@
-"""The System V segment that a killed PostgreSQL leaves in the kernel.
+"""Removes the System V shared memory segment that a killed PostgreSQL leaves in the kernel.
 
-It is a few bytes by which a postmaster knows that another one uses its data directory. A postmaster
-that ends in order removes it, and one that is started again on the same directory removes its
-predecessor's; killed and never started again, nobody does.
+A postmaster uses the segment to detect another postmaster on its data directory. It removes the segment when
+it shuts down, and removes that of its predecessor when it restarts on the same directory; after a kill
+without a restart the segment remains.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 _IPC_RMID = 0
-_SHMEM_LINE = 6  # of postmaster.pid, counted from 0: key and id
+_SHMEM_LINE = 6  # the line of postmaster.pid, from 0, with key and id
 
 
 def forget_segment(data_directory: Path) -> bool:
-    """Remove the segment of a postmaster that has died; says whether there was one.
+    """Remove the segment of a dead postmaster; return whether a segment was removed.
 
-    It is removed only if the process in `postmaster.pid` made it and nobody is attached any more.
+    A segment is removed only if the process in `postmaster.pid` created it and no process is attached.
     """
     if sys.platform != "linux":
         return False

@@ -1,8 +1,8 @@
-"""What a child of ours runs first: tie its life to ours, give up root if told, then become the program.
+"""The start of a child process: sets its death signal, drops root if requested, and executes the program.
 
-Run as a file by `python -I -S trampoline.py PARENT_PID UID GID DEATH_SIGNAL COMMAND...`; UID and
-GID are -1 to keep what we are. It imports the standard library only. It is not a `preexec_fn`,
-which forks a process with threads and may deadlock in the child.
+It runs as a file, `python -I -S trampoline.py PARENT_PID UID GID DEATH_SIGNAL COMMAND...`; UID and GID are -1
+to keep the current ids. It imports only the standard library. It replaces a `preexec_fn`, which runs Python
+in the fork of a process with threads and may deadlock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Become the command, or exit 127 with one line on stderr."""
+    """Replace this process with the command; on an error exit 127 with one line on stderr."""
     parent, uid, gid, death_signal = map(int, arguments[:4])
     command = arguments[4:]
     if uid >= 0:
@@ -24,10 +24,10 @@ def main(arguments: list[str]) -> None:
         os.setgid(gid)
         os.setuid(uid)
     if sys.platform == "linux":
-        # After setuid: a change of credentials clears it.
+        # After setuid, because a change of credentials clears the death signal.
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent:
-            return  # our parent died before we could be tied to it
+            return  # the parent ended before the death signal was set
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
     try:

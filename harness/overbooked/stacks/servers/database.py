@@ -1,4 +1,4 @@
-"""The database of a stack: its roles, its migrated template, its clones. Any PostgreSQL from 15 on."""
+"""The database of a stack: roles, migrated template, clones. Requires PostgreSQL 15 or newer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from overbooked.errors import StackError
 from overbooked.stacks.base.health import Probe
 
 SUPERUSER = "overbooked"
-# Every connection of a client repeats these; loopback with generated passwords needs no more.
+# Every client connection repeats these iterations; generated passwords on loopback need no more.
 _SCRAM_ITERATIONS = 256
 _FAILURES = (
     OSError,
@@ -39,18 +39,18 @@ class Credentials:
 
     @classmethod
     def generated(cls, database: Database) -> Credentials:
-        """Fresh passwords for the superuser and the three roles of the descriptor."""
+        """Generate passwords for the superuser and the three roles of the descriptor."""
         names = (SUPERUSER, database.owner, database.app, database.observer)
         return cls({name: secrets.token_hex(16) for name in names})
 
     def dsn(self, role: str, address: tuple[str, int], database: str) -> str:
-        """The URL of a database as a role, at an address (a link's or the server's own)."""
+        """The URL of a database for a role, at an address (a link's or the server's own)."""
         host, port = address
         return f"postgresql://{quote(role)}:{quote(self.passwords[role])}@{host}:{port}/{quote(database)}"
 
 
 def scram_verifier(password: str, *, iterations: int = _SCRAM_ITERATIONS) -> str:
-    """The form in which PostgreSQL keeps a password (RFC 5803); it takes it in place of the password."""
+    """Compute a SCRAM verifier (RFC 5803), which PostgreSQL accepts and stores instead of the password."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -61,17 +61,17 @@ def scram_verifier(password: str, *, iterations: int = _SCRAM_ITERATIONS) -> str
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A short-lived connection.
+    """Open a short-lived connection.
 
     Raises:
-        StackError: the server does not let us in, or a statement failed.
+        StackError: the server refused the connection, or a statement failed.
     """
     try:
         opened = await asyncpg.connect(
             dsn, timeout=_CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, ssl=False
         )
     except _FAILURES as error:
-        raise StackError(f"PostgreSQL does not let us in: {_said(error)}", part="postgres") from error
+        raise StackError(f"PostgreSQL refused the connection: {_said(error)}", part="postgres") from error
     try:
         yield opened
     except _FAILURES as error:
@@ -81,7 +81,7 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 def postgres_probe(dsn: Callable[[], str]) -> Probe:
-    """Ready when it lets this role in, so when crash recovery is over."""
+    """Create a probe: ready when the role of the DSN can connect, i.e. when crash recovery is complete."""
 
     async def probe() -> str:
         try:
@@ -98,8 +98,9 @@ def template_name(database: Database) -> str:
 
 
 async def create_roles(admin: asyncpg.Connection, database: Database, credentials: Credentials) -> None:
-    """Create or alter the roles, of which several may be one; the observer reads everything, whatever
-    migrations grant.
+    """Create or alter the roles, of which several may be the same.
+
+    The observer can read everything, independent of the grants in the migrations.
     """
     known = {row["rolname"] for row in await admin.fetch("SELECT rolname FROM pg_roles")}
     for role in dict.fromkeys((database.owner, database.app, database.observer)):
@@ -110,7 +111,7 @@ async def create_roles(admin: asyncpg.Connection, database: Database, credential
 
 
 async def renew_passwords(dsn: str, credentials: Credentials) -> None:
-    """Give every role its password of this stack."""
+    """Set every role's password to that of this stack."""
     async with connection(dsn) as admin:
         await admin.execute(
             ";".join(
@@ -121,14 +122,14 @@ async def renew_passwords(dsn: str, credentials: Credentials) -> None:
 
 
 async def create_empty(admin: asyncpg.Connection, database: Database) -> None:
-    """An empty database for the owner to migrate, under the name that it has at run time."""
+    """Create an empty database for the migrations, with its run-time name and owner."""
     for name in (template_name(database), database.name):
         await admin.execute(f"DROP DATABASE IF EXISTS {_name(name)} WITH (FORCE)")
     await admin.execute(f"CREATE DATABASE {_name(database.name)} OWNER {_name(database.owner)}")
 
 
 async def make_template(admin: asyncpg.Connection, database: Database) -> None:
-    """Make the migrated database the template, which lets no connection in: a clone needs it unused."""
+    """Rename the migrated database to the template and forbid connections, as cloning requires."""
     template = template_name(database)
     await admin.execute(f"ALTER DATABASE {_name(database.name)} ALLOW_CONNECTIONS false")
     await admin.execute(
@@ -137,7 +138,7 @@ async def make_template(admin: asyncpg.Connection, database: Database) -> None:
     await admin.execute(f"ALTER DATABASE {_name(database.name)} RENAME TO {_name(template)}")
 
 
-# What CREATE DATABASE ... TEMPLATE leaves behind: grants on the database itself, ALTER DATABASE ... SET.
+# CREATE DATABASE ... TEMPLATE copies neither grants on the database itself nor ALTER DATABASE ... SET.
 _GRANTS = """
 UPDATE pg_database SET datacl = template.datacl FROM pg_database template
 WHERE pg_database.datname = $1 AND template.datname = $2 AND template.datacl IS NOT NULL
@@ -151,9 +152,9 @@ JOIN pg_database clone ON clone.datname = $1
 
 
 async def clone(dsn: str, database: Database) -> None:
-    """Replace the system's database by a fresh clone of the template; connections to it are ended.
+    """Replace the system's database with a fresh clone of the template; its connections are terminated.
 
-    Grants on the database itself and its settings, which a clone lacks, are as the migrations left them.
+    Grants on the database itself and its settings, which cloning omits, are copied from the template.
     """
     async with connection(dsn) as admin:
         await admin.execute(f"DROP DATABASE IF EXISTS {_name(database.name)} WITH (FORCE)")

@@ -1,4 +1,4 @@
-"""The values of a descriptor's placeholders in a running stack."""
+"""Values of a descriptor's placeholders in a running stack."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def link_values(
     credentials: Credentials | None,
     redis_password: str,
 ) -> dict[str, object]:
-    """What every service may name: the URLs that lead through links.
+    """The placeholder values that every service may use: URLs that lead through links.
 
     Args:
-        links: where clients of each link connect, as the services see it.
+        links: the address of each link, as the services reach it.
     """
     values: dict[str, object] = {"python": sys.executable}
     if descriptor.database and credentials:
@@ -34,10 +34,10 @@ def link_values(
     if "app->redis" in links:
         host, port = links["app->redis"]
         values["redis_url"] = f"redis://:{redis_password}@{host}:{port}/0"
-    if "app->provider" in links:
-        values["provider_url"] = url(links["app->provider"])
-    if "provider->app" in links:
-        values["app_url"] = url(links["provider->app"])
+    if "app->payments" in links:
+        values["payments_url"] = url(links["app->payments"])
+    if "payments->app" in links:
+        values["app_url"] = url(links["payments->app"])
     return values
 
 

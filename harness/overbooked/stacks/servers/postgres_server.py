@@ -1,4 +1,4 @@
-"""PostgreSQL as a child of ours: loopback TCP with SCRAM, fsync off and nothing else relaxed."""
+"""PostgreSQL as a child process: on loopback TCP with SCRAM; fsync is the only guarantee turned off."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from overbooked.stacks.processes.process import LocalProcess
 from overbooked.stacks.servers.binaries import PostgresPrograms
 from overbooked.stacks.servers.database import postgres_probe
 
-# With synchronous_commit=off a kill -9 loses acknowledged rows; with fsync=off it loses none.
+# With synchronous_commit=off a SIGKILL loses acknowledged rows; with fsync=off it loses none.
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
-    # In the data directory, where it goes when the directory goes, and not in /dev/shm.
+    # In the data directory instead of /dev/shm, so that it is removed with the directory.
     "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -37,7 +37,7 @@ def postgres_process(
     timeout_s: float,
     max_connections: int,
 ) -> LocalProcess:
-    """The postmaster on `data`; ready when the superuser is let in."""
+    """Create the postmaster process for `data`; it is ready when the superuser can connect."""
     command = [
         str(programs.postgres),
         "-D",
@@ -58,7 +58,7 @@ def postgres_process(
         timeout_s=timeout_s,
         directory=data,
         account=programs.account,
-        # An immediate shutdown takes its children and its shared memory along; SIGKILL leaves both.
+        # An immediate shutdown ends its children and removes its shared memory; SIGKILL leaves both.
         death_signal=signal.SIGQUIT,
         env={"LC_ALL": "C", "TZ": "UTC"},
     )

@@ -1,4 +1,4 @@
-"""Redis as a child of ours, in memory only: what it held is gone after a kill."""
+"""Redis as a child process without persistence: a kill loses its data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from overbooked.errors import StackError
 from overbooked.stacks.base.health import Probe
-from overbooked.stacks.base.paths import explained
+from overbooked.stacks.base.paths import explain_full_disk
 from overbooked.stacks.processes.environment import for_process
 from overbooked.stacks.processes.ownership import Ownership
 from overbooked.stacks.processes.process import LocalProcess
@@ -23,8 +23,8 @@ def redis_process(
     log: Path,
     timeout_s: float,
 ) -> LocalProcess:
-    """A Redis on loopback without persistence; its password is in a file and on no command line."""
-    with explained():
+    """Create a Redis process on loopback; its password is in a file and not on the command line."""
+    with explain_full_disk():
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "redis.conf"
         config.touch(mode=0o600)
@@ -45,7 +45,7 @@ def redis_process(
 
 
 def redis_probe(address: tuple[str, int], password: str) -> Probe:
-    """Ready when it answers PING to this password."""
+    """Create a probe: ready when Redis accepts this password and answers PING."""
 
     async def probe() -> str:
         try:
@@ -58,10 +58,10 @@ def redis_probe(address: tuple[str, int], password: str) -> Probe:
 
 
 async def redis_command(address: tuple[str, int], password: str, command: str) -> str:
-    """Send one inline command after AUTH and return the first line of its answer.
+    """Send AUTH and one inline command; return the first line of the answer, or AUTH's error.
 
     Raises:
-        OSError: there is no connection.
+        OSError: the connection failed.
     """
     reader, writer = await asyncio.open_connection(*address)
     try:
@@ -77,10 +77,10 @@ async def redis_command(address: tuple[str, int], password: str, command: str) -
 
 
 async def flush(address: tuple[str, int], password: str) -> None:
-    """Empty it.
+    """Delete all data with FLUSHALL.
 
     Raises:
-        StackError: it does not answer or refuses.
+        StackError: Redis does not answer or refuses.
     """
     try:
         answer = await redis_command(address, password, "FLUSHALL")
@@ -91,7 +91,7 @@ async def flush(address: tuple[str, int], password: str) -> None:
 
 
 async def redis_version(server: Path) -> str:
-    """The version of a redis-server program, e.g. `6.2.14`."""
+    """The version of a redis-server program, e.g. `6.2.14`; `unknown` if it reports none."""
     asked = await asyncio.create_subprocess_exec(
         str(server), "--version", stdout=asyncio.subprocess.PIPE, env=for_process({})
     )

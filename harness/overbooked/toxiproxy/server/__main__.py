@@ -1,4 +1,4 @@
-"""`python -m overbooked.toxiproxy.server`: serve until told to stop by SIGINT or SIGTERM."""
+"""`python -m overbooked.toxiproxy.server`: serve until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def _serve(given: argparse.Namespace, seed: int) -> int:
         async with serving(given.host, given.port, seed=seed, metrics=metrics) as (address, collection):
             if given.config:
                 await _populate(collection, given.config)
-            # What start-up left is not worth looking through again.
+            # Exclude objects from start-up from garbage collection.
             gc.collect()
             gc.freeze()
             _say(f"seed {seed}")
@@ -49,14 +49,14 @@ async def _populate(collection: Collection, config: Path) -> None:
     try:
         await collection.populate(parse(config.read_bytes()), [])  # noqa: ASYNC240 - before anything is served
     except (OSError, ApiError) as error:
-        # As in the original, which serves what it could read.
+        # Like the original, serve the proxies that could be created.
         _say(f"cannot populate from {config}: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns its exit code: 0 when stopped, 2 when it cannot listen."""
     parser = argparse.ArgumentParser(prog="python -m overbooked.toxiproxy.server", description=__doc__)
-    # With one dash too, as the original has them.
+    # Options with one dash are the original's spelling.
     parser.add_argument("-host", "--host", default="localhost", help="where the API listens")
     parser.add_argument("-port", "--port", type=int, default=8474, help="0 takes a free one")
     parser.add_argument("-seed", "--seed", type=int, help="of everything random; default: a new one")

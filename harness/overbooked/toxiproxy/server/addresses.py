@@ -1,4 +1,4 @@
-"""Addresses as Go reads and writes them, with its error texts."""
+"""Parses and formats addresses as Go does, with the same error texts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import socket
 
 from overbooked.toxiproxy.server.errors import cannot_listen
 
-# Go takes the system's maximum; the kernel lowers what is too much.
+# Go uses the system's maximum; the kernel lowers a larger value.
 _BACKLOG = 4096
 
 
 def split(address: str) -> tuple[str, str]:
-    """Host and port of an address; an IPv6 host stands in brackets.
+    """Split an address into host and port; an IPv6 host is in brackets.
 
     Raises:
-        ValueError: with Go's words for what is wrong.
+        ValueError: the address is malformed; the message is Go's.
     """
     if not address:
         return "", "0"
@@ -33,7 +33,7 @@ def split(address: str) -> tuple[str, str]:
 
 
 def join(host: str, port: int) -> str:
-    """An address as Go prints it."""
+    """Format an address as Go does."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -51,10 +51,10 @@ def _port(text: str) -> int:
 
 
 async def resolve(address: str) -> str:
-    """The address with its host and port as numbers, IPv4 first.
+    """Resolve the host and port of an address to numbers; IPv4 is preferred.
 
     Raises:
-        ApiError: 500, as the original does.
+        ApiError: the address cannot be resolved (status 500, as in the original).
     """
     try:
         host, port = split(address)
@@ -74,10 +74,10 @@ async def _numeric(host: str) -> str:
 
 
 async def listen(address: str) -> socket.socket:
-    """A listening socket at an address; no host means every interface, port 0 a free one.
+    """Open a listening socket; no host means all interfaces, port 0 a free port.
 
     Raises:
-        ApiError: 500, as the original does.
+        ApiError: the address cannot be listened on (status 500, as in the original).
     """
     try:
         host, text = split(address)
@@ -92,7 +92,7 @@ async def listen(address: str) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if dual:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind((numeric or ("::" if dual else "0.0.0.0"), port))  # noqa: S104 - what the API was asked for
+        sock.bind((numeric or ("::" if dual else "0.0.0.0"), port))  # noqa: S104 - as requested through the API
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
@@ -103,6 +103,6 @@ async def listen(address: str) -> socket.socket:
 
 
 def listening_at(sock: socket.socket) -> str:
-    """Where a socket listens."""
+    """The address of a listening socket."""
     name = sock.getsockname()
     return join(str(name[0]), int(name[1]))

@@ -1,4 +1,4 @@
-"""Toxiproxy's HTTP API: which request does what, and how it is answered."""
+"""Toxiproxy's HTTP API: its routes and responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Handle = Callable[[Request, list[str]], Awaitable[Response]]
 
 
 class Api:
-    """Answers requests; one at a time, since a change may have to wait for a socket.
+    """Handles requests one at a time, because a change may wait for a socket.
 
     Args:
         collection: the proxies.
@@ -35,7 +35,7 @@ class Api:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._turn = asyncio.Lock()
-        # `*` stands for a name. By path, then by method.
+        # Handlers by path, then by method; `*` matches any name.
         self._routes: dict[tuple[str, ...], dict[str, _Handle]] = {
             ("version",): {"GET": self._version},
             **({("metrics",): {"*": self._metrics}} if collection.metrics.on else {}),
@@ -58,7 +58,7 @@ class Api:
         }
 
     async def answer(self, request: Request) -> Response:
-        """The response to a request; never raises."""
+        """Return the response to a request; never raises."""
         clean = posixpath.normpath(f"/{request.path.lstrip('/')}")
         if request.path.endswith("/") and clean != "/":
             clean += "/"
@@ -88,7 +88,7 @@ class Api:
 
     async def _guarded(self, handle: _Handle, request: Request, names: list[str]) -> Response:
         if request.headers.get("user-agent", "").startswith("Mozilla/"):
-            # No web page shall talk to us through its reader's browser.
+            # A web page must not reach this API through a browser.
             return Response(403, b"User agent not allowed\n", _PLAIN)
         try:
             async with self._turn:
@@ -105,7 +105,7 @@ class Api:
     async def _version(self, _request: Request, _names: list[str]) -> Response:
         body = f'{{"version": "{VERSION}"}}\n'
         headers = {"Content-Type": "application/json;charset=utf-8"}
-        # What tells us from the original: chance follows this.
+        # Tells clients that the seed determines this server's randomness; the original has no such header.
         headers["X-Overbooked-Seed"] = str(self._collection.seed)
         return Response(200, body.encode(), headers)
 
@@ -145,7 +145,7 @@ class Api:
         return _json(self._collection.get(names[0]).as_dict())
 
     async def _update(self, request: Request, names: list[str]) -> Response:
-        self._collection.get(names[0])  # an unknown name comes before a bad body
+        self._collection.get(names[0])  # an unknown name is reported before a bad body
         proxy = await self._collection.update(names[0], parse(request.body))
         return _json(proxy.as_dict())
 
@@ -177,7 +177,7 @@ class Api:
 
 
 def _warned(body: Any) -> dict[str, str]:
-    """The headers of an answer to what makes proxies: JSON, and a warning of toxics that come with them."""
+    """The headers of the response to a creation of proxies, with a warning if toxics were given."""
     warning = without_toxics(body).encode("ascii", "backslashreplace").decode()
     return {**_JSON, "X-Overbooked-Warning": warning} if warning else _JSON
 

@@ -1,4 +1,4 @@
-"""What flows between two stages, and the channel it flows through."""
+"""The chunks of data between two stages, and the channel that carries them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from random import Random
+from typing import Any, Protocol
 
 
-class Sign(Enum):
-    """What came instead of a chunk."""
+class Signal(Enum):
+    """The reason why there is no chunk: end of stream, interruption, or time-out."""
 
     END = auto()
     INTERRUPT = auto()
@@ -20,20 +21,46 @@ class Sign(Enum):
 
 @dataclass(slots=True)
 class Chunk:
-    """Bytes with the monotonic time at which they are held to have been read."""
+    """Bytes, and the monotonic time at which they count as read."""
 
     data: bytes
     read_at: float
 
 
-class Outlet(Protocol):
-    """Where a stage puts what it lets through: the next stage's inbox, or the sink."""
+class ChunkSink(Protocol):
+    """The destination of a stage's output: the next stage's inbox, or the sink."""
 
     async def put(self, chunk: Chunk) -> None:
-        """Hand a chunk on; returns when there is room for another."""
+        """Put a chunk; returns when there is room for another one."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Signal the end of the stream."""
+
+
+class StageControl(Protocol):
+    """The interface of a stage for the effect that it runs."""
+
+    passed_bytes: int
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The toxic's current attributes; they may change while the effect runs."""
+
+    @property
+    def draws(self) -> Random:
+        """The random numbers of this toxic on this connection."""
+
+    async def take(self, within_s: float | None = None) -> Chunk | Signal:
+        """Wait for the next chunk, at most `within_s` seconds; return it or the reason for its absence."""
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait for a number of seconds; return False if interrupted."""
+
+    async def pass_on(self, chunk: Chunk) -> None:
+        """Pass a chunk to the next stage."""
+
+    def close(self) -> None:
+        """End the direction; later chunks are dropped."""
 
 
 def _nobody() -> None:
@@ -41,9 +68,10 @@ def _nobody() -> None:
 
 
 class Inbox:
-    """A channel of some capacity with one taker; `put` returns when there is room again.
+    """A channel with a capacity and one consumer; `put` returns when there is room again.
 
-    `stirred` is called when something came, `eased` when there is room again.
+    `stirred` is called when a chunk was added or the channel closed, `eased` when there is room after a chunk
+    was taken.
     """
 
     __slots__ = ("_capacity", "_chunks", "_room", "eased", "ended", "stirred")
@@ -64,7 +92,7 @@ class Inbox:
         return len(self._chunks) > self._capacity
 
     def feed(self, chunk: Chunk) -> None:
-        """Hand a chunk on without waiting; look at `crowded` afterwards."""
+        """Add a chunk without waiting; the caller checks `crowded` afterwards."""
         self._chunks.append(chunk)
         self.stirred()
 

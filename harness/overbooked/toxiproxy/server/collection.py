@@ -8,7 +8,7 @@ from typing import Any
 from overbooked.toxiproxy.server.decoding import Pairs, Shape, fields, kind_of
 from overbooked.toxiproxy.server.errors import bad_body, missing, proxy_exists, proxy_not_found
 from overbooked.toxiproxy.server.metrics import Metrics
-from overbooked.toxiproxy.server.proxy import Proxy, Surroundings
+from overbooked.toxiproxy.server.proxy import Proxy, ProxyContext
 from overbooked.toxiproxy.server.randomness import Draws
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _POPULATED = Shape("", _POPULATED_TYPE, _FIELDS)
 
 
 class Collection:
-    """The proxies, made with chance from `seed` and measured by `metrics`."""
+    """The proxies; their randomness derives from `seed` and their bytes are counted in `metrics`."""
 
     def __init__(self, seed: int, metrics: Metrics) -> None:
         self.seed = seed
@@ -33,10 +33,10 @@ class Collection:
         self.proxies: dict[str, Proxy] = {}
 
     def get(self, name: str) -> Proxy:
-        """A proxy by name.
+        """Return a proxy by name.
 
         Raises:
-            ApiError: there is none.
+            ApiError: there is no such proxy.
         """
         if name not in self.proxies:
             raise proxy_not_found()
@@ -46,10 +46,10 @@ class Collection:
         return {name: self.proxies[name].as_dict() for name in sorted(self.proxies)}
 
     async def create(self, body: Any) -> Proxy:
-        """Add a proxy from a parsed request body, and start it unless told not to.
+        """Add a proxy from a parsed request body, and start it unless `enabled` is false.
 
         Raises:
-            ApiError: the body is bad, the name taken, or the address cannot be listened on.
+            ApiError: the body is invalid, the name is taken, or the address cannot be listened on.
         """
         warn_of_toxics([body])
         given = fields(body, _PROXY)
@@ -65,10 +65,10 @@ class Collection:
         return proxy
 
     async def update(self, name: str, body: Any) -> Proxy:
-        """Change a proxy; what is not given stays.
+        """Change a proxy; fields that are not given keep their values.
 
         Raises:
-            ApiError: there is none of that name, the body is bad, or the address is.
+            ApiError: there is no such proxy, or the body or an address is invalid.
         """
         proxy = self.get(name)
         given = fields(body, _PROXY)
@@ -80,23 +80,23 @@ class Collection:
         return proxy
 
     async def remove(self, name: str) -> None:
-        """Stop a proxy and forget it.
+        """Stop a proxy and remove it.
 
         Raises:
-            ApiError: there is none of that name.
+            ApiError: there is no such proxy.
         """
-        await self.get(name).close()
+        await self.get(name).stop()
         del self.proxies[name]
 
     async def populate(self, body: Any, done: list[Proxy]) -> None:
-        """Add or replace proxies one by one; those that are as wanted stay, toxics and all.
+        """Add or replace proxies one by one; keep those that are already as requested, with their toxics.
 
         Args:
             body: a parsed request body.
-            done: takes the proxies that are as wanted, also those before one that failed.
+            done: receives the proxies that are as requested, including those before a failure.
 
         Raises:
-            ApiError: the body is bad (nothing was done), or an address is (the earlier ones were).
+            ApiError: the body is invalid (no proxy is changed), or an address is (earlier ones are changed).
         """
         warn_of_toxics(body)
         for given in _populated(body):
@@ -106,7 +106,7 @@ class Collection:
                 if not await existing.differs(proxy.listen, proxy.upstream):
                     done.append(existing)
                     continue
-                await existing.close()
+                await existing.stop()
             if given.get("enabled", True):
                 await proxy.start()
             self.proxies[proxy.name] = proxy
@@ -116,7 +116,7 @@ class Collection:
         """Enable every proxy and remove every toxic.
 
         Raises:
-            ApiError: a proxy cannot listen; those after it are as they were.
+            ApiError: a proxy cannot listen; the proxies after it are unchanged.
         """
         for proxy in list(self.proxies.values()):
             await proxy.start()
@@ -124,14 +124,14 @@ class Collection:
 
     def _made(self, given: dict[str, Any]) -> Proxy:
         name = given["name"]
-        surroundings = Surroundings(Draws(self.seed, name), self.metrics)
-        return Proxy(name, given.get("listen", ""), given["upstream"], surroundings)
+        context = ProxyContext(Draws(self.seed, name), self.metrics)
+        return Proxy(name, given.get("listen", ""), given["upstream"], context)
 
 
 def without_toxics(body: Any) -> str:
-    """Says whose toxics are not added, where proxies to be made come with some; "" where none do.
+    """Return a warning that names the proxies given with toxics, which are not added; "" if there are none.
 
-    The original ignores them as well, and says nothing.
+    The original ignores such toxics without a warning.
     """
     items = body if isinstance(body, list) else [body]
     named = [_name(item) for item in items if isinstance(item, Pairs) and _has_toxics(item)]
@@ -152,7 +152,7 @@ def _name(item: Pairs) -> str:
 
 
 def warn_of_toxics(body: Any) -> None:
-    """Log what `without_toxics` says."""
+    """Log the warning of `without_toxics`."""
     if warning := without_toxics(body):
         log.warning("%s", warning)
 

@@ -1,8 +1,8 @@
 """One client's connection through a proxy: two sides, two directions.
 
-Without toxics what one side reads is the other side's `write`, with no code of ours in between. With
-some, it goes through a pipeline. As in the original, an end of stream in one direction closes the
-other side altogether (there is no half-close), and a reset arrives as an end of stream.
+Without toxics, the data read on one side is passed directly to the other side's `write`. With toxics, it goes
+through a pipeline. As in the original, an end of stream in one direction closes the other side completely
+(there is no half-close), and a reset is forwarded as an end of stream.
 """
 
 from __future__ import annotations
@@ -10,48 +10,55 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import socket
 import struct
-import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import Protocol, cast
 
 from overbooked.machine.descriptors import runs_out
-from overbooked.machine.troubles import LIMITS, limit_of
+from overbooked.machine.troubles import LIMITS
+from overbooked.toxiproxy.server import limits
 from overbooked.toxiproxy.server.chunks import Chunk
 from overbooked.toxiproxy.server.metrics import Count
 from overbooked.toxiproxy.server.pipeline import Pipeline
+from overbooked.toxiproxy.server.randomness import Draws
 from overbooked.toxiproxy.server.toxics import DOWNSTREAM, UPSTREAM, Toxic
 
-if TYPE_CHECKING:
-    from overbooked.toxiproxy.server.proxy import Proxy
-
-# l_onoff=1, l_linger=0: close sends RST and drops what is unsent.
+# l_onoff=1, l_linger=0: close sends RST and discards unsent data.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-# The exit code of a server that has run into a limit of this machine (EX_OSERR).
-LIMIT_REACHED = 71
 
 
-def _end(limit: str) -> NoReturn:
-    """End the server: one that cannot connect must not pass for an upstream that refuses."""
-    sys.stderr.write(f"toxiproxy: {limit}\n")
-    sys.stderr.flush()
-    os._exit(LIMIT_REACHED)
+class Upstream(Protocol):
+    """The interface of a proxy for its connections."""
+
+    toxics: list[Toxic]
+    draws: Draws
+    # An ordered set, in the order of acceptance.
+    connections: dict[ClientConnection, None]
+
+    def upstream_address(self) -> tuple[str, int]:
+        """The host and port to connect to.
+
+        Raises:
+            ValueError: the upstream is not a valid address.
+        """
+
+    def count(self, direction: int) -> Count | None:
+        """The counter for the bytes of a new connection; None if counting is off."""
 
 
 class Side:
-    """One socket of a connection; an asyncio protocol whose `data_received` is set, not defined."""
+    """One socket of a connection; an asyncio protocol with `data_received` as an attribute."""
 
     __slots__ = ("connection", "data_received", "direction", "early", "flow", "transport")
 
     transport: asyncio.Transport
     flow: Flow
 
-    def __init__(self, connection: Connection, direction: int) -> None:
+    def __init__(self, connection: ClientConnection, direction: int) -> None:
         self.connection = connection
         self.direction = direction
-        # uvloop reads at once whatever `connection_made` says: keep what comes before we connected.
+        # uvloop starts reading immediately, so data is kept until the upstream is connected.
         self.early: list[bytes] = []
         self.data_received: Callable[[bytes], None] = self.early.append
 
@@ -61,10 +68,10 @@ class Side:
             self.connection.accepted()
 
     def reads_into(self, take: Callable[[bytes], None]) -> None:
-        """What is read from now on goes to `take`."""
+        """Pass all data read from now on to `take`."""
         self.data_received = take
-        # The event loops keep the method they found when the protocol was set.
-        self.transport.set_protocol(self)  # type: ignore[arg-type]  # one in all but its base class
+        # Event loops cache the protocol's method, so the protocol is set again.
+        self.transport.set_protocol(self)  # type: ignore[arg-type]  # has the methods of a protocol
 
     def eof_received(self) -> bool:
         self.flow.end()
@@ -85,7 +92,7 @@ class Side:
 
 
 class Flow:
-    """One direction of a connection: what its source reads goes to its destination."""
+    """One direction of a connection, from its source to its destination."""
 
     __slots__ = ("_blocked", "_count", "_dest", "_ended", "_pipeline", "_source", "_writable", "other")
 
@@ -101,7 +108,7 @@ class Flow:
         self._writable: asyncio.Future[None] | None = None
 
     def open(self) -> None:
-        """Both sides are connected: let it flow."""
+        """Start passing data, when both sides are connected."""
         if self._source.transport.is_closing() or self._dest.transport.is_closing():
             return
         take = self._taker()
@@ -131,7 +138,7 @@ class Flow:
         self._count = count
 
     def end(self) -> None:
-        """The source has ended, one way or the other."""
+        """Handle the end of the source, by end of stream or by a lost connection."""
         if self._ended:
             return
         self._ended = True
@@ -139,7 +146,7 @@ class Flow:
             self.pass_end()
 
     def pass_end(self) -> None:
-        """Pass the end of the source on, if it has ended."""
+        """Forward the end of the source, if it has ended."""
         if not self._ended:
             return
         if self._pipeline is None:
@@ -150,7 +157,7 @@ class Flow:
     # -- the pipeline and its sink -------------------------------------------------------------
 
     def pipeline(self) -> Pipeline:
-        """The pipeline, made when there is none."""
+        """Return the pipeline; create it if there is none."""
         if self._pipeline is None:
             self._pipeline = Pipeline(self, self._throttle, self._emptied)
             if self._source.connection.open:
@@ -169,12 +176,12 @@ class Flow:
             self.open()
 
     def change(self, act: Callable[[Pipeline], None]) -> None:
-        """Do something to the pipeline if there is one."""
+        """Call `act` with the pipeline, if there is one."""
         if self._pipeline is not None:
             act(self._pipeline)
 
     async def put(self, chunk: Chunk) -> None:
-        """The sink: write to the destination; returns when it takes more."""
+        """Write to the destination, as the pipeline's sink; returns when the destination accepts more."""
         if not self._dest.transport.is_closing():
             self._dest.transport.write(chunk.data)
             if self._count is not None:
@@ -184,13 +191,13 @@ class Flow:
             await self._writable
 
     def close(self) -> None:
-        """The sink: close the destination, both ways."""
+        """Close the destination in both directions, as the pipeline's sink."""
         self._dest.close()
 
     # -- back pressure -------------------------------------------------------------------------
 
     def dest_paused(self, paused: bool) -> None:
-        """The destination takes no more, or takes more again."""
+        """Handle back pressure: the write buffer of the destination is full, or has room again."""
         self._blocked = paused
         if not paused and self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
@@ -204,17 +211,17 @@ class Flow:
             self._source.transport.resume_reading()
 
 
-class Connection:
-    """A client, its connection to the upstream, and the toxics it meets.
+class ClientConnection:
+    """A client, its connection to the upstream, and the toxics that affect it.
 
     Args:
-        proxy: whose it is.
-        number: how many the proxy had accepted before.
+        proxy: the proxy that accepted it.
+        number: how many connections the proxy had accepted before.
     """
 
     __slots__ = ("_client", "_dial", "_flows", "_lost", "_upstream", "number", "open", "proxy")
 
-    def __init__(self, proxy: Proxy, number: int) -> None:
+    def __init__(self, proxy: Upstream, number: int) -> None:
         self.proxy = proxy
         self.number = number
         self.open = False
@@ -234,10 +241,10 @@ class Connection:
     # -- from accept to close ------------------------------------------------------------------
 
     def accepted(self) -> None:
-        """The client is there: connect to the upstream before reading from it."""
+        """Connect to the upstream, before reading from the accepted client."""
         sock = self._client.transport.get_extra_info("socket")
         if sock is not None and runs_out(sock.fileno()):
-            _end(LIMITS[errno.EMFILE])
+            limits.end(LIMITS[errno.EMFILE])
         self.proxy.connections[self] = None
         self._dial = asyncio.get_running_loop().create_task(self._connect())
 
@@ -245,13 +252,12 @@ class Connection:
         self._client.transport.pause_reading()
         try:
             host, port = self.proxy.upstream_address()
-            # A Side is a protocol in all but its base class.
+            # A Side has the methods of a protocol, but not the base class.
             made = cast("Callable[[], asyncio.Protocol]", lambda: self._upstream)
             await asyncio.get_running_loop().create_connection(made, host, port)
         except (OSError, ValueError) as error:
-            if limit := limit_of(error):
-                _end(limit)
-            # It was accepted already: closing is the only refusal left.
+            limits.end_at_limit(error)
+            # The client is already connected, so closing is the only possible refusal.
             self.proxy.connections.pop(self, None)
             self._client.close()
             return
@@ -262,7 +268,7 @@ class Connection:
             self.meet(toxic, self.number + toxic.rank_offset)
             if toxic.kind.resets:
                 self._reset_on_close()
-        # Only now: what came early must find every toxic in its place.
+        # Opened only now, so that early data passes every toxic.
         self.open = True
         for direction, flow in enumerate(self._flows):
             flow.count_into(self.proxy.count(direction))
@@ -276,9 +282,9 @@ class Connection:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def lost(self, side: Side) -> None:
-        """One of the two sockets is closed."""
+        """Handle the end of one of the two sockets."""
         if not self.open:
-            # The client went away, or was refused, while we were connecting.
+            # The client disconnected, or was refused, while the upstream connection was being made.
             self.abort()
             return
         self._lost += 1
@@ -292,7 +298,7 @@ class Connection:
             flow.change(Pipeline.cancel)
 
     def abort(self) -> None:
-        """Close both sides without waiting for what is unsent."""
+        """Close both sides immediately; unsent data is discarded."""
         self.proxy.connections.pop(self, None)
         if self._dial is not None:
             self._dial.cancel()
@@ -303,7 +309,7 @@ class Connection:
     # -- toxics --------------------------------------------------------------------------------
 
     def meet(self, toxic: Toxic, rank: int) -> None:
-        """A toxic has come; `rank` is this connection's among those it has met."""
+        """Add a toxic; `rank` is this connection's number among the toxic's connections."""
         draws = self.proxy.draws
         self._flows[toxic.direction].pipeline().add(toxic, lambda: draws.stream(toxic.name, rank))
 
@@ -311,5 +317,5 @@ class Connection:
         self._flows[toxic.direction].change(lambda pipeline: pipeline.update(toxic))
 
     def part(self, toxic: Toxic) -> None:
-        """A toxic has gone."""
+        """Remove a toxic."""
         self._flows[toxic.direction].change(lambda pipeline: pipeline.remove(toxic))

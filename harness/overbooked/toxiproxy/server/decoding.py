@@ -1,8 +1,8 @@
-"""JSON read as Go's encoding/json reads it, with its error texts.
+"""Parses JSON as Go's encoding/json does, with the same error texts.
 
-Keys match without regard to case, unknown ones are ignored, null leaves a field as it was, the
-last of several wins, and whatever follows the first value is not read. Numbers keep their text,
-since an integer field refuses `1.5` and names it.
+Keys are case-insensitive, unknown keys are ignored, null leaves a field unchanged, the last of several equal
+keys counts, and data after the first value is ignored. Numbers keep their text, because the error for `1.5`
+in an integer field quotes it.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _FLOAT32_MAX = 3.4028235677973366e38
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it was written."""
+    """A number, as its text in the JSON."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """An object as its pairs, in order, duplicates kept."""
+    """A JSON object as its pairs, in order, including duplicates."""
 
     pairs: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A Go struct: its name in messages and the Go types of its fields by JSON key.
+    """A Go struct: its name in error messages, and the Go types of its fields by JSON key.
 
-    A field whose type is itself a Shape is a struct. `value` is how the struct is called when
-    something that is no object is read into it.
+    A field of type Shape is a nested struct. `value` is the struct's name in the error message for a JSON
+    value that is not an object.
     """
 
     name: str
@@ -61,10 +61,10 @@ _DECODER = json.JSONDecoder(
 
 
 def parse(body: bytes) -> Any:
-    """The first JSON value of a body.
+    """Parse the first JSON value of a body.
 
     Raises:
-        ApiError: there is none, or it is malformed.
+        ApiError: the body is empty or malformed.
     """
     text = body.decode("utf-8", "replace")
     start = _SPACE.match(text).end()  # type: ignore[union-attr]  # it matches the empty string
@@ -119,10 +119,10 @@ def _in_object(before: str) -> bool:
 
 
 def fields(value: Any, shape: Shape) -> dict[str, Any]:
-    """The fields of a struct that were given, checked and by their own names.
+    """Check the given fields of a struct and return their values by field name.
 
     Raises:
-        ApiError: a value of the wrong type; the first in the order they were written.
+        ApiError: a value has the wrong type; it names the first such value in the body.
     """
     if value is None:
         return {}
@@ -143,7 +143,7 @@ def _struct(value: Pairs, shape: Shape, path: tuple[str, ...]) -> dict[str, Any]
         if not isinstance(kind, Shape):
             found[name] = _plain(item, kind, shape, inner)
         elif isinstance(item, Pairs):
-            # A struct met twice is read twice into the same place.
+            # A repeated struct is merged into the earlier one.
             found[name] = {**found.get(name, {}), **_struct(item, kind, inner)}
         else:
             raise _mismatch(kind_of(item), shape, inner, kind.value)
@@ -166,7 +166,7 @@ def _plain(item: Any, kind: str, shape: Shape, path: tuple[str, ...]) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """What a parsed value is called in messages."""
+    """The name of a parsed value's JSON type in error messages."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, str):
@@ -182,7 +182,7 @@ def _mismatch(what: str, shape: Shape, path: tuple[str, ...], kind: str) -> ApiE
 
 
 def float32_text(value: float) -> float | int:
-    """The shortest number that is the same in single precision, as Go writes a float32."""
+    """The shortest number that is equal in single precision, as Go formats a float32."""
     if value == int(value):
         return int(value)
     for digits in range(1, 10):

@@ -1,10 +1,10 @@
-"""The errors of Toxiproxy's API, word for word (api.go)."""
+"""The errors of Toxiproxy's API, with the texts of the original (api.go)."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An answer with a status of its own and a body of `{"error": ..., "status": ...}`."""
+    """An error response with a status and the body `{"error": ..., "status": ...}`."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -13,12 +13,12 @@ class ApiError(Exception):
 
 
 def bad_body(why: str) -> ApiError:
-    """The body is no JSON, or JSON of the wrong shape."""
+    """The body is not JSON, or JSON of the wrong shape."""
     return ApiError(f"bad request body: {why}", 400)
 
 
 def missing(field: str) -> ApiError:
-    """A field that must be there is not."""
+    """A required field is missing."""
     return ApiError(f"missing required field: {field}", 400)
 
 
@@ -47,5 +47,5 @@ def toxic_not_found() -> ApiError:
 
 
 def cannot_listen(why: str) -> ApiError:
-    """The address cannot be resolved or listened on: 500 in the original, whoever is to blame."""
+    """The address cannot be resolved or listened on; 500 in the original, even for an invalid address."""
     return ApiError(why, 500)

@@ -1,16 +1,21 @@
-"""As much HTTP/1.1 as an API needs: requests with a body, keep-alive, plain responses."""
+"""The part of HTTP/1.1 that the API needs: requests with a body, keep-alive, plain responses."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
+from overbooked.machine.accepting import accept_clients
+from overbooked.toxiproxy.server import limits
+
 _IDLE_S = 60.0
+_BACKLOG = 100
 _READ_S = 15.0
 _HEAD_LIMIT = 64 * 1024
 _BODY_LIMIT = 64 * 1024 * 1024
@@ -36,7 +41,7 @@ class Response:
 
 
 class _Malformed(Exception):
-    """What came is no request."""
+    """The bytes are not a request."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -45,7 +50,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 async def serve_connection(
     handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answer the requests of one client, one after the other, until it goes or is idle."""
+    """Serve the requests of one client, one after another, until it disconnects or is idle too long."""
     try:
         while True:
             async with asyncio.timeout(_IDLE_S):
@@ -62,7 +67,7 @@ async def serve_connection(
         with contextlib.suppress(OSError):
             writer.write(_written(Response(400, b"400 Bad Request"), "GET", close=True))
     except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
-        pass  # the client went away, or never ended its request
+        pass  # the client disconnected, or its request was incomplete or too large
     finally:
         writer.close()
 
@@ -93,7 +98,7 @@ async def _read(head: bytes, reader: asyncio.StreamReader, writer: asyncio.Strea
             body = await reader.readexactly(length)
     except ValueError as error:
         raise _Malformed from error
-    # A path may begin with two slashes, which is no host here.
+    # A path may begin with two slashes, which do not precede a host here.
     path = target.partition("?")[0] if target.startswith("/") else urlsplit(target).path
     return Request(method, unquote(path), headers, body)
 
@@ -121,12 +126,18 @@ def _written(response: Response, method: str, *, close: bool) -> bytes:
     return f"{head}\r\n".encode("latin-1") + (b"" if method == "HEAD" else response.body)
 
 
+def _listen(family: int, address: tuple[str, int]) -> socket.socket:
+    listening = socket.create_server(address, family=family, backlog=_BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
 @asynccontextmanager
 async def listening(handler: Handler, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-    """Serve HTTP at an address until the block ends; gives the address.
+    """Serve HTTP at an address until the block ends; yields the address.
 
     Args:
-        port: 0 takes a free one.
+        port: 0 selects a free port.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -138,12 +149,22 @@ async def listening(handler: Handler, host: str, port: int) -> AsyncIterator[tup
         clients.add(task)
         task.add_done_callback(clients.discard)
 
-    server = await asyncio.start_server(accept, host, port, limit=_HEAD_LIMIT)
+    def protocol() -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=_HEAD_LIMIT), accept)
+
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets = [_listen(family, (str(address[0]), port)) for family, _, _, _, address in dict.fromkeys(found)]
+    accepting = [loop.create_task(accept_clients(one, protocol, limits.end_at_limit)) for one in sockets]
     try:
-        name = server.sockets[0].getsockname()
+        name = sockets[0].getsockname()
         yield str(name[0]), int(name[1])
     finally:
-        server.close()
+        for task in accepting:
+            task.cancel()
+        await asyncio.wait(accepting)
+        for one in sockets:
+            one.close()
         for task in clients:
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)

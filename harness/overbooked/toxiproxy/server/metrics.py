@@ -1,7 +1,7 @@
-"""Byte counts and the process's own figures, in Prometheus' text format.
+"""Byte counts and figures of the process, in Prometheus's text format.
 
-Off unless asked for, as in the original: a direction that is counted is not passed without our code.
-Unlike the original's, which appear when a connection ends, these are of this moment.
+Off by default, as in the original, because counted bytes cannot be passed directly between sockets. The
+original updates its counts when a connection ends; this server updates them immediately.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
-# Linux counts the resident set in kilobytes, macOS in bytes.
+# getrusage reports the resident set in kilobytes on Linux, in bytes on macOS.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class Labels(NamedTuple):
-    """What a count is of, as the link was when its connection was made."""
+    """The labels of a count, with their values at the time when its connection was made."""
 
     direction: str
     listener: str
@@ -29,18 +29,18 @@ class Labels(NamedTuple):
 
 @dataclass(slots=True)
 class Count:
-    """Bytes read from the sources and written to the destinations of a direction."""
+    """Bytes read from the sources and written to the destinations of one direction."""
 
     received: int = 0
     sent: int = 0
 
 
 class Metrics:
-    """What `/metrics` tells.
+    """The content of `/metrics`.
 
     Args:
         proxies: whether bytes are counted.
-        runtime: whether it tells of the process.
+        runtime: whether it includes figures of the process.
     """
 
     def __init__(self, *, proxies: bool = False, runtime: bool = False) -> None:
@@ -53,11 +53,11 @@ class Metrics:
         return self.proxies or self.runtime
 
     def count(self, labels: Labels) -> Count | None:
-        """Where to count, None when nobody asked."""
+        """Return the count for these labels; None if counting is off."""
         return self._counts.setdefault(labels, Count()) if self.proxies else None
 
     def text(self) -> str:
-        """Everything, as Prometheus reads it."""
+        """All metrics in Prometheus's text format."""
         lines: list[str] = []
         if self.runtime:
             usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,4 +1,4 @@
-"""The toxics of one direction of one connection, in a row, and how the row changes under traffic."""
+"""The toxics of one direction of one connection, in order; they can change during traffic."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from overbooked.toxiproxy.server.chunks import Chunk, Outlet
+from overbooked.toxiproxy.server.chunks import Chunk, ChunkSink
 from overbooked.toxiproxy.server.stage import Stage
 from overbooked.toxiproxy.server.toxics import Toxic
 
-# The original reads this much at once; limits and rates shall see the same chunks.
+# The original's read size, so that limits and rates apply to the same chunks.
 _CHUNK_BYTES = 32 * 1024
 
 
@@ -18,12 +18,12 @@ class Pipeline:
     """The stages between a source and a sink.
 
     Args:
-        sink: where the last stage puts its chunks.
-        eased: called when there may be room for more.
-        emptied: called when the last stage has left and everything has been passed on.
+        sink: the destination of the last stage's chunks.
+        eased: called when there may be room for more data.
+        emptied: called when the last stage has been removed and all chunks have been passed on.
     """
 
-    def __init__(self, sink: Outlet, eased: Callable[[], None], emptied: Callable[[], None]) -> None:
+    def __init__(self, sink: ChunkSink, eased: Callable[[], None], emptied: Callable[[], None]) -> None:
         self._stages: list[Stage] = []
         self._sink = sink
         self._eased = eased
@@ -35,7 +35,7 @@ class Pipeline:
         return bool(self._stages) and not self._stages[0].ended and self._stages[0].inbox.crowded
 
     def feed(self, data: bytes) -> None:
-        """Take what was read."""
+        """Split data into chunks and add them to the first stage."""
         if not self._stages or self._stages[0].ended:
             return
         now = time.monotonic()
@@ -44,12 +44,12 @@ class Pipeline:
             inbox.feed(Chunk(data[start : start + _CHUNK_BYTES], now))
 
     def end(self) -> None:
-        """The source has ended."""
+        """Signal the end of the source."""
         if self._stages:
             self._stages[0].inbox.close()
 
     def add(self, toxic: Toxic, draws: Callable[[], Random]) -> None:
-        """Put a toxic at the end of the row."""
+        """Add a stage for a toxic at the end."""
         stage = Stage(toxic, draws, self._sink, self._leave)
         stage.inbox.eased = self._eased
         if self._stages:
@@ -61,17 +61,17 @@ class Pipeline:
         stage.start()
 
     def update(self, toxic: Toxic) -> None:
-        """A toxic of the row has changed."""
+        """Apply a toxic's changed attributes."""
         for stage in self._of(toxic):
             stage.update()
 
     def remove(self, toxic: Toxic) -> None:
-        """Take a toxic out of the row as soon as it has passed on what it holds."""
+        """Remove a toxic after it has passed on the chunks that it holds."""
         for stage in self._of(toxic):
             stage.remove()
 
     def cancel(self) -> None:
-        """The connection is gone."""
+        """Cancel all stages, because the connection is closed."""
         for stage in self._stages:
             stage.cancel()
         self._stages.clear()

@@ -1,8 +1,8 @@
-"""Chance, from one seed: what a toxic draws depends on nothing but the seed and what it meets.
+"""Deterministic randomness from one seed.
 
-The draws of a toxic on a connection follow from the seed, the names of proxy and toxic and the
-connection's rank among those the toxic has met. Other proxies, other toxics and the time of day have
-no say, and a connection keeps its draw as long as it and the toxic live.
+The random numbers of a toxic on a connection depend only on the seed, the names of proxy and toxic, and the
+connection's rank among the toxic's connections. Other proxies, other toxics and the time have no influence,
+and a connection keeps its numbers as long as it and the toxic exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 
 
 class Draws:
-    """Where a proxy's toxics get their chance from."""
+    """The source of randomness of a proxy's toxics."""
 
     def __init__(self, seed: int, proxy: str) -> None:
         self._prefix = f"{seed}\0{proxy}\0"

@@ -1,4 +1,4 @@
-"""A running server: its API and all its proxies, in the event loop it was started in."""
+"""Runs the server: its API and all its proxies, in the current event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from overbooked.toxiproxy.server.api import Api
 from overbooked.toxiproxy.server.collection import Collection
 from overbooked.toxiproxy.server.metrics import Metrics
 
-# A loop needs a turn or two to close what was aborted.
+# The time limit, in seconds, for stopping all proxies at the end.
 _CLOSE_S = 1.0
 
 
@@ -21,12 +21,12 @@ _CLOSE_S = 1.0
 async def serving(
     host: str, port: int, *, seed: int, metrics: Metrics | None = None
 ) -> AsyncIterator[tuple[str, Collection]]:
-    """Serve until the block ends; gives the API's address, `host:port`, and the proxies.
+    """Serve until the block ends; yields the API's address, `host:port`, and the proxies.
 
     Args:
-        port: 0 takes a free one.
-        seed: what everything random follows from.
-        metrics: what to measure; nothing by default.
+        port: 0 selects a free port.
+        seed: the seed of all randomness.
+        metrics: the metrics to collect; none by default.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -39,4 +39,4 @@ async def serving(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
                     for proxy in collection.proxies.values():
-                        await proxy.close()
+                        await proxy.stop()

@@ -1,4 +1,4 @@
-"""One toxic at work on one direction of one connection."""
+"""One toxic on one direction of one connection."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import math
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from overbooked.toxiproxy.server import effects
-from overbooked.toxiproxy.server.chunks import Chunk, Inbox, Outlet, Sign
+from overbooked.toxiproxy.server.chunks import Chunk, ChunkSink, Inbox, Signal
 from overbooked.toxiproxy.server.toxics import Toxic
 
 _LONGEST_REST_S = 3600.0
 
 
 class Stage:
-    """A task that takes chunks from its inbox and puts them out as its toxic says.
+    """A task that takes chunks from its inbox and applies its toxic's effect.
 
     Args:
-        toxic: the toxic, whose attributes may change while this runs.
-        draws: gives the random numbers of this toxic on this connection, if they are asked for.
-        out: where it puts what it lets through; changed by the pipeline while it runs.
-        left: called when it has been removed and its inbox is empty.
+        toxic: the toxic; its attributes may change while the stage runs.
+        draws: returns the random numbers of this toxic on this connection; called at their first use.
+        out: the destination of the output; the pipeline may change it while the stage runs.
+        left: called when the stage has ended or been removed, and its inbox is empty.
     """
 
     def __init__(
-        self, toxic: Toxic, draws: Callable[[], Random], out: Outlet, left: Callable[[Stage], None]
+        self, toxic: Toxic, draws: Callable[[], Random], out: ChunkSink, left: Callable[[Stage], None]
     ) -> None:
         self.toxic = toxic
         self.inbox = Inbox(toxic.kind.buffer)
@@ -46,29 +47,34 @@ class Stage:
     # -- what an effect uses -------------------------------------------------------------------
 
     @property
+    def attributes(self) -> dict[str, Any]:
+        """The toxic's current attributes."""
+        return self.toxic.attributes
+
+    @property
     def draws(self) -> Random:
-        """The random numbers of this toxic on this connection, the first taken for its toxicity."""
+        """The random numbers of this toxic on this connection; the first one is used for its toxicity."""
         if self._draws is None:
             self._draws = self._make_draws()
             self._luck = self._draws.random()
         return self._draws
 
-    async def take(self, within_s: float | None = None) -> Chunk | Sign:
-        """The next chunk, or why there is none."""
+    async def take(self, within_s: float | None = None) -> Chunk | Signal:
+        """Wait for the next chunk, at most `within_s` seconds; return it or the reason for its absence."""
         due = None if within_s is None else time.monotonic() + within_s
         while True:
             if self._interrupted:
-                return Sign.INTERRUPT
+                return Signal.INTERRUPT
             if len(self.inbox):
                 return self.inbox.take()
             if self.inbox.ended:
-                return Sign.END
+                return Signal.END
             if due is not None and time.monotonic() >= due:
-                return Sign.TIME
+                return Signal.TIME
             await self._wait(due)
 
     async def rest(self, seconds: float) -> bool:
-        """Let time pass; False when interrupted before it had."""
+        """Wait for a number of seconds; return False if interrupted."""
         due = time.monotonic() + seconds
         while not self._interrupted:
             if time.monotonic() >= due:
@@ -80,7 +86,7 @@ class Stage:
         await self.out.put(chunk)
 
     def close(self) -> None:
-        """End the direction here: what still comes is dropped."""
+        """End the direction at this stage; later chunks are dropped."""
         if not self.ended:
             self.ended = True
             self.out.close()
@@ -91,17 +97,17 @@ class Stage:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def update(self) -> None:
-        """The toxic has changed: pass what is in hand and begin again."""
+        """Interrupt the effect after a change of the toxic: it passes on its chunk and is restarted."""
         self._interrupted = True
         self._stir()
 
     def remove(self) -> None:
-        """Pass everything on and leave."""
+        """End the stage after it has passed on its chunks."""
         self._removed = True
         self.update()
 
     def cancel(self) -> None:
-        """The connection is gone."""
+        """Cancel the stage, because the connection is closed."""
         if self._task is not None:
             self._task.cancel()
 
@@ -118,7 +124,7 @@ class Stage:
         self._left(self)
 
     def _hits(self) -> bool:
-        """Whether this connection is among those the toxic's toxicity chooses; drawn only once."""
+        """Whether the toxic affects this connection, by its toxicity; the random number is drawn once."""
         toxicity = self.toxic.toxicity
         if toxicity >= 1 or toxicity <= 0:
             return toxicity >= 1
@@ -129,12 +135,12 @@ class Stage:
             self._waiting.set_result(None)
 
     async def _wait(self, due: float | None) -> None:
-        """Wait until stirred or about `due`; the caller looks which."""
+        """Wait until `_stir` is called or about `due`; the caller checks the reason."""
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
         timer = None
         if due is not None:
-            # Timers tick in milliseconds and round down.
+            # Timers have a resolution of 1 ms and round down.
             left_s = min(max(due - time.monotonic(), 0.0), _LONGEST_REST_S)
             timer = loop.call_later(math.ceil(left_s * 1000) / 1000, self._stir)
         try:

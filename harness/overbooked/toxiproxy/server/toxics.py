@@ -1,17 +1,15 @@
-"""A proxy's toxics: what the API says of them, how they are read, and which kinds there are."""
+"""A proxy's toxics: their types, their JSON, and the parsing of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from overbooked.toxiproxy.server import effects
+from overbooked.toxiproxy.server.chunks import StageControl
 from overbooked.toxiproxy.server.decoding import Shape, fields, float32_text
 from overbooked.toxiproxy.server.errors import bad_body, invalid_stream, invalid_type
-
-if TYPE_CHECKING:
-    from overbooked.toxiproxy.server.stage import Stage
 
 UPSTREAM, DOWNSTREAM = 0, 1
 _DIRECTIONS = {"upstream": UPSTREAM, "downstream": DOWNSTREAM}
@@ -22,14 +20,14 @@ def _no_refusal(_: Mapping[str, int]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ToxicKind:
     """A type of toxic.
 
-    `buffer` is how many chunks wait before its source is held back. `refusal` says why attributes
-    cannot be taken: those with which the original crashes.
+    `buffer` is how many chunks are queued before the source is paused. `refusal` returns the reason to refuse
+    attributes with which the original crashes, else None.
     """
 
-    pipe: Callable[[Stage], Awaitable[None]]
+    pipe: Callable[[StageControl], Awaitable[None]]
     shape: Shape
     buffer: int = 0
     closes_when_removed: bool = False
@@ -53,23 +51,25 @@ def _slicer_refusal(attributes: Mapping[str, int]) -> str | None:
     return None
 
 
-KINDS: dict[str, Kind] = {
-    "bandwidth": Kind(effects.bandwidth, _shape("BandwidthToxic", rate="int64"), refusal=_bandwidth_refusal),
-    "latency": Kind(
+KINDS: dict[str, ToxicKind] = {
+    "bandwidth": ToxicKind(
+        effects.bandwidth, _shape("BandwidthToxic", rate="int64"), refusal=_bandwidth_refusal
+    ),
+    "latency": ToxicKind(
         effects.latency,
         _shape("LatencyToxic", latency="int64", jitter="int64"),
         buffer=effects.LATENCY_BUFFER,
     ),
-    "limit_data": Kind(effects.limit_data, _shape("LimitDataToxic", bytes="int64")),
-    "noop": Kind(effects.noop, _shape("NoopToxic")),
-    "reset_peer": Kind(effects.reset_peer, _shape("ResetToxic", timeout="int64"), resets=True),
-    "slicer": Kind(
+    "limit_data": ToxicKind(effects.limit_data, _shape("LimitDataToxic", bytes="int64")),
+    "noop": ToxicKind(effects.noop, _shape("NoopToxic")),
+    "reset_peer": ToxicKind(effects.reset_peer, _shape("ResetToxic", timeout="int64"), resets=True),
+    "slicer": ToxicKind(
         effects.slicer,
         _shape("SlicerToxic", average_size="int", size_variation="int", delay="int"),
         refusal=_slicer_refusal,
     ),
-    "slow_close": Kind(effects.slow_close, _shape("SlowCloseToxic", delay="int64")),
-    "timeout": Kind(effects.timeout, _shape("TimeoutToxic", timeout="int64"), closes_when_removed=True),
+    "slow_close": ToxicKind(effects.slow_close, _shape("SlowCloseToxic", delay="int64")),
+    "timeout": ToxicKind(effects.timeout, _shape("TimeoutToxic", timeout="int64"), closes_when_removed=True),
 }
 
 _WRAPPER = Shape(
@@ -87,10 +87,10 @@ _WRAPPER = Shape(
 
 @dataclass(slots=True, eq=False)
 class Toxic:
-    """One toxic of a proxy. `attributes` are as the API has them, in the API's units.
+    """One toxic of a proxy. `attributes` have the API's names and units.
 
-    A connection's rank for the toxic (draws.py) is its number plus `rank_offset`, unless it was
-    there before the toxic and is counted one by one.
+    The rank of a later connection for the toxic (randomness.py) is its number plus `rank_offset`; connections
+    that are open when the toxic is added are numbered from 0.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Toxic:
     stream: str
     direction: int
     toxicity: float
-    kind: Kind
+    kind: ToxicKind
     attributes: dict[str, int]
     rank_offset: int = 0
 
@@ -113,14 +113,14 @@ class Toxic:
 
 
 def read_toxic(body: Any, taken: Callable[[str], None]) -> Toxic:
-    """A toxic from a parsed request body.
+    """Create a toxic from a parsed request body.
 
     Args:
-        body: what `decoding.parse` gave.
-        taken: called with the toxic's name; raises when there is one of that name.
+        body: the result of `decoding.parse`.
+        taken: called with the toxic's name; raises if the name is in use.
 
     Raises:
-        ApiError: as the original; besides, where `Kind.refusal` says so.
+        ApiError: as in the original, and if `ToxicKind.refusal` returns a reason.
     """
     given = fields(body, _WRAPPER)
     stream = given.get("stream", "downstream")
@@ -140,10 +140,10 @@ def read_toxic(body: Any, taken: Callable[[str], None]) -> Toxic:
 
 
 def change_toxic(toxic: Toxic, body: Any) -> None:
-    """Change attributes and toxicity, all or nothing.
+    """Change attributes and toxicity; on an error nothing is changed.
 
     Raises:
-        ApiError: as the original; besides, where `Kind.refusal` says so.
+        ApiError: as in the original, and if `ToxicKind.refusal` returns a reason.
     """
     update = Shape("", 'struct { Attributes interface {} "json:\\"attributes\\""; '
                    'Toxicity float32 "json:\\"toxicity\\"" }',
@@ -155,12 +155,12 @@ def change_toxic(toxic: Toxic, body: Any) -> None:
     toxic.toxicity = given.get("toxicity", toxic.toxicity)
 
 
-def _attributes(body: Any, kind: Kind) -> dict[str, int]:
+def _attributes(body: Any, kind: ToxicKind) -> dict[str, int]:
     found: dict[str, int] = fields(body, Shape("", "", {"attributes": kind.shape})).get("attributes", {})
     return found
 
 
-def _refuse(kind: Kind, attributes: Mapping[str, int]) -> None:
+def _refuse(kind: ToxicKind, attributes: Mapping[str, int]) -> None:
     why = kind.refusal(attributes)
     if why is not None:
         raise bad_body(why)

@@ -1,7 +1,8 @@
-"""One held boundary and its turns: asked, sent or failed, answered, delivered or lost.
+"""One held boundary and its states: asked, sent or failed, answered, delivered or lost.
 
-The session that made it does the work; this keeps the order, so that a keeper's mistake is told to
-the keeper and never reaches the traffic. `Dealings` is what every session has to do with keepers.
+The session that created the boundary carries out the keeper's decisions. This module checks their order, so
+that a keeper's mistake raises in the keeper and does not affect the traffic. `ConnectionHolds` connects a
+session with the keeper of its link.
 """
 
 from __future__ import annotations
@@ -20,47 +21,48 @@ log = logging.getLogger(__name__)
 _FAILS_BEFORE = frozenset({FaultKind.ERROR, FaultKind.RESET_BEFORE, FaultKind.STALL})
 
 
-class Turn(StrEnum):
-    """Where a held boundary stands."""
+class HoldState(StrEnum):
+    """The state of a held boundary."""
 
-    ASKED = "asked"  # waits for go or fail
+    ASKED = "asked"  # waits for `go` or `fail`
     STALLED = "stalled"  # neither sent nor answered until released
-    SENT = "sent"  # the server has it
-    FAILED = "failed"  # something else was done to it
-    ANSWERED = "answered"  # its answer waits for deliver or lose
+    SENT = "sent"  # sent to the server
+    FAILED = "failed"  # a fault was injected instead
+    ANSWERED = "answered"  # its answer waits for `deliver` or `lose`
     DONE = "done"
-    RELEASED = "released"  # its keeper was dismissed: passed on, its methods do nothing
+    RELEASED = "released"  # its keeper was removed: it is forwarded and its methods have no effect
 
 
 class Holder(Protocol):
-    """The session's side of a held boundary. Turns are checked before these are called."""
+    """The session's side of a held boundary. `HeldBoundary` checks the order of calls."""
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
-        """Have it fail with the server's own kind of error.
+        """Make it fail with an error like the server's own.
 
         Raises:
-            NotSupported: it cannot fail so; says why. The boundary still waits.
+            NotSupported: this boundary cannot fail with an error; the message says why. It is still held.
         """
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
-        """Send the answer on to the client."""
+        """Send the answer to the client."""
 
     def lose(self, held: HeldBoundary) -> None:
-        """Reset instead of answering.
+        """Reset both sides instead of answering.
 
         Raises:
-            NotSupported: its effect is not complete yet; says why. The answer still waits.
+            NotSupported: the boundary's effect is not complete yet; the message says why. The answer is
+                still held.
         """
 
     def reset(self, held: HeldBoundary) -> None:
-        """Reset; the server never sees it."""
+        """Reset both sides; the server does not receive the boundary."""
 
 
 class HeldBoundary:
-    """Satisfies `overbooked.wire.gate.boundary.Held`; made by a session, which moves it on by `answered`."""
+    """Satisfies `overbooked.wire.gate.boundary.Held`; created by a session, which calls `answered`."""
 
     __slots__ = ("_boundary", "_holder", "_reply", "cancelled", "turn")
 
@@ -68,7 +70,7 @@ class HeldBoundary:
         self._boundary = boundary
         self._holder = holder
         self._reply: Reply | None = None
-        self.turn = Turn.ASKED
+        self.turn = HoldState.ASKED
         self.cancelled = False
 
     @property
@@ -80,86 +82,86 @@ class HeldBoundary:
         return self._reply
 
     def go(self) -> None:
-        """Send it to the server; its answer is held again."""
-        if self._take("go", Turn.ASKED):
-            self.turn = Turn.SENT
+        """Send it to the server; its answer will be held."""
+        if self._take("go", HoldState.ASKED):
+            self.turn = HoldState.SENT
             self._holder.send(self)
 
     def fail(self, kind: FaultKind, *, code: str = "", message: str = "") -> None:
-        """Do this to it instead.
+        """Inject a fault instead of sending it.
 
         Raises:
-            NotSupported: this kind makes no sense at this boundary; says why.
+            NotSupported: this kind is not possible at this boundary; the message says why.
         """
-        if not self._take(f"fail({kind.value})", Turn.ASKED):
+        if not self._take(f"fail({kind.value})", HoldState.ASKED):
             return
         if kind not in _FAILS_BEFORE:
             raise NotSupported(
-                f"{kind.value!r} is not done to a message before it is sent: "
+                f"{kind.value!r} cannot be injected before a message is sent: "
                 "hold it, let it go, deliver or lose its answer, or kill while it is held"
             )
         if kind is FaultKind.ERROR:
             self._holder.refuse(self, code, message)
-            self.turn = Turn.FAILED
+            self.turn = HoldState.FAILED
         elif kind is FaultKind.RESET_BEFORE:
-            self.turn = Turn.DONE
+            self.turn = HoldState.DONE
             self._holder.reset(self)
         else:
-            self.turn = Turn.STALLED
+            self.turn = HoldState.STALLED
 
     def deliver(self, *, pieces: int = 1, pause_s: float = 0.0) -> None:
-        """Send the answer to the client; more than one piece trickles."""
+        """Send the answer to the client, in `pieces` with a pause of `pause_s` seconds between them."""
         if pieces < 1 or pause_s < 0:
             raise ValueError(
-                f"an answer comes in at least one piece and no time below 0: {pieces}, {pause_s}"
+                f"an answer needs at least one piece and a pause of at least 0 s: got {pieces}, {pause_s}"
             )
-        if self._take("deliver", Turn.ANSWERED):
-            self.turn = Turn.DONE
+        if self._take("deliver", HoldState.ANSWERED):
+            self.turn = HoldState.DONE
             self._holder.deliver(self, pieces, pause_s)
 
     def lose(self) -> None:
         """Reset both sides instead of answering (ANSWER_LOST)."""
-        if self._take("lose", Turn.ANSWERED):
+        if self._take("lose", HoldState.ANSWERED):
             self._holder.lose(self)
-            self.turn = Turn.DONE
+            self.turn = HoldState.DONE
 
     def answered(self, reply: Reply) -> None:
-        """Its answer is whole; called by the session, before it tells the keeper."""
+        """Store the complete answer; the session calls this before it calls the keeper."""
         self._reply = reply
-        if self.turn is Turn.SENT or self.cancelled:
-            self.turn = Turn.ANSWERED
-        elif self.turn is Turn.FAILED:
-            self.turn = Turn.DONE
+        if self.turn is HoldState.SENT or self.cancelled:
+            self.turn = HoldState.ANSWERED
+        elif self.turn is HoldState.FAILED:
+            self.turn = HoldState.DONE
 
     def ended(self, reply: Reply) -> None:
-        """The server ended the session and said why, whatever its turn: `reply` holds the error."""
+        """Store the error with which the server ended the session, in any state."""
         self._reply = reply
 
-    def release(self) -> Turn:
-        """Its keeper was dismissed; returns where it stood, for the session to pass it on."""
-        stood, self.turn = self.turn, Turn.RELEASED
+    def release(self) -> HoldState:
+        """Release it after its keeper was removed; return its last state, which the session needs."""
+        stood, self.turn = self.turn, HoldState.RELEASED
         return stood
 
-    def _take(self, what: str, wanted: Turn) -> bool:
-        if self.turn is Turn.RELEASED or (self.cancelled and wanted is Turn.ASKED):
-            return False  # decided elsewhere meanwhile; no mistake of the keeper's
+    def _take(self, what: str, wanted: HoldState) -> bool:
+        if self.turn is HoldState.RELEASED or (self.cancelled and wanted is HoldState.ASKED):
+            return False  # released or cancelled in the meantime; not the keeper's mistake
         if self.turn is not wanted:
             raise RuntimeError(
-                f"{what} of boundary {self._boundary.ordinal} on {self._boundary.link} is out of turn: "
+                f"{what} of boundary {self._boundary.ordinal} on {self._boundary.link} is not possible now: "
                 f"it is {self.turn.value}, not {wanted.value}"
             )
         return True
 
 
-class Dealings:
-    """What one connection has to do with the keepers of its link, one after another.
+class ConnectionHolds:
+    """The held boundary of one connection, and the calls to the current keeper of its link.
 
-    What it asks and is answered, that it has gone, and that it cannot be followed: with no keeper that
-    harms nobody, bytes go on as they come; the next keeper is told.
+    It reports requests, replies, errors and the end of the connection to the keeper. A connection that cannot
+    be parsed is passed through while there is no keeper; when a keeper is installed, it is notified.
 
     Args:
         outlet: the connection.
-        holder: its session, which does what a keeper decides.
+        holder: its session, which carries out the keeper's decisions.
     """
 
     __slots__ = ("_holder", "_outlet", "_seen", "held", "lost")
@@ -167,61 +169,61 @@ class Dealings:
     def __init__(self, outlet: Outlet, holder: Holder) -> None:
         self._outlet = outlet
         self._holder = holder
-        self._seen = False  # the keeper in force has been asked about this connection
-        self.lost = ""  # why it is not followed any more
-        self.held: HeldBoundary | None = None  # until the session has done with it
+        self._seen = False  # the current keeper has had a boundary of this connection
+        self.lost = ""  # why the connection is no longer parsed
+        self.held: HeldBoundary | None = None  # until the session has finished with it
 
     @property
-    def turn(self) -> Turn | None:
-        """Where the boundary stands that is held."""
+    def turn(self) -> HoldState | None:
+        """The state of the held boundary."""
         return self.held.turn if self.held is not None else None
 
     def ask(self, boundary: Boundary) -> None:
-        """Hold a boundary; what comes of it is decided by then, or later."""
+        """Hold a boundary and call the keeper, which decides immediately or later."""
         self._seen = True
         self.held = HeldBoundary(boundary, self._holder)
-        self._keeper.asks(self.held)
+        self._keeper.on_request(self.held)
 
     def answered(self, reply: Reply) -> bool:
-        """The answer to what is held is whole; whether the keeper decides about it."""
+        """Hold the complete answer to the held boundary; return whether the keeper decides about it."""
         held = self.held
         assert held is not None, "what is answered here is what is held"
         held.answered(reply)
-        if held.turn is not Turn.ANSWERED:
+        if held.turn is not HoldState.ANSWERED:
             return False
-        self._keeper.answers(held)
+        self._keeper.on_reply(held)
         return True
 
-    def dismissed(self) -> Turn | None:
-        """The keeper has gone; where the boundary stood that was held, for the session to pass it on."""
-        self._seen = False  # by the one that comes
+    def dismissed(self) -> HoldState | None:
+        """Release the held boundary after the keeper was removed; return its state, None if there is none."""
+        self._seen = False  # the next keeper does not know this connection
         held, self.held = self.held, None
         return held.release() if held is not None else None
 
     def over(self) -> None:
-        """The connection has gone: tell a keeper that knows it. What is decided from here on is void."""
+        """Report the end of the connection to a keeper that knows it. Later decisions have no effect."""
         keeper = self._outlet.keeper
         held, self.held = self.held, None
         if keeper is not None and self._seen:
-            keeper.closed(self._outlet.link, self._outlet.connection, held)
+            keeper.on_close(self._outlet.link, self._outlet.connection, held)
         if held is not None:
             held.release()
 
     def lose(self, why: str, *, harmless: bool) -> None:
-        """It cannot be followed any more.
+        """Stop parsing the connection: pass it through if possible, else reset it.
 
         Args:
-            why: one line.
-            harmless: every byte has gone on as it came, so that it may go on so, unseen.
+            why: the reason, in one line.
+            harmless: every byte so far was forwarded unchanged, so the rest can be passed through.
         """
         if harmless and self._outlet.keeper is None:
-            log.warning("%s passes unseen: %s", self._outlet.link, why)
+            log.warning("%s is passed through: %s", self._outlet.link, why)
             self.lost = why
         else:
             self._outlet.break_off(why)
 
     def is_lost(self) -> bool:
-        """Whether it passes unseen; a keeper that has come meanwhile is told, and it is reset."""
+        """Whether it is passed through; if there is a keeper, notify it and reset the connection."""
         if self.lost and self._outlet.keeper is not None:
             self._outlet.break_off(self.lost)
         return bool(self.lost)
@@ -236,11 +238,10 @@ class Dealings:
 def trickle(
     outlet: Outlet, data: bytes, pieces: int, pause_s: float, done: Callable[[], None]
 ) -> Callable[[], None] | None:
-    """Write `data` to the client in `pieces` with a pause of `pause_s` seconds between; then `done`.
+    """Write `data` to the client in `pieces` with pauses of `pause_s` seconds between them; then call `done`.
 
     Returns:
-        A function that ends the wait: it writes the rest at once and calls `done`; None where all was
-        written by now.
+        A function that writes the rest immediately and calls `done`; None if everything has been written.
     """
     if pieces == 1:
         outlet.to_client(data)

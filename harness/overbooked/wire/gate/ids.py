@@ -1,4 +1,4 @@
-"""Takes ids out of keys and paths: what is left is the same for the same line of the service's code."""
+"""Removes ids from keys and paths, so that one line of the service's code always gives the same text."""
 
 from __future__ import annotations
 

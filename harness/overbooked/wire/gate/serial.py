@@ -1,7 +1,7 @@
-"""The messages of one connection, each asked once the one before was answered and delivered.
+"""A queue of one connection's messages; each is held after the answer to the previous one was delivered.
 
-What Redis and HTTP have in common: a queue, the one message that waits for its keeper, what the
-server said behind its answer, and which ends of stream have come and been passed on.
+It stores the queued messages, the held message, the data that the server sent after the held answer, and
+which ends of stream have arrived and been forwarded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from overbooked.wire.gate.held import Dealings, HeldBoundary
+from overbooked.wire.gate.held import ConnectionHolds, HeldBoundary
 from overbooked.wire.gate.session import Outlet
 
 _M = TypeVar("_M")
@@ -20,13 +20,13 @@ _AnyScannerT = TypeVar("_AnyScannerT", bound="Scanner")
 
 
 class Scanner(Protocol):
-    """Cuts one direction of a connection into pieces; `pending` is what has come of the next one."""
+    """Splits one direction of a connection into pieces; `pending` is the incomplete next piece."""
 
     pending: bytearray
 
 
 class Direction(Generic[_ScannerT]):
-    """A scanner, and how far the piece it has not whole yet has gone on."""
+    """A scanner, and how much of its incomplete piece has been forwarded."""
 
     __slots__ = ("_ahead", "scanner")
 
@@ -35,67 +35,67 @@ class Direction(Generic[_ScannerT]):
         self._ahead = 0
 
     def passed(self) -> None:
-        """Everything that was read has gone on."""
+        """Mark everything read so far as forwarded."""
         self._ahead = len(self.scanner.pending)
 
     def ahead(self) -> int:
-        """How many bytes of the piece that is now whole went on before; each call takes them."""
+        """Return how many bytes of the completed piece were already forwarded, and reset the count."""
         taken, self._ahead = self._ahead, 0
         return taken
 
     def left(self) -> bytes:
-        """What was read of the piece that is not whole, and has not gone on."""
+        """The part of the incomplete piece that has not been forwarded."""
         return bytes(self.scanner.pending[self._ahead :])
 
     def catch_up(self) -> bytes:
-        """What is left; it goes on now."""
+        """Return `left` and mark it as forwarded."""
         left = self.left()
         self.passed()
         return left
 
 
-class Way(Enum):
-    """What is to become of the message at the head of the queue."""
+class Disposition(Enum):
+    """What happens to the message at the head of the queue."""
 
-    ON = "it goes on unasked"
+    ON = "it is sent without asking the keeper"
     ASK = "the keeper is asked"
     WAIT = "what went before is answered first"
 
 
-class Follower(Protocol[_M_contra]):
+class SerialSession(Protocol[_M_contra]):
     """The session's side of the queue."""
 
     @property
     def raw(self) -> bool:
-        """What follows are no messages any more."""
+        """Whether the rest of the connection no longer consists of messages, as after an upgrade."""
 
-    def way(self, message: _M_contra) -> Way:
-        """What is to become of it."""
+    def way(self, message: _M_contra) -> Disposition:
+        """Decide what happens to the message at the head of the queue."""
 
     def send_on(self, message: _M_contra) -> None:
-        """Send it; nobody is asked."""
+        """Send it without asking the keeper."""
 
     def ask(self, message: _M_contra) -> None:
-        """Ask the keeper; `waiting` is this message by then."""
+        """Ask the keeper; `waiting` is already this message."""
 
     def turned(self) -> None:
-        """The queue has moved on as far as it can."""
+        """Called when the queue has advanced as far as possible."""
 
 
-class OneByOne(Generic[_M]):
-    """The queue of one connection, and the message in front of it that waits.
+class SerialQueue(Generic[_M]):
+    """The queue of one connection, and its held message.
 
     Args:
         outlet: the connection.
-        dealings: what it has to do with its keeper.
+        holds: its boundaries and keeper.
         follower: the session.
     """
 
     __slots__ = (
         "_behind",
-        "_dealings",
         "_end_passed",
         "_follower",
+        "_holds",
         "_outlet",
         "_turning",
         "client_over",
@@ -105,34 +105,34 @@ class OneByOne(Generic[_M]):
         "waiting",
     )
 
-    def __init__(self, outlet: Outlet, dealings: Dealings, follower: Follower[_M]) -> None:
+    def __init__(self, outlet: Outlet, holds: ConnectionHolds, follower: SerialSession[_M]) -> None:
         self._outlet = outlet
-        self._dealings = dealings
+        self._holds = holds
         self._follower = follower
-        self.queue: deque[_M] = deque()  # wait for their turn
-        self.waiting: _M | None = None  # the held one, until its answer was delivered
-        self._behind: list[bytes] = []  # what the server said after an answer that waits
+        self.queue: deque[_M] = deque()  # not held yet
+        self.waiting: _M | None = None  # the held message, until its answer is delivered
+        self._behind: list[bytes] = []  # data from the server after a held answer
         self._turning = False
         self.client_over = self.server_over = self._end_passed = False
-        self.gone = False  # the connection, with both its ends
+        self.gone = False  # the connection was closed
 
     @property
     def empty(self) -> bool:
-        """Nothing waits here."""
+        """Whether no message is queued or held."""
         return self.waiting is None and not self.queue
 
     def of(self, held: HeldBoundary) -> _M:
-        """The message that a keeper has decided about."""
+        """The message of a boundary that the keeper has decided about."""
         waiting = self.waiting
         assert waiting is not None, "a decided boundary is the one that waits"
-        assert self._dealings.held is held, "a decided boundary is the one that waits"
+        assert self._holds.held is held, "a decided boundary is the one that waits"
         return waiting
 
     def turn(self) -> None:
-        """Ask for the next message in the queue, or pass on what need not be asked for."""
+        """Advance the queue: send messages that are not held, and hold the next one that is."""
         if self._turning or self.gone:
             return
-        if self._dealings.lost:
+        if self._holds.lost:
             self.pass_end()
             return
         follower = self._follower
@@ -141,10 +141,10 @@ class OneByOne(Generic[_M]):
             while self.queue and self.waiting is None and not (follower.raw or self.gone):
                 message = self.queue[0]
                 way = follower.way(message)
-                if way is Way.WAIT:
+                if way is Disposition.WAIT:
                     break
                 self.queue.popleft()
-                if way is Way.ON:
+                if way is Disposition.ON:
                     follower.send_on(message)
                 else:
                     self.waiting = message
@@ -154,33 +154,33 @@ class OneByOne(Generic[_M]):
         follower.turned()
 
     def over(self) -> None:
-        """The connection has gone."""
+        """Handle the end of the connection."""
         self.gone = True
-        self._dealings.over()
+        self._holds.over()
 
     def put_behind(self, data: bytes) -> None:
-        """The server said this after the answer that waits."""
+        """Keep data that the server sent after the held answer."""
         self._behind.append(data)
 
     def finish(self) -> None:
-        """The message that waited is over with: what the server said behind its answer goes on."""
-        self.waiting = self._dealings.held = None
+        """Finish the held message and forward the data that the server sent after its answer."""
+        self.waiting = self._holds.held = None
         for data in self._behind:
             self._outlet.to_client(data)
         self._behind.clear()
 
     def catch_up(self, up: Direction[_ScannerT], down: Direction[_AnyScannerT]) -> None:
-        """Bytes pass as they come again: so does what was read of pieces that are not whole."""
+        """Forward the unsent parts of incomplete pieces."""
         if said := up.catch_up():
             self._outlet.to_server(said)
         if answered := down.catch_up():
             self._outlet.to_client(answered)
 
     def pass_end(self, *, sent: bool = True) -> None:
-        """The client's end comes after all it said, also while the server is busy with it.
+        """Forward the client's end of stream once all its messages are sent, even if some are unanswered.
 
         Args:
-            sent: the message that waits has been sent.
+            sent: whether the held message has been sent.
         """
         if self.client_over and not self._end_passed and not self.queue and (sent or self.waiting is None):
             self._end_passed = True

@@ -1,9 +1,9 @@
-"""The port between a relay's connection and the protocol spoken on it: `Session` and `Outlet`.
+"""The interface between a relay's connection and its protocol: `Session` and `Outlet`.
 
-A session is sans-I/O. It is fed what is read on both sides from the connection's first byte, frames
-it, and tells its outlet what to write where. With no keeper it passes bytes on as they come and only
-follows the state; with one it turns groups of messages into held boundaries (`overbooked.wire.gate.held`).
-Everything here happens in the relay's thread.
+A session does no I/O. It receives the data of both sides from the connection's first byte, parses it, and
+writes through its outlet. Without a keeper it forwards bytes as they arrive and only tracks the state; with a
+keeper it turns groups of messages into held boundaries (`overbooked.wire.gate.held`). It runs in the relay's
+thread.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from typing import Protocol, runtime_checkable
 from overbooked.wire.gate.boundary import Gatekeeper
 
 
+class ProtocolError(Exception):
+    """The data is not in the link's protocol; the message says why."""
+
+
 class Timer(Protocol):
-    """Something that will be called later; `asyncio.TimerHandle` is one."""
+    """A call that is scheduled for later; `asyncio.TimerHandle` is one."""
 
     def cancel(self) -> None: ...
 
 
 class Outlet(Protocol):
-    """What a session can do to its connection, and what it shares with the link's other sessions.
+    """A session's operations on its connection, and the state shared with the link's other sessions.
 
-    Writes to a side that has gone are dropped; they are never an error.
+    Writes to a closed side are dropped; they are never an error.
     """
 
     @property
@@ -32,72 +36,75 @@ class Outlet(Protocol):
 
     @property
     def keeper(self) -> Gatekeeper | None:
-        """Who decides about boundaries now; None: observe only. Ask anew at each boundary."""
+        """The current keeper; None means observe only. Read it again at each boundary."""
 
     @property
     def connection(self) -> int:
-        """This connection's number: the link's connections count from 1 in the order in which they
-        first ask for it, which is at their first boundary."""
+        """The number of this connection; a link numbers its connections from 1 by their first boundary."""
 
     def next_ordinal(self) -> int:
-        """The number of the link's next boundary, from 1; each call takes one."""
+        """Take the next number for a boundary of the link; the first is 1."""
 
     def to_server(self, data: bytes | bytearray | memoryview) -> None: ...
 
     def to_client(self, data: bytes | bytearray | memoryview) -> None: ...
 
     def end_to_server(self) -> None:
-        """Pass on the client's end of stream (half-close), after what was written."""
+        """Forward the client's end of stream (half-close) after the data written so far."""
 
     def end_to_client(self) -> None:
-        """Pass on the server's end of stream, after what was written."""
+        """Forward the server's end of stream after the data written so far."""
 
     def reconnect(self) -> None:
-        """Take a new connection to the server; what is written from now on waits for it.
+        """Open a new connection to the server; later writes wait for it.
 
-        For protocols whose server may drop an idle connection while a message is held. Where there is
-        no server to be reached both sides are reset.
+        Used by protocols in which the server may close an idle connection while a message is held. If the
+        server cannot be reached, both sides are reset.
         """
 
     def close(self) -> None:
-        """Close both sides in order, once what was written has been sent."""
+        """Close both sides after the data written so far has been sent."""
 
     def reset(self) -> None:
-        """RST to both sides, at once; what was written and not sent is dropped."""
+        """Send RST to both sides immediately; unsent data is discarded."""
 
     def break_off(self, why: str) -> None:
-        """The session cannot follow: tells the keeper (`broken`), or the log, and resets."""
+        """Report that the session cannot parse the connection (`on_error`), log it, and reset."""
 
     def hold_back(self, waits: bool) -> None:
-        """Stop reading from the client while its messages queue up here; False goes on."""
+        """Pause reading from the client while its messages queue up; False resumes."""
 
     def later(self, delay_s: float, act: Callable[[], None]) -> Timer:
         """Call `act` in the relay's thread after `delay_s` seconds."""
 
     def peers(self) -> Iterable[Session]:
-        """Every session now open on the link, this one included."""
+        """All sessions open on the link, including this one."""
 
 
 @runtime_checkable
 class Session(Protocol):
-    """Follows one connection from its first byte."""
+    """Parses one connection from its first byte."""
 
     def from_client(self, data: bytes) -> None:
-        """These bytes were read from the client: write them, or what stands for them, on."""
+        """Handle data from the client: forward, hold or replace it."""
 
     def from_server(self, data: bytes) -> None:
-        """These bytes were read from the server."""
+        """Handle data from the server."""
 
     def client_ended(self) -> None:
-        """The client sent its end of stream; usually `outlet.end_to_server()`."""
+        """Handle the client's end of stream; usually by `outlet.end_to_server()`."""
 
     def server_ended(self) -> None:
-        """The server sent its end of stream; usually `outlet.end_to_client()`."""
+        """Handle the server's end of stream; usually by `outlet.end_to_client()`."""
 
     def gate_changed(self) -> None:
-        """Another keeper, or none, is in force from here on: pass on all that is held. A boundary
-        that has begun to be passed on goes on so; the next one asks the new keeper."""
+        """Forward everything that is held, because the keeper was replaced or removed.
+
+        The rest of a partly forwarded boundary is forwarded too; the next boundary goes to the new keeper.
+        """
 
     def over(self) -> None:
-        """The connection has gone, whoever ended it; called once, nothing is fed afterwards. Tells
-        the keeper (`closed`) what was waiting, if the keeper ever saw this connection."""
+        """Handle the end of the connection; called once, and no data follows.
+
+        Notifies the keeper (`on_close`) if it has had a boundary of this connection.
+        """

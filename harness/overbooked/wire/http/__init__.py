@@ -1,1 +1,1 @@
-"""HTTP/1.1 at the gate: messages framed with their bytes untouched, requests held and failed."""
+"""HTTP/1.1 at the gate: framing without changing bytes; requests can be held and failed."""

@@ -1,4 +1,4 @@
-"""One request and its answer on their way through the gate."""
+"""One request and its answer as they pass the gate."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from overbooked.wire.gate.session import Outlet
 from overbooked.wire.http.framing import Head
 from overbooked.wire.http.shape import shape_of
 
-# What is larger is not kept whole: it is asked for, or its answer shown, when so much has come.
+# A larger message is not buffered completely: the keeper is called when this many bytes have arrived.
 KEPT_BYTES = 8 * 1024 * 1024
 
 
-class Exchange:
+class HttpExchange:
     """A request and its answer.
 
-    `parts` are of the request and not sent yet, `answer` of the answer and not delivered yet; `whole`
-    and `answer_whole` say that no more will come. `continued`: the gate asked for the body, so the
-    server's own 100 is one too many. `endless`: only the end of the connection ends the answer, and the
-    server did not say that it is near. `streams`: the answer goes on to the client as it comes.
+    `parts` is the unsent part of the request and `answer` the undelivered part of the answer; `whole` and
+    `answer_whole` are true when they are complete. `continued`: the gate requested the body with a 100, so
+    the server's own 100 is dropped. `endless`: the answer ends with the connection, and the server did not
+    announce that. `streams`: the answer is forwarded to the client as it arrives.
     """
 
     __slots__ = (
@@ -44,20 +44,20 @@ class Exchange:
         self.parts = [head.raw]
         self.size = len(head.raw)
         self.whole = self.sent = self.continued = False
-        self.response: Head | None = None  # the final one
+        self.response: Head | None = None  # the final response
         self.answer: list[bytes] = []
         self.answer_size = 0
         self.answer_whole = self.shown = self.streams = self.endless = False
-        self.hurry: Callable[[], None] | None = None  # ends a trickle at once
+        self.hurry: Callable[[], None] | None = None  # delivers the rest of a trickled answer immediately
 
     @property
     def ready(self) -> bool:
-        """Whether it can be asked for."""
+        """Whether it can be held: it is complete, or too large to buffer."""
         return self.whole or self.size > KEPT_BYTES
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits to be told to go on with the body."""
+        """Whether the client waits for a 100 Continue before it sends the body."""
         return not self.continued and len(self.parts) == 1 and self.head.has(b"expect", b"100-continue")
 
     @property
@@ -67,7 +67,7 @@ class Exchange:
 
     @property
     def showable(self) -> bool:
-        """Whether the keeper can be shown the answer: it is whole, or will not be for long."""
+        """Whether the answer can be held: it is complete, endless, an event stream, or too large."""
         if self.response is None:
             return False
         kind = self.response.framing.get(b"content-type", b"").lower()
@@ -75,34 +75,34 @@ class Exchange:
         return self.answer_whole or lasts or self.answer_size > KEPT_BYTES
 
     def kept(self) -> int:
-        """Bytes of the request that wait here."""
+        """The size of the request in bytes while it is unsent, else 0."""
         return 0 if self.sent else self.size
 
     def add(self, piece: bytes) -> None:
-        """More of the request."""
+        """Add a part of the request."""
         self.parts.append(piece)
         self.size += len(piece)
 
     def add_answer(self, piece: bytes) -> None:
-        """More of the answer."""
+        """Add a part of the answer."""
         self.answer.append(piece)
         self.answer_size += len(piece)
 
     def take(self) -> bytes:
-        """What is to be sent."""
+        """Remove and return the unsent part of the request."""
         data = b"".join(self.parts)
         self.parts.clear()
         self.sent = True
         return data
 
     def take_answer(self) -> bytes:
-        """What is to be delivered."""
+        """Remove and return the undelivered part of the answer."""
         data = b"".join(self.answer)
         self.answer.clear()
         return data
 
     def boundary(self, outlet: Outlet) -> Boundary:
-        """What the keeper is told of the request; takes its number."""
+        """Create the boundary for the keeper, with the link's next ordinal."""
         method, target = self.head.method, self.head.target
         return Boundary(
             link=outlet.link,
@@ -117,6 +117,6 @@ class Exchange:
         )
 
     def reply(self) -> Reply:
-        """What the keeper is told of the answer."""
+        """Create the reply for the keeper."""
         status = self.response.status if self.response is not None else 0
         return Reply(str(status), str(status) if status >= 400 else "", size_bytes=self.answer_size)

@@ -1,4 +1,4 @@
-"""How an HTTP request fails in the session: an answer such as an overloaded server gives, and no request."""
+"""The error response that the gate sends instead of the server's answer; the request is not sent."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def refusal(method: str, code: str, message: str, *, last: bool) -> bytes:
     """The response that refuses a request, as a problem document (RFC 9457).
 
     Args:
-        method: of the request; HEAD is answered without a body.
-        code: the status, 400 to 599; "" is 503.
-        message: the problem's detail; "" leaves it out.
-        last: the connection cannot go on after it.
+        method: the request's method; the response to HEAD has no body.
+        code: the status, 400 to 599; "" means 503.
+        message: the problem's detail; "" omits it.
+        last: whether the connection is closed after the response.
 
     Raises:
-        ValueError: `code` is no status of a failure.
+        ValueError: `code` is not an error status.
     """
     code = code or _DEFAULT
     if not code.isascii() or not code.isdigit() or not 400 <= int(code) <= 599:
-        raise ValueError(f"an HTTP request fails with a status from 400 to 599, not {code!r}")
+        raise ValueError(f"an HTTP error needs a status from 400 to 599, got {code!r}")
     title = _phrase(int(code))
     problem = {"type": "about:blank", "title": title, "status": int(code)}
     if message:

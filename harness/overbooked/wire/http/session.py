@@ -1,9 +1,9 @@
 """One HTTP/1.1 connection at the gate; satisfies `overbooked.wire.gate.session.Session`.
 
-Without a keeper bytes go on as they come and only the framing is followed. With one each request is
-held whole, pipelined ones one after another, and so is its answer. What is too large to keep is held
-at its beginning and streams once it may go; events (SSE) stream from their head on; after an upgrade
-everything passes.
+Without a keeper, bytes are forwarded as they arrive and only the framing is parsed. With a keeper, each
+complete request and each complete answer is held; pipelined requests are held one after another. A message
+that is too large to buffer is held at its beginning and streams after its release. Server-sent events are
+held at their head and stream after its release. After an upgrade all data is forwarded.
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from overbooked.wire.gate.held import Dealings, HeldBoundary, Turn, trickle
-from overbooked.wire.gate.serial import Direction, OneByOne, Way
+from overbooked.wire.gate.held import HeldBoundary, HoldState, trickle
+from overbooked.wire.gate.queued_session import NOT_SENT, QueuedSession
+from overbooked.wire.gate.serial import Direction, Disposition
 from overbooked.wire.gate.session import Outlet
-from overbooked.wire.http.exchange import KEPT_BYTES, Exchange
-from overbooked.wire.http.framing import Body, Head, Piece, Scanner, Violation, request_body, response_body
+from overbooked.wire.http.exchange import KEPT_BYTES, HttpExchange
+from overbooked.wire.http.framing import (
+    Body,
+    Head,
+    HttpScanner,
+    Piece,
+    request_body,
+    response_body,
+)
 from overbooked.wire.http.injection import refusal
 
-# uvicorn drops a connection that was idle for five seconds, others sooner: what was held longer than
-# this goes to the server on a new one.
+# uvicorn closes a connection after five idle seconds, other servers sooner: a request that was held longer
+# than this is sent on a new connection.
 _IDLE_S = 1.0
 _ENDLESS_LINE = (
     "the server's answer has no length (a Transfer-Encoding that does not end in chunked), so it lasts until "
@@ -30,75 +38,56 @@ _ENDLESS_LINE = (
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class HttpSession:
-    """Follows, holds and fails the requests of one connection.
+class HttpSession(QueuedSession[HttpExchange, HttpScanner, HttpScanner]):
+    """Parses, holds and fails the requests of one connection.
 
     Args:
         outlet: the connection.
-        clock: seconds, for how long the server's side was idle.
+        clock: returns seconds; measures how long the server's side was idle.
     """
 
+    protocol_name = "HTTP/1.1"
+
     def __init__(self, outlet: Outlet, clock: Callable[[], float] = time.monotonic) -> None:
-        self._outlet = outlet
+        super().__init__(outlet, HttpScanner(responses=False, body_of=request_body), self._response_scanner())
         self._clock = clock
-        self._dealings = Dealings(outlet, self)
-        self._line: OneByOne[Exchange] = OneByOne(outlet, self._dealings, self)
-        self._requests = Direction(Scanner(responses=False, body_of=request_body))
-        self._responses = self._new_responses()
-        self._awaited: deque[Exchange] = deque()  # the server has them and has not answered yet
-        self._coming: Exchange | None = None  # the one whose request is not whole yet
-        self._swallows = 0  # 100s that the server may still say and the gate has said
-        self._informational = False  # the response now coming is not the final one
+        self._awaited: deque[HttpExchange] = deque()  # sent and not answered yet
+        self._coming: HttpExchange | None = None  # the exchange with an incomplete request
+        self._swallows = 0  # 100 responses that the server may still send although the gate has sent them
+        self._informational = False  # the current response is not the final one
         self._last_heard = clock()
         self._tunnel = False
 
     @property
     def _passing(self) -> bool:
-        return self._outlet.keeper is None and self._line.empty and not self._swallows
+        return super()._passing and not self._swallows
 
     @property
     def raw(self) -> bool:
-        """See `Follower`."""
+        """See `SerialSession`."""
         return self._tunnel
 
-    def _new_responses(self) -> Direction[Scanner]:
-        return Direction(Scanner(responses=True, body_of=self._response_body))
+    def _response_scanner(self) -> HttpScanner:
+        return HttpScanner(responses=True, body_of=self._response_body)
 
     def _response_body(self, head: Head) -> tuple[Body, int]:
         return response_body(head, self._awaited[0].head.method if self._awaited else "GET")
 
-    # What comes in.
+    # -- what is read --------------------------------------------------------------------------
 
-    def from_client(self, data: bytes) -> None:
-        """Pass it on, or queue the requests that it belongs to."""
-        if self._tunnel or self._dealings.is_lost():
-            self._outlet.to_server(data)
-            return
-        passing = self._passing
-        if passing:
-            self._outlet.to_server(data)
-        try:
-            for piece, raw, head in self._requests.scanner.feed(data):
-                self._take_request(piece, raw, head, self._requests.ahead(), passing=passing)
-        except Violation as violation:
-            self._dealings.lose(
-                f"a client speaks no HTTP/1.1 on {self._outlet.link}: {violation}", harmless=passing
-            )
-            return
-        if passing:
-            self._requests.passed()
-        else:
-            self._line.turn()
+    def _follow_client(self, data: bytes, *, passing: bool) -> None:
+        for piece, raw, head in self._requests.scanner.feed(data):
+            self._take_request(piece, raw, head, self._requests.ahead(), passing=passing)
 
     def _take_request(
         self, piece: Piece, raw: bytes, head: Head | None, begun: int, *, passing: bool
     ) -> None:
         if head is not None:
-            self._coming = Exchange(head)
+            self._coming = HttpExchange(head)
             if not passing and not begun:
                 self._line.queue.append(self._coming)
                 if self._awaited and self._awaited[0].endless:
-                    self._dealings.lose(_ENDLESS_LINE, harmless=False)
+                    self._holds.lose(_ENDLESS_LINE, harmless=False)
                 return
             self._coming.take()
             self._awaited.append(self._coming)
@@ -114,36 +103,23 @@ class HttpSession:
                 exchange.add(raw)
 
     def from_server(self, data: bytes) -> None:
-        """Pass it on, or keep what answers the held request."""
+        """Forward the data, or keep the part that answers the held request."""
         if self._tunnel:
             self._give(None, data)
             return
-        if self._dealings.is_lost():
-            self._outlet.to_client(data)
-            return
-        if not (self._awaited or self._line.empty):
-            # It gives up an idle connection (408): that answers nothing, least of all what is held.
+        if not (self._holds.lost or self._awaited or self._line.empty):
+            # The server closes an idle connection (408); the data does not answer the held request.
             self._line.server_over = True
             return
-        passing = self._passing
-        if passing:
-            self._outlet.to_client(data)
-        try:
-            for piece, raw, head in self._responses.scanner.feed(data):
-                self._take_response(piece, raw[self._responses.ahead() :], head, passing=passing)
-                if self._tunnel or self._line.gone:
-                    break
-        except Violation as violation:
-            self._dealings.lose(
-                f"the server speaks no HTTP/1.1 on {self._outlet.link}: {violation}", harmless=passing
-            )
-            return
-        if passing:
-            self._responses.passed()
-            return
-        if self._tunnel:
+        super().from_server(data)
+
+    def _follow_server(self, data: bytes, *, passing: bool) -> None:
+        for piece, raw, head in self._responses.scanner.feed(data):
+            self._take_response(piece, raw[self._responses.ahead() :], head, passing=passing)
+            if self._tunnel or self._line.gone:
+                break
+        if self._tunnel and not passing:
             self._give(None, self._responses.catch_up())
-        self._line.turn()
 
     def _take_response(self, piece: Piece, raw: bytes, head: Head | None, *, passing: bool) -> None:
         exchange = self._awaited[0] if self._awaited else None
@@ -161,8 +137,8 @@ class HttpSession:
         if exchange is not None and exchange is self._line.waiting:
             self._show(exchange)
 
-    def _give(self, exchange: Exchange | None, raw: bytes) -> None:
-        """Bytes for the client: kept while they are, or come after, an answer that is held."""
+    def _give(self, exchange: HttpExchange | None, raw: bytes) -> None:
+        """Write bytes to the client, or keep them if they belong to a held answer or follow it."""
         waiting = self._line.waiting
         if waiting is None or not raw or (exchange is waiting and waiting.streams):
             self._outlet.to_client(raw)
@@ -173,7 +149,7 @@ class HttpSession:
         else:
             self._outlet.to_client(raw)
 
-    def _answer_over(self, exchange: Exchange | None) -> None:
+    def _answer_over(self, exchange: HttpExchange | None) -> None:
         self._last_heard = self._clock()
         self._tunnel = self._responses.scanner.tunnels
         if exchange is not None:
@@ -181,28 +157,16 @@ class HttpSession:
             self._swallows -= exchange.continued
             exchange.answer_whole = True
 
-    def _show(self, exchange: Exchange) -> None:
-        """Ask the keeper about the answer, once; what streams is over with at its end."""
+    def _show(self, exchange: HttpExchange) -> None:
+        """Report the answer to the keeper, once; finish a streaming answer at its end."""
         if exchange.streams and exchange.answer_whole:
             self._finish()
-        elif not exchange.shown and exchange.showable and self._dealings.held is not None:
+        elif not exchange.shown and exchange.showable and self._holds.held is not None:
             exchange.shown = True
-            self._dealings.answered(exchange.reply())
+            self._holds.answered(exchange.reply())
 
-    def client_ended(self) -> None:
-        """It has said all; a stalled request has nobody left who waits for it."""
-        self._line.client_over = True
-        if self._dealings.turn is Turn.STALLED:
-            self._outlet.close()
-        else:
-            self._line.turn()
-
-    def server_ended(self) -> None:
-        """Told to the client, unless a held request can go on a new connection or an answer waits."""
-        self._line.server_over = True
-        if self._dealings.lost:
-            self._outlet.end_to_client()
-            return
+    def _pass_server_end(self) -> None:
+        """Forward the end, unless a held request can use a new connection or an answer is held."""
         if not self._tunnel and self._responses.scanner.ended():
             self._take_response(Piece.END, b"", None, passing=self._passing)
         waiting = self._line.waiting
@@ -215,73 +179,59 @@ class HttpSession:
         self._outlet.to_client(self._responses.left())
         self._outlet.end_to_client()
 
-    def gate_changed(self) -> None:
-        """What was held for the last keeper goes on."""
-        stood = self._dealings.dismissed()
-        waiting = self._line.waiting
-        if waiting is not None:
-            if stood in (Turn.ASKED, Turn.STALLED):
-                self._line.waiting = None
-                self.send_on(waiting)
-            elif waiting.hurry is not None:
-                waiting.hurry()
-            else:
-                self._outlet.to_client(waiting.take_answer())
-                self._finish()
-        self._line.turn()
+    def _release(self, waiting: HttpExchange, stood: HoldState | None) -> None:
+        if stood in NOT_SENT:
+            self._line.waiting = None
+            self.send_on(waiting)
+        elif waiting.hurry is not None:
+            waiting.hurry()
+        else:
+            self._outlet.to_client(waiting.take_answer())
+            self._finish()
 
-    def over(self) -> None:
-        """The connection has gone."""
-        self._line.over()
+    # -- the queue (SerialSession) -------------------------------------------------------------
 
-    # Whose turn it is: `overbooked.wire.gate.serial.Follower`.
-
-    def way(self, message: Exchange) -> Way:
-        """See `Follower`."""
+    def way(self, message: HttpExchange) -> Disposition:
+        """See `SerialSession`."""
         if self._outlet.keeper is None:
-            return Way.ON
+            return Disposition.ON
         if not message.ready and not self._line.client_over:
             if message.expects_continue and not self._awaited:
                 message.continued = True
                 self._outlet.to_client(_CONTINUE)
-            return Way.WAIT
+            return Disposition.WAIT
         if self._awaited:
-            return Way.WAIT  # what passed before is answered first
-        return Way.ASK if message.ready else Way.ON
+            return Disposition.WAIT  # earlier requests must be answered first
+        return Disposition.ASK if message.ready else Disposition.ON
 
-    def ask(self, message: Exchange) -> None:
-        """See `Follower`."""
-        self._dealings.ask(message.boundary(self._outlet))
+    def ask(self, message: HttpExchange) -> None:
+        """See `SerialSession`."""
+        self._holds.ask(message.boundary(self._outlet))
 
-    def send_on(self, message: Exchange) -> None:
-        """Send what there is of it, on a connection that the server has not given up."""
+    def send_on(self, message: HttpExchange) -> None:
+        """Send the available part of the request, on a connection that the server has not closed."""
         idle = self._clock() - self._last_heard > _IDLE_S
         if not self._awaited and (self._line.server_over or idle):
             self._outlet.reconnect()
-            self._responses = self._new_responses()
+            self._responses = Direction(self._response_scanner())
             self._line.server_over = False
         self._swallows += message.continued
         self._awaited.append(message)
         self._outlet.to_server(message.take())
 
-    def turned(self) -> None:
-        """See `Follower`."""
-        self._outlet.hold_back(self._kept() > KEPT_BYTES)
-        if self._tunnel or self._passing:
-            # Bytes pass as they come again: so do those of pieces that are not whole yet.
-            self._line.catch_up(self._requests, self._responses)
-        self._pass_end()
+    def _keeps_too_much(self) -> bool:
+        return self._kept() > KEPT_BYTES
 
-    def _pass_end(self) -> None:
+    def _has_sent(self) -> bool:
         waiting = self._line.waiting
-        self._line.pass_end(sent=waiting is None or waiting.sent)
+        return waiting is None or waiting.sent
 
     def _kept(self) -> int:
         waiting = self._line.waiting
         kept = waiting.kept() if waiting is not None else 0
         return kept + sum(exchange.kept() for exchange in self._line.queue)
 
-    # What a keeper decides: `overbooked.wire.gate.held.Holder`.
+    # -- what a keeper decides (Holder) --------------------------------------------------------
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""
@@ -290,7 +240,7 @@ class HttpSession:
         self._pass_end()
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
-        """Answer it here; the server never sees it."""
+        """Answer with an error; the server does not receive the request."""
         exchange = self._line.of(held)
         answer = refusal(exchange.head.method, code, message, last=not exchange.whole)
         self._outlet.to_client(answer)
@@ -299,12 +249,12 @@ class HttpSession:
         self._finish()
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
-        """Write what there is of the answer; the rest streams."""
+        """Write the part of the answer that has arrived; the rest is forwarded as it arrives."""
         exchange = self._line.of(held)
         answer = exchange.take_answer()
         exchange.hurry = trickle(self._outlet, answer, pieces, pause_s, lambda: self._delivered(exchange))
 
-    def _delivered(self, exchange: Exchange) -> None:
+    def _delivered(self, exchange: HttpExchange) -> None:
         exchange.hurry = None
         exchange.streams = True
         self._outlet.to_client(exchange.take_answer())
@@ -313,16 +263,8 @@ class HttpSession:
         elif self._line.server_over:
             self._outlet.end_to_client()
 
-    def lose(self, held: HeldBoundary) -> None:
-        """Reset instead."""
-        self._outlet.reset()
-
-    def reset(self, held: HeldBoundary) -> None:
-        """Reset; the server never saw it."""
-        self._outlet.reset()
-
     def _finish(self) -> None:
-        """The held exchange is over with: go on with what came behind it."""
+        """Finish the held exchange and continue with the messages after it."""
         finished = self._line.waiting
         self._line.finish()
         if finished is not None and finished.closes:

@@ -1,4 +1,4 @@
-"""A request's place: method and path without ids, the query's names without its values."""
+"""The shape of a request: its method, its path without ids, and the query's names without values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from overbooked.wire.gate.ids import without_ids
 
 
 def shape_of(method: str, target: str) -> str:
-    """`POST /slots/?/bookings?page=?`; an absolute target loses its scheme and host."""
+    """The shape, e.g. `POST /slots/?/bookings?page=?`; without the scheme and host of an absolute target."""
     if "://" in target:
         target = "/" + target.partition("://")[2].partition("/")[2]
     path, mark, query = target.partition("?")

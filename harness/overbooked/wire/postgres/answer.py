@@ -1,4 +1,4 @@
-"""Answers: what they say, and their way to the client, passed as they come, held, or trickled."""
+"""The output to the client: answers are forwarded as they arrive, held, or trickled."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from overbooked.wire.postgres.messages import counted_rows
 
 
 class Answers:
-    """Where bytes for one client go; what comes behind a held answer waits for it, in order.
+    """The output to one client; bytes after a held answer are written after it, in order.
 
     Args:
         outlet: writes to the client.
-        delivered: called when an answer has been written whole.
+        delivered: called when a complete answer has been written.
     """
 
     __slots__ = ("_collected", "_delivered", "_hurry", "_kept", "_outlet", "size_bytes")
@@ -31,20 +31,20 @@ class Answers:
 
     @property
     def waiting(self) -> bool:
-        """Bytes do not go straight to the client now."""
+        """Whether bytes are collected instead of being written immediately."""
         return self._collected is not None
 
     @property
     def kept(self) -> bool:
-        """The answer to a statement is here until its commit is answered too."""
+        """Whether the answer to a statement is kept until its commit is answered too."""
         return bool(self._kept)
 
     def collect(self) -> None:
-        """Keep what comes from here on."""
+        """Start collecting bytes."""
         self._collected, self.size_bytes = [], 0
 
     def put(self, data: bytes | memoryview) -> None:
-        """These bytes are the client's."""
+        """Write or collect bytes for the client."""
         if self._collected is not None:
             self._collected.append(bytes(data))
             self.size_bytes += len(data)
@@ -54,25 +54,25 @@ class Answers:
             self._outlet.to_client(data)
 
     def keep(self) -> None:
-        """What was collected waits on, in front of the next answer; it may be collected anew."""
+        """Keep the collected bytes, to be written before the next answer, and stop collecting."""
         self._kept += self._collected or []
         self._collected = None
 
     def deliver(self, pieces: int = 1, pause_s: float = 0.0) -> None:
-        """Write what was collected; more than one piece with pauses between."""
+        """Write the collected bytes, in `pieces` with pauses of `pause_s` seconds between them."""
         data = b"".join([*self._take_kept(), *(self._collected or [])])
         if pieces == 1:
             self._collected = None
             self._outlet.to_client(data)
             self._delivered()
             return
-        self.collect()  # what comes meanwhile
+        self.collect()  # bytes that arrive during the trickle
         hurry = trickle(self._outlet, data, pieces, pause_s, self._trickled)
         if hurry is not None:
             self._hurry = hurry
 
     def flush(self) -> None:
-        """Write everything at once, and pass from here on; `delivered` is called for a trickle only."""
+        """Write everything immediately and stop collecting; `delivered` is called only for a trickle."""
         if self._hurry is not None:
             self._hurry()
         elif self._collected is not None or self._kept:
@@ -93,7 +93,7 @@ class Answers:
 
 
 def reply_of(state: Conversation, size_bytes: int) -> Reply:
-    """What the server has answered since nothing was due."""
+    """Create the reply from the server's messages since the last time that no answer was due."""
     tags = [tag.decode("utf-8", "replace") for tag in state.tags]
     summary = "; ".join(tags) or ("COPY begins" if state.copying_in else "")
     return Reply(

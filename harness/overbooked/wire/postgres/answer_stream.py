@@ -1,6 +1,6 @@
-"""What a PostgreSQL server says, cut so that what answers the gate itself never reaches the client.
+"""The data of a PostgreSQL server, without the answers to the gate's own messages.
 
-Bytes go on as they come while nothing has to be kept, dropped or rewritten; else message by message.
+Bytes are forwarded as they arrive unless messages must be kept, dropped or rewritten.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from overbooked.wire.postgres.autocommit import Wrapped
 from overbooked.wire.postgres.conversation import Conversation
 from overbooked.wire.postgres.framing import Framed, Framer
 
-# In clear, by md5, by SASL's first message.
+# The authentication requests for a clear-text, md5 and SASL password.
 _PASSWORDS = frozenset({b"\0\0\0\x03", b"\0\0\0\x05", b"\0\0\0\x0a"})
 
 
-class Answering:
+class AnswerStream:
     """The server's side of one session.
 
     Args:
         outlet: the connection.
-        state: follows what was said.
-        answers: where the client's bytes go while they are not simply passed on.
+        state: the session's state.
+        answers: receives the client's bytes while they are not forwarded directly.
     """
 
     __slots__ = (
@@ -41,37 +41,37 @@ class Answering:
         self._state = state
         self._answers = answers
         self._framer = Framer("server", known=m.SERVER_KNOWN, kept=m.SERVER_KEPT, skipped=m.SERVER_ROWS)
-        self._short: list[bytes] = []  # of a message that is not whole and has not gone on
+        self._short: list[bytes] = []  # the start of an incomplete message that was not forwarded
         self._rewritten: tuple[str, str] | None = None
-        self.asks_password = False  # it did, and the client has not answered yet
-        self.wrapped: Wrapped | None = None  # the Query whose commit is sent apart
+        self.asks_password = False  # the server asks for a password and the client has not answered
+        self.wrapped: Wrapped | None = None  # a Query that is sent separately from its commit
 
     @property
     def plain(self) -> bool:
-        """Everything that was read has gone on as it came, and so may what comes."""
+        """Whether everything read was forwarded unchanged and the next bytes may be too."""
         return not (self._short or self._keeps)
 
     @property
     def _keeps(self) -> bool:
-        """Something is kept, dropped or rewritten of what comes."""
+        """Whether messages must be kept, dropped or rewritten."""
         answers = self._answers
         return bool(answers.waiting or answers.kept or self._state.ours or self._rewritten or self.wrapped)
 
     def catch_up(self) -> None:
-        """The beginning of a message goes on where nothing is kept any more; the rest follows as it comes."""
+        """Forward the start of an incomplete message if nothing is kept any more."""
         if self._short and not self._keeps:
             self._outlet.to_client(b"".join(self._short))
             self._short.clear()
 
     def rewrite(self, error: tuple[str, str] | None) -> None:
-        """The next error gets this SQLSTATE and text; None: none does."""
+        """Set the SQLSTATE and text that replace those of the next error; None for no replacement."""
         self._rewritten = error
 
     def take(self, data: bytes) -> bool:
-        """These bytes were read from the server; whether they were looked at one by one.
+        """Process data from the server; return whether it was processed message by message.
 
         Raises:
-            Violation: they are no messages.
+            ProtocolError: the data does not consist of PostgreSQL messages.
         """
         if self.plain:
             self._outlet.to_client(data)
@@ -82,12 +82,12 @@ class Answering:
         return True
 
     def _closely(self, data: bytes) -> None:
-        """Message by message: some answer the gate, one ends the answer that is held.
+        """Process data message by message, since some messages answer the gate and one ends the held answer.
 
-        Rows are not told of by the framer; one that answers the gate, or an error to rewrite, never
-        follows a row directly, so `at` is where it begins.
+        The framer does not report rows. A message that answers the gate, or an error to rewrite, never
+        directly follows a row, so it begins at `at`.
         """
-        run = at = 0  # where the bytes begin that are the client's and not put yet; the next message
+        run = at = 0  # starts of the client's unwritten bytes and of the next message
         for kind, end, body in self._framer.feed(data):
             ours = self._received(kind, body)
             if self.wrapped is not None:
@@ -98,12 +98,12 @@ class Answering:
             if ours or instead:
                 if at:
                     self._put(data, run, at)
-                self._short.clear()  # this message's own beginning
+                self._short.clear()  # the start of this dropped message
                 run = end
             if instead:
                 self._put_error(body or b"", *instead)
             at = end
-        at = self._framer.begun  # rows are not told of
+        at = self._framer.begun  # rows are not reported
         if at:
             self._put(data, run, at)
         if at < len(data):
@@ -111,14 +111,14 @@ class Answering:
             self.catch_up()
 
     def _heard(self, wrapped: Wrapped, data: bytes, run: int, at: int, framed: Framed) -> int:
-        """A message of a Query that was sent in parts; returns where what has not been put begins."""
+        """Process an answer to a Query that was sent in parts; return the start of the unwritten bytes."""
         kind, end, body = framed
         heard = wrapped.heard(kind, body)
         if wrapped.over:
             self.wrapped = None
         if not heard.dropped and not heard.before:
             return run
-        # Rows may stand directly before it, which the framer does not tell of.
+        # Rows, which the framer does not report, may directly precede the message.
         begins = at if body is None else end - m.HEAD_BYTES - len(body)
         if begins > 0:
             self._put(data, run, begins)

@@ -1,11 +1,11 @@
-"""The commit of an autocommit statement, taken apart from the statement.
+"""Splits the commit of an autocommit statement from the statement.
 
-A statement outside BEGIN commits when the server reads the Sync behind it or, of a simple Query, at its
-end. A keeper that wants to order commits gets two boundaries in place of one: the statement, whose effect
-nobody else sees yet, and its commit. Of an extended group the Sync stays behind and a Flush goes in its
-place; the transaction is the server's own implicit one, so that everything runs in it that runs in
-autocommit. A simple Query is put between a BEGIN and a COMMIT of ours. The client sees one answer, the one
-that it would have got: an error at the commit stands where the statement's completion would.
+A statement outside BEGIN commits when the server reads the Sync after it or, for a simple Query, at its end.
+A keeper that orders commits gets two boundaries instead of one: the statement, with an effect that other
+sessions cannot see yet, and its commit. In an extended group, a Flush is sent instead of the Sync, and the
+Sync is held; the transaction is the server's implicit one, so every statement that is allowed in autocommit
+can run in it. A simple Query is sent between the gate's own BEGIN and COMMIT. The client gets the same single
+answer as without the split: an error at the commit replaces the statement's completion.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from overbooked.wire.gate.boundary import Boundary, CommitKeeper
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres import sql
 from overbooked.wire.postgres.conversation import Conversation
-from overbooked.wire.postgres.grouping import Meaning, Message, Where, boundary, executed_by, meaning
+from overbooked.wire.postgres.grouping import GroupInfo, Message, Where, boundary, executed_by, inspect_group
 from overbooked.wire.postgres.messages import word
 
 _FLUSH = Message(m.FLUSH, None, m.message(m.FLUSH), True)
@@ -36,12 +36,11 @@ CONTROL = frozenset(
         "PREPARE TRANSACTION",
     }
 )
-# They fail within a transaction block, or do something else there than outside of one.
+# Verbs that fail within a transaction block, or have another effect there than outside.
 _NOT_IN_A_BLOCK = frozenset(
     {"VACUUM", "CLUSTER", "CHECKPOINT", "LOCK", "DECLARE", "DISCARD", "PREPARE TRANSACTION"}
 )
-# What they do is done by the time that they are answered, or is of their own session alone: there is
-# nothing that comes with the commit.
+# Verbs for which the commit changes nothing: the effect is complete with the answer, or local to the session.
 _AT_ONCE = frozenset(
     {
         "SET",
@@ -68,8 +67,10 @@ _COPIES_IN = re.compile(r"\bFROM\s+STDIN\b", re.IGNORECASE)
 
 
 class Parts(NamedTuple):
-    """A group in two: what goes first and what waits as a group of its own. `wrapped` is what makes
-    one answer of the two where the client sent a simple Query."""
+    """A group in two parts: `head` is sent first, `rest` waits as a separate group.
+
+    For a simple Query, `wrapped` joins the answers to both parts.
+    """
 
     head: list[Message]
     rest: list[Message]
@@ -77,30 +78,32 @@ class Parts(NamedTuple):
 
 
 class Unsplit(NamedTuple):
-    """A group that stays whole although it commits; `why`, in a few words for people. `unless` is what
-    can be done where a keeper knows that it would be no mistake."""
+    """A group that is not split although it commits.
+
+    `why` is a short reason; `unless` are the parts for a keeper that knows that the split is safe.
+    """
 
     why: str
     unless: Parts | None = None
 
 
 class Parted(NamedTuple):
-    """What a keeper is asked first, and what is put back to be the next group."""
+    """The group of the first boundary, and the rest, which is the next group."""
 
     group: list[Message]
-    means: Meaning
+    means: GroupInfo
     asked: Boundary
     rest: Sequence[Message] = ()
     wrapped: Wrapped | None = None
 
 
 def parted_by(
-    keeper: CommitKeeper, group: list[Message], means: Meaning, asked: Boundary, state: Conversation
+    keeper: CommitKeeper, group: list[Message], means: GroupInfo, asked: Boundary, state: Conversation
 ) -> Parted:
-    """A group that has just come, as a keeper that orders commits is asked about it.
+    """Split a group for a keeper that orders commits.
 
     Args:
-        asked: the whole of it as a boundary.
+        asked: the complete group as a boundary.
     """
     parts = part(group, means.statements, state)
     if parts is None:
@@ -114,14 +117,14 @@ def parted_by(
         parts = parts.unless
     apart = commits_by_itself(group, means.statements, state)
     client = [one for one in parts.head if one.kind != m.QUERY or not one.ours]
-    first = meaning(client, state) or means
+    first = inspect_group(client, state) or means
     where = Where(asked.link, asked.connection, asked.ordinal)
     made = replace(boundary(first, client, state, where), commits_apart=apart)
     return Parted(parts.head, first, made, parts.rest, parts.wrapped)
 
 
 def commits_by_itself(group: Sequence[Message], statements: Sequence[str], state: Conversation) -> bool:
-    """Whether the group is the end of a transaction that began without a BEGIN, and did something."""
+    """Whether the group ends a transaction that began without BEGIN, and its commit has an effect."""
     last = group[-1].kind
     verbs = {sql.verb(statement) for statement in statements}
     if last not in {m.SYNC, m.FLUSH, m.QUERY} or state.status != _IDLE or verbs <= _AT_ONCE:
@@ -132,10 +135,10 @@ def commits_by_itself(group: Sequence[Message], statements: Sequence[str], state
 
 
 def part(group: Sequence[Message], statements: Sequence[str], state: Conversation) -> Parts | Unsplit | None:
-    """Take the commit of `group` apart; None where there is no commit in it, or it stands alone.
+    """Split the commit from `group`; None if the group has no commit or consists of a commit only.
 
     Args:
-        statements: that the group executes.
+        statements: the statements that the group executes.
     """
     last = group[-1].kind
     if last == m.QUERY:
@@ -152,7 +155,7 @@ def part(group: Sequence[Message], statements: Sequence[str], state: Conversatio
 
 
 def _explicit(group: Sequence[Message], state: Conversation) -> int:
-    """Where in a pipeline the messages of a COMMIT begin that something stands before; 0: nowhere."""
+    """The index of the first message of a COMMIT in a pipeline; 0 if there is none or nothing precedes it."""
     begin = 0
     for at, text in executed_by(group, state):
         if begin and sql.verb(text) == "COMMIT":
@@ -168,15 +171,15 @@ def _query(query: Message, statements: Sequence[str], state: Conversation) -> Pa
     if not commits_by_itself([query], statements, state):
         return None
     if any(_only_outside(verb, text) for verb, text in zip(verbs, statements, strict=True)):
-        return Unsplit("it does not run within a transaction block")
+        return Unsplit("it cannot run within a transaction block")
     if any(verb == "COPY" and _COPIES_IN.search(text) for verb, text in zip(verbs, statements, strict=True)):
-        return Unsplit("its data come in messages of their own")
+        return Unsplit("its data follow in separate messages")
     parts = Parts([_statement("BEGIN"), query], [_statement("COMMIT")], Wrapped(begun_here=True))
     return Unsplit("a procedure may commit", parts) if "CALL" in verbs else parts
 
 
 def _own_commit(query: Message, statements: Sequence[str], verbs: Sequence[str]) -> Parts | Unsplit | None:
-    """`BEGIN; ...; COMMIT` in one Query: the COMMIT waits."""
+    """Split `BEGIN; ...; COMMIT` in one Query before its COMMIT."""
     if set(verbs[1:-1]) & {"COMMIT", "ROLLBACK", "BEGIN"} or sql.shape(statements[-1]).upper() not in {
         "COMMIT",
         "END",
@@ -212,47 +215,47 @@ TERMINATE = Message(m.TERMINATE, None, m.message(m.TERMINATE), True)
 
 
 class Heard(NamedTuple):
-    """What becomes of a message of the server: whether it is kept from the client, and what the client
-    gets first."""
+    """What happens to a server message: whether it is dropped, and bytes that the client gets first."""
 
     dropped: bool
     before: bytes = b""
 
 
 class Wrapped:
-    """Makes one Query's answer of those to the statements that it was sent as.
+    """Joins the answers to the statements into which a Query was split.
 
-    Fed with the server's messages in their order; `over` once the last has come.
+    Call `heard` with the server's messages in order; `over` is true after the last one.
 
     Args:
-        begun_here: BEGIN and COMMIT are the gate's; else only the Query's own COMMIT was cut off.
+        begun_here: true if BEGIN and COMMIT are the gate's, false if only the Query's own COMMIT was split
+            off.
     """
 
     __slots__ = ("_begun_here", "_complete", "_left", "failed")
 
     def __init__(self, *, begun_here: bool) -> None:
         self._begun_here = begun_here
-        self._left = 3 if begun_here else 2  # how many ReadyForQuery are still to come
+        self._left = 3 if begun_here else 2  # missing ReadyForQuery messages
         self._complete = b""  # the completion of the last statement, until its commit succeeds
         self.failed = False
 
     @property
     def over(self) -> bool:
-        """Everything has been answered."""
+        """Whether everything has been answered."""
         return not self._left
 
     @property
     def needs_rollback(self) -> bool:
-        """The statement has failed within a transaction that the client knows nothing of."""
+        """Whether the statement has failed within the gate's own transaction."""
         return self.failed and self._begun_here and self._left == 1
 
     @property
     def at_commit(self) -> bool:
-        """The statement has been answered; what ends its transaction has not."""
+        """Whether the statement has been answered and the end of its transaction has not."""
         return self._left == 1
 
     def heard(self, kind: int, body: bytes | None) -> Heard:
-        """The next message of the server."""
+        """Process the next message of the server."""
         if kind == m.READY:
             return self._ready()
         if kind == m.COMPLETE:
@@ -271,7 +274,7 @@ class Wrapped:
     def _ready(self) -> Heard:
         self._left -= 1
         if self._left == 1 and self.failed and not self._begun_here:
-            self._left = 0  # the server would have run nothing behind the error, and so the client is told
+            self._left = 0  # without the split, too, the server would have executed nothing after the error
         return Heard(bool(self._left))
 
     def _completed(self, body: bytes) -> Heard:
@@ -279,6 +282,6 @@ class Wrapped:
             return Heard(True)  # BEGIN
         before, self._complete = self._complete, b""
         if self._left == 1:
-            return Heard(self._begun_here, before)  # what ends it
+            return Heard(self._begun_here, before)  # the end of the transaction
         self._complete = m.message(m.COMPLETE, body)
         return Heard(True, before)

@@ -1,8 +1,8 @@
-"""What client and server have said to one another: which answers are due, and the session's state.
+"""The state of a PostgreSQL session: due answers, transaction, COPY, prepared statements.
 
-Fed with every message in the order in which the server gets or sends it. It knows what the server will
-answer to each (`due`), that after an error it discards everything up to Sync, that during COPY it ignores
-Sync, and which SQL every prepared statement and portal stands for.
+`Conversation` receives every message in the order in which the server receives or sends it. It tracks which
+answers the server will send (`due`), that the server discards everything up to Sync after an error and
+ignores Sync during COPY, and the SQL of every prepared statement and portal.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from overbooked.wire.gate.session import ProtocolError
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres import sql
-from overbooked.wire.postgres.messages import Violation, printable, word
+from overbooked.wire.postgres.messages import printable, word
 
 STARTUP = 0
 """The type, in `due`, of the handshake that the first ReadyForQuery ends."""
@@ -26,13 +27,13 @@ _ENDED_BY_READY = frozenset({m.SYNC, m.QUERY, m.CALL, STARTUP})
 _RUNS = frozenset({m.EXECUTE, m.QUERY})
 _IN_RESULT = frozenset({m.ROW, m.COPY_DATA, m.COPY_DONE, m.COPY_OUT})
 _HANDSHAKE = frozenset({m.AUTHENTICATION, m.KEY_DATA, m.NEGOTIATE})
-# Which message of the client an answer belongs to, where it is just one.
+# For answers to exactly one type of client message: that type.
 _ANSWERS = {m.PARSED: m.PARSE, m.BOUND: m.BIND, m.CLOSED: m.CLOSE, m.PARAMETERS: m.DESCRIBE}
 _IDLE = ord("I")
 
 
 class Due(NamedTuple):
-    """An answer that is due: to a message of this type; `ours` if the gate sent it itself."""
+    """A due answer to a message of type `kind`; `ours` is true if the gate sent that message."""
 
     kind: int
     body: bytes
@@ -40,7 +41,7 @@ class Due(NamedTuple):
 
 
 class Portal(NamedTuple):
-    """A bound portal: its SQL and the Bind that made it."""
+    """A bound portal: its SQL and the body of its Bind message."""
 
     text: str
     bind: bytes
@@ -49,7 +50,7 @@ class Portal(NamedTuple):
 class BrokenCopy(NamedTuple):
     """A COPY into the server that failed before the client ended its data.
 
-    `text` is its statement; `simple` says that a Query began it, so that no Sync belongs to its end.
+    `text` is its statement; `simple` is true if a Query started it, so that its end needs no Sync.
     """
 
     text: str
@@ -57,7 +58,7 @@ class BrokenCopy(NamedTuple):
 
 
 class Conversation:
-    """The state of one session; see the module."""
+    """The state of one session; see the module's docstring."""
 
     __slots__ = (
         "broken_copy",
@@ -80,51 +81,53 @@ class Conversation:
 
     def __init__(self) -> None:
         self.due: deque[Due] = deque([Due(STARTUP, b"", False)])
-        self.ours = 0  # how many of them are answers to the gate
+        self.ours = 0  # the number of due answers to the gate's own messages
         self.status = _IDLE  # ReadyForQuery's letter
-        self.implicit = False  # executed something since the last Sync
+        self.implicit = False  # a statement was executed since the last Sync
         self.skipping = False  # the server discards everything up to Sync
         self.copying_in = False  # the server reads the client's CopyData
-        self.broken_copy: BrokenCopy | None = None  # until the client ends its data or says something else
-        self.strays = 0  # Syncs of which it cannot be known whether a failed COPY ignored them
-        self.fatal = False  # the server has ended the session; the error says why
+        self.broken_copy: BrokenCopy | None = None  # until the client ends its data or sends another message
+        self.strays = 0  # Syncs that a failed COPY may have ignored
+        self.fatal = False  # the server has ended the session with an error
         self.pid: int | None = None
         self.key = b""
         self.statements: dict[bytes, str] = {}
         self.portals: dict[bytes, Portal] = {}
-        self.tags: list[bytes] = []  # of the answers since nothing was due, as is the error
+        self.tags: list[bytes] = []  # since the last time that no answer was due; the error too
         self.error = ""
         self.error_text = ""
 
     @property
     def in_transaction(self) -> bool:
-        """Something done may still be undone: within BEGIN, before Sync, in a COPY. An error before Sync
-        has undone it."""
+        """Whether changes can still be rolled back: within BEGIN, before Sync, or in a COPY.
+
+        After an error before Sync they are rolled back already.
+        """
         return self.status != _IDLE or (self.implicit and not self.skipping) or self.copying_in
 
     @property
     def in_failed_transaction(self) -> bool:
-        """Only ROLLBACK is understood."""
+        """Whether the transaction has failed and can only be rolled back."""
         return self.status == ord("E")
 
     # -- to the server --------------------------------------------------------------------------
 
     def sent(self, kind: int, body: bytes | None, *, ours: bool = False) -> None:
-        """This message goes to the server now."""
+        """Record a message that is sent to the server."""
         broken_copy = self.broken_copy
         if kind == m.SYNC:
             if self.copying_in:
-                self.strays += 1  # ignored, unless the COPY has failed meanwhile
+                self.strays += 1  # the server ignores it, unless the COPY has failed by then
                 return
             self.skipping = self.implicit = False
             self.broken_copy = None
         elif kind in {m.COPY_DONE, m.COPY_FAIL}:
             if broken_copy is not None and broken_copy.simple:
-                self.broken_copy = None  # else the Sync behind it is its end
+                self.broken_copy = None  # otherwise the Sync after it ends the COPY
             if self.copying_in:
                 self.copying_in = False
             elif self.due and not self.skipping:
-                # Sent ahead of the server's go; counts if that comes.
+                # Sent before the server has accepted the COPY; it counts if the server accepts it.
                 self.due.append(Due(m.COPY_DONE, b"", ours))
             return
         elif kind in _EXTENDED or kind in {m.QUERY, m.CALL}:
@@ -134,9 +137,9 @@ class Conversation:
             if kind == m.EXECUTE:
                 self.implicit = True
             elif kind == m.QUERY:
-                self.implicit = False  # it ends what was executed before it, as Sync does
+                self.implicit = False  # like Sync, it ends the implicit transaction
         else:
-            return  # Flush, CopyData, Terminate, passwords: nothing in particular is due
+            return  # Flush, CopyData, Terminate, passwords: no answer is due
         if not self.due and not (kind == m.SYNC and broken_copy):
             self.tags = []
             self.error = self.error_text = ""
@@ -146,10 +149,10 @@ class Conversation:
     # -- from the server ------------------------------------------------------------------------
 
     def received(self, kind: int, body: bytes | None) -> bool:
-        """This message came from the server; returns whether it answers the gate and not the client.
+        """Record a message from the server; return whether it answers the gate and not the client.
 
         Raises:
-            Violation: it is not an answer to what is due.
+            ProtocolError: the message is not the answer that is due.
         """
         if kind in _ASYNCHRONOUS:
             return False
@@ -159,7 +162,7 @@ class Conversation:
             return self._ready(body or b"")
         due = self.due
         if not due:
-            raise Violation(f"the server sent {printable(kind)} and nothing was asked")
+            raise ProtocolError(f"the server sent {printable(kind)} without a request")
         head = due[0]
         if head.kind in _RUNS and kind not in _ANSWERS:
             ends = self._ran(kind, body or b"", head)
@@ -170,7 +173,7 @@ class Conversation:
         return head.ours
 
     def _ran(self, kind: int, body: bytes, head: Due) -> bool:
-        """A message of a statement's result; says whether it is the last. A Query's goes on to Ready."""
+        """Record a message of a statement's result; return whether it ends the result of an Execute."""
         if kind in {m.COMPLETE, m.EMPTY, m.SUSPENDED}:
             if kind == m.COMPLETE:
                 self._completed(body, head)
@@ -182,7 +185,7 @@ class Conversation:
         return False
 
     def _answered(self, kind: int, body: bytes, head: Due) -> bool:
-        """Another message's answer, or a part of it; says whether it is the last."""
+        """Record an answer to any other message; return whether it is the last message of the answer."""
         if kind in _ANSWERS:
             self._expect(kind, head.kind, _ANSWERS[kind])
             if kind == m.PARAMETERS:
@@ -204,9 +207,9 @@ class Conversation:
         if asked != wanted:
             raise self._unexpected(kind, asked)
 
-    def _unexpected(self, kind: int, asked: int) -> Violation:
+    def _unexpected(self, kind: int, asked: int) -> ProtocolError:
         what = f"an answer to {printable(asked)}" if asked else "the handshake"
-        return Violation(f"the server sent {printable(kind)} where {what} was due")
+        return ProtocolError(f"the server sent {printable(kind)} where {what} was due")
 
     def _pop(self) -> None:
         due = self.due
@@ -223,9 +226,9 @@ class Conversation:
             self.strays -= 1
             ours = False
         else:
-            raise Violation("the server is ready for a query and none was asked")
+            raise ProtocolError("the server sent ReadyForQuery without a request")
         if len(body) != 1:
-            raise Violation("the server's ReadyForQuery does not say in which state it is")
+            raise ProtocolError("the server's ReadyForQuery does not say in which state it is")
         self.status = body[0]
         if self.status == _IDLE and not self.implicit:
             self.portals.clear()
@@ -242,7 +245,7 @@ class Conversation:
         if self.fatal:
             return False
         if not due:
-            raise Violation("the server sent an error and nothing was asked")
+            raise ProtocolError("the server sent an error without a request")
         if self.copying_in:
             self.broken_copy = BrokenCopy(self.copied, self.copies_simply)
         if due[0].kind in _EXTENDED:
@@ -250,7 +253,7 @@ class Conversation:
                 self.ours -= due.popleft().ours
             self.skipping = not due
             if self.copying_in:
-                # Syncs sent from here on count again; those before, who knows.
+                # Syncs sent from now on are answered again; earlier ones may have been ignored.
                 self.copying_in = False
         elif due[0].kind == m.QUERY:
             self.copying_in = False
@@ -259,7 +262,7 @@ class Conversation:
         return False
 
     def _copy_begins(self) -> None:
-        """What was sent ahead is read by the COPY: it ignores Sync up to the client's CopyDone."""
+        """Update `due` for messages sent ahead: a COPY ignores Sync up to the client's CopyDone."""
         due = self.due
         command = due.popleft()
         while due and due[0].kind == m.SYNC:
@@ -275,14 +278,14 @@ class Conversation:
 
     @property
     def copies_simply(self) -> bool:
-        """A Query began the COPY whose data the client sends or still has to end."""
+        """Whether a Query started the COPY that the client has not ended."""
         if self.broken_copy is not None:
             return self.broken_copy.simple
         return bool(self.due) and self.due[0].kind == m.QUERY
 
     @property
     def copied(self) -> str:
-        """The COPY whose data the client sends now."""
+        """The SQL of the COPY in progress, or `COPY` if unknown."""
         if not self.due:
             return "COPY"
         head = self.due[0]
@@ -292,7 +295,7 @@ class Conversation:
         return self.text_of(head.body) or "COPY"
 
     def text_of(self, execute: bytes) -> str:
-        """The SQL that an Execute runs; "" where it is not known."""
+        """The SQL that an Execute runs; "" if unknown."""
         portal = self.portals.get(execute[: execute.find(b"\0")])
         return portal.text if portal else ""
 

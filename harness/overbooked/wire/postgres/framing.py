@@ -1,17 +1,18 @@
-"""Cutting a stream of typed messages apart, in time linear in its bytes however it is chunked."""
+"""Splits a stream into typed messages, in time linear in its size for any chunking."""
 
 from __future__ import annotations
 
 import struct
 
-from overbooked.wire.postgres.messages import Violation, printable
+from overbooked.wire.gate.session import ProtocolError
+from overbooked.wire.postgres.messages import printable
 
 _HEAD = struct.Struct(">BI")
 _HEAD_BYTES = _HEAD.size
-# PostgreSQL's own limit of a message (palloc's); what says more is not its protocol.
+# PostgreSQL's limit for a message (palloc's); a larger length is a protocol violation.
 _LONGEST_BYTES = 0x3FFFFFFF
 _SMALL_BYTES = 10_000  # PQ_SMALL_MESSAGE_LIMIT
-_KEPT, _SKIPPED = 2, 3  # in the table of types; 1 is just known, 0 unknown
+_KEPT, _SKIPPED = 2, 3  # values in the table of types; 1 means known, 0 unknown
 
 Framed = tuple[int, int, bytes | None]
 
@@ -20,11 +21,12 @@ class Framer:
     """Finds the messages in one direction of a connection.
 
     Args:
-        whose: `client` or `server`, for messages of errors.
-        known: every type that may come; `kept` those whose body is wanted; `skipped` those that are not
-            told of at all (rows: they are many, and what ends them says enough).
-        small: those that the other side refuses at once where they say that they are larger than 10,000
-            bytes, so that nobody may wait for the rest of one.
+        whose: `client` or `server`, for error messages.
+        known: every valid type.
+        kept: the types that are returned with their body.
+        skipped: the types that are not reported (rows: there are many, and the message after them suffices).
+        small: the types that the receiver refuses if the length is above 10,000 bytes; such a message is an
+            error before it is complete.
     """
 
     __slots__ = ("_head", "_kind", "_left", "_longest", "_parts", "_table", "_whose", "begun")
@@ -37,29 +39,29 @@ class Framer:
         self._table = bytes(
             _SKIPPED if kind in skipped else (kind in known) + (kind in kept) for kind in range(256)
         )
-        self.begun = 0  # where in the bytes last fed the message begins that is not whole
-        self._head = b""  # the first bytes of a message, fewer than its type and length
+        self.begun = 0  # index in the last data at which the incomplete message begins
+        self._head = b""  # the first bytes of a message if its type and length are incomplete
         self._kind = 0
-        self._left = 0  # bytes still to come of the message that has begun
+        self._left = 0  # missing bytes of the current message
         self._parts: list[bytes] | None = None
 
     @property
     def open(self) -> bool:
-        """A message has begun and is not whole yet."""
+        """Whether the current message is incomplete."""
         return self._left > 0 or bool(self._head)
 
     def feed(self, data: bytes) -> list[Framed]:
-        """The messages that end in `data`: type, index in `data` just past it, body (of kept types).
+        """Return the messages that end in `data`: type, end index in `data`, and body (of kept types).
 
         Raises:
-            Violation: this is not PostgreSQL's protocol.
+            ProtocolError: the data is not in PostgreSQL's protocol.
         """
         found: list[Framed] = []
         at, size = 0, len(data)
         if self._left or self._head:
             at = self._resume(data, found)
             if self.open:
-                return found  # still not whole: it began before these bytes
+                return found  # still incomplete: it began before these bytes
         table, longest, head = self._table, self._longest, _HEAD.unpack_from
         last = size - _HEAD_BYTES
         while at <= last:
@@ -78,12 +80,12 @@ class Framer:
         self.begun = at
         if at < size:
             if not table[data[at]]:
-                raise self._violation(data[at], 0)  # the other side refuses it by its type, too
+                raise self._violation(data[at], 0)  # the receiver also refuses it by its type
             self._head = data[at:]
         return found
 
     def _resume(self, data: bytes, found: list[Framed]) -> int:
-        """Go on with the message that has begun; returns where the next one starts."""
+        """Continue the current message; return the index at which the next one starts."""
         at = 0
         if self._head:
             wanted = _HEAD_BYTES - len(self._head)
@@ -111,9 +113,7 @@ class Framer:
             found.append((self._kind, end, body))
         return end
 
-    def _violation(self, kind: int, length: int) -> Violation:
+    def _violation(self, kind: int, length: int) -> ProtocolError:
         if not self._table[kind]:
-            return Violation(
-                f"the {self._whose} sent a message of type {printable(kind)}, which there is not"
-            )
-        return Violation(f"the {self._whose} sent a message {printable(kind)} of {length} bytes")
+            return ProtocolError(f"the {self._whose} sent a message of unknown type {printable(kind)}")
+        return ProtocolError(f"the {self._whose} sent a message {printable(kind)} of {length} bytes")

@@ -1,8 +1,9 @@
-"""A PostgreSQL session at the gate, from behind its startup message to its end.
+"""A PostgreSQL session at the gate, from after its startup message to its end.
 
-With no keeper, bytes go on as they come and `Conversation` follows. With one, the client's messages queue
-in groups: what executes nothing goes on at once, what executes is held, one group at a time, its answer
-collected until it is whole. What is under way when the keeper changes goes on as it began.
+Without a keeper, bytes are forwarded as they arrive and `Conversation` tracks the state. With a keeper, the
+client's messages are queued in groups. A group that executes nothing is sent immediately; groups that execute
+something are held one at a time, and the answer is collected until it is complete. Messages in progress when
+the keeper changes are completed in the mode in which they began.
 """
 
 from __future__ import annotations
@@ -12,30 +13,29 @@ from dataclasses import replace
 
 from overbooked.errors import NotSupported
 from overbooked.wire.gate.boundary import CommitKeeper, Reply
-from overbooked.wire.gate.held import Dealings, HeldBoundary, Turn
-from overbooked.wire.gate.session import Outlet, Timer
+from overbooked.wire.gate.held import ConnectionHolds, HeldBoundary, HoldState
+from overbooked.wire.gate.session import Outlet, ProtocolError, Timer
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres.answer import Answers, reply_of
-from overbooked.wire.postgres.answer_stream import Answering
+from overbooked.wire.postgres.answer_stream import AnswerStream
 from overbooked.wire.postgres.autocommit import ROLLBACK, TERMINATE, Wrapped, parted_by
-from overbooked.wire.postgres.grouping import Meaning, Message, Where, boundary, ending, meaning
-from overbooked.wire.postgres.injection import Step, close, inject
+from overbooked.wire.postgres.grouping import GroupInfo, Message, Where, boundary, ending, inspect_group
+from overbooked.wire.postgres.injection import InjectionStep, close, inject
 from overbooked.wire.postgres.intake import ENDS_COPY, Intake
-from overbooked.wire.postgres.messages import Violation
 from overbooked.wire.postgres.startup import GAVE_UP_LINE
 
 _QUEUED_BYTES = 1024 * 1024
-_AT_THE_SERVER = frozenset({Turn.SENT, Turn.FAILED})
-_NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
-# A client writes the messages of one group in one go; where it writes nothing for so long it waits for
-# what the server answers to those that it has written.
+_AT_THE_SERVER = frozenset({HoldState.SENT, HoldState.FAILED})
+_NOT_SENT = frozenset({HoldState.ASKED, HoldState.STALLED})
+# A client writes the messages of a group without pauses; after this time without data, it is waiting for the
+# answers to the messages so far.
 _SILENCE_S = 0.2
 _CANCELLED = ("57014", "canceling statement due to user request")
 _FLUSH = Message(m.FLUSH, None, m.message(m.FLUSH))
 
 
 class GatedSession(Intake):
-    """Follows one session; satisfies `overbooked.wire.gate.session.Session` and `holding.Holder`."""
+    """One gated session; satisfies `Session` and `Holder` of `overbooked.wire.gate`."""
 
     def __init__(self, outlet: Outlet) -> None:
         super().__init__(outlet)
@@ -43,35 +43,37 @@ class GatedSession(Intake):
         self._client_over = False
         self._server_over = False
         self._holding_back = False
-        self._silence: Timer | None = None  # a group is not whole, and nothing else has to come first
+        self._silence: Timer | None = None  # runs while a group is incomplete and no answer is due
         # -- from the server
         self._answers = Answers(outlet, self._delivered)
-        self._server = Answering(outlet, self.state, self._answers)
+        self._server = AnswerStream(outlet, self.state, self._answers)
         # -- the boundary that is held
-        self._dealings = Dealings(outlet, self)
+        self._holds = ConnectionHolds(outlet, self)
         self._group: list[Message] = []
-        self._meaning: Meaning | None = None
+        self._meaning: GroupInfo | None = None
         self._injections = 0
         self._to_close: list[bytes] = []
-        self._part_follows = False  # and the end of its transaction is the next boundary
-        self._failed: Reply | None = None  # what it was answered, while its transaction is rolled back
-        self._ending = False  # it is the end of the session
+        self._part_follows = False  # the commit of its transaction is the next boundary
+        self._failed: Reply | None = (
+            None  # the failed statement's reply, while its transaction is rolled back
+        )
+        self._ending = False  # the boundary is the end of the session
 
     # -- what is read ---------------------------------------------------------------------------
 
     def from_client(self, data: bytes) -> None:
         """See `Session`."""
-        if self._dealings.lost:
+        if self._holds.lost:
             self._outlet.to_server(data)
             return
         try:
             self._from_client(data)
-        except Violation as violation:
-            self._lose(violation)
+        except ProtocolError as error:
+            self._lose(error)
 
     def from_server(self, data: bytes) -> None:
         """See `Session`."""
-        if self._dealings.lost:
+        if self._holds.lost:
             self._outlet.to_client(data)
             return
         try:
@@ -79,8 +81,8 @@ class GatedSession(Intake):
                 self._look_whether_answered()
             if not self.state.due and not self._over:
                 self._pump()
-        except Violation as violation:
-            self._lose(violation)
+        except ProtocolError as error:
+            self._lose(error)
 
     def client_ended(self) -> None:
         """See `Session`."""
@@ -89,12 +91,12 @@ class GatedSession(Intake):
         if self._server.asks_password:
             self._outlet.break_off(GAVE_UP_LINE)
         elif self._ending:
-            if self._server_over and self._dealings.held is None:
+            if self._server_over and self._holds.held is None:
                 self._outlet.end_to_server()
-        elif self._dealings.turn not in {None, *_AT_THE_SERVER}:
+        elif self._holds.turn not in {None, *_AT_THE_SERVER}:
             self._outlet.close()
         elif not self._asks_for_end():
-            # What waits here never reaches the server: its session ends now, and with it its locks.
+            # Queued messages are dropped: the session ends now and its locks are released.
             for message in self._queue.drop():
                 self._outlet.to_server(message.raw)
             self._outlet.end_to_server()
@@ -102,10 +104,10 @@ class GatedSession(Intake):
     def server_ended(self) -> None:
         """See `Session`."""
         self._server_over = True
-        if self._ending and self._dealings.turn is Turn.SENT:
-            self._dealings.answered(Reply(""))
-        elif self._dealings.turn in _AT_THE_SERVER | _NOT_SENT:
-            self._answers.flush()  # as much as there is: no more will come
+        if self._ending and self._holds.turn is HoldState.SENT:
+            self._holds.answered(Reply(""))
+        elif self._holds.turn in _AT_THE_SERVER | _NOT_SENT:
+            self._answers.flush()  # the part that has arrived; the server sends no more
             self._server.catch_up()
             self._outlet.end_to_client()
         elif not self._answers.waiting:
@@ -115,14 +117,14 @@ class GatedSession(Intake):
         """See `Session`."""
         self._over = True
         self._wait_for_rest(False)
-        held = self._dealings.held
+        held = self._holds.held
         if held is not None and self.state.fatal and held.reply is None:
             held.ended(reply_of(self.state, 0))
-        self._dealings.over()
+        self._holds.over()
 
     def gate_changed(self) -> None:
         """See `Session`."""
-        if self._dealings.is_lost():
+        if self._holds.is_lost():
             return
         self._let_go()
         if self._outlet.keeper is None:
@@ -134,46 +136,48 @@ class GatedSession(Intake):
             self._passing = False
             self._pump()
 
-    def _lose(self, violation: Violation) -> None:
-        """We cannot follow."""
-        self._dealings.lose(str(violation), harmless=self._passing and self._server.plain)
+    def _lose(self, error: ProtocolError) -> None:
+        """Stop parsing the session after a protocol error."""
+        self._holds.lose(str(error), harmless=self._passing and self._server.plain)
 
     # -- the client's side ----------------------------------------------------------------------
 
     def cancel(self, pid: int, key: bytes) -> bool:
-        """A CancelRequest has come; True if it was for this session and is dealt with here."""
+        """Handle a CancelRequest; return whether it is for this session and needs no forwarding."""
         if self.state.pid != pid or self.state.key != key:
             return False
-        held = self._dealings.held
+        held = self._holds.held
         if self._answers.kept or self._ending:
-            return True  # what the client would have ended has been done
+            return True  # the statement has been executed already
         if held is None:
-            # Ours must not be hit; what the client asked has been answered by then.
+            # The gate's own statements must not be cancelled; the client's have been answered.
             return self.state.ours > 0
         if held.turn in _NOT_SENT:
             try:
                 self.refuse(held, *_CANCELLED)
             except NotSupported:
-                return True  # a ROLLBACK, say: it would be over before a server heard of it
-            held.cancelled, held.turn = True, Turn.FAILED
+                return True  # e.g. a ROLLBACK, which ends before a cancellation arrives
+            held.cancelled, held.turn = True, HoldState.FAILED
             return True
-        return held.turn is not Turn.SENT  # else it runs, and the server has to hear of it
+        return (
+            held.turn is not HoldState.SENT
+        )  # if sent, it is being executed and the server needs the request
 
     # -- the queue ------------------------------------------------------------------------------
 
     @property
     def _busy(self) -> bool:
-        return self._dealings.held is not None or self._answers.waiting
+        return self._holds.held is not None or self._answers.waiting
 
     def _pump(self) -> None:
-        """Pass on what executes nothing and hold the next group that does."""
+        """Send groups that execute nothing, and hold the next group that executes something."""
         self._tidy()
         if self._passing:
             return
         try:
             self._next_groups()
-        except Violation as violation:  # also called from a keeper's decision, who is not to blame
-            self._outlet.break_off(str(violation))
+        except ProtocolError as error:  # caught here because a keeper's decision may be the caller
+            self._outlet.break_off(str(error))
             return
         ready = not self._busy and (not self.state.due or self.state.copying_in)
         self._wait_for_rest(bool(self._queue) and ready and not self._over)
@@ -192,7 +196,7 @@ class GatedSession(Intake):
             group = self._queue.take(state)
             if not group:
                 break
-            means = meaning(group, state)
+            means = inspect_group(group, state)
             if means is not None:
                 self._hold(group, means)
             elif group[0].kind == m.TERMINATE and self._orders_ends:
@@ -207,17 +211,17 @@ class GatedSession(Intake):
         return not self._over and isinstance(keeper, CommitKeeper) and keeper.holds_ends
 
     def _asks_for_end(self) -> bool:
-        """The client has gone without a word: its end is the end of the session, where that is held."""
+        """Hold the end of a session that was closed without Terminate, if the keeper holds ends."""
         state = self.state
         if not self._orders_ends or self._ending or self._busy or state.due or state.copying_in:
             return False
-        self._queue.drop()  # what has no end is never run
+        self._queue.drop()  # an incomplete group is never executed
         self._ending = True
         self._hold([TERMINATE], ending())
         return True
 
     def _wait_for_rest(self, waits: bool) -> None:
-        """Whether a group is begun and the client has to go on with it; each call waits anew."""
+        """Start or cancel the timer for a group that the client has not completed."""
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
@@ -225,19 +229,19 @@ class GatedSession(Intake):
             self._silence = self._outlet.later(_SILENCE_S, self._take_what_there_is)
 
     def _take_what_there_is(self) -> None:
-        """The client says no more: it wants what the server answers to this much, an error perhaps."""
+        """Complete the group of a client that waits for the answers to its messages so far."""
         self._silence = None
-        # The server keeps its answers until Sync or Flush, and ours have to be seen whole.
+        # The server buffers its answers until Sync or Flush, and the held answer must be complete.
         self._queue.put(_FLUSH)
         self._pump()
 
-    def _send_steps(self, steps: Sequence[Step]) -> None:
+    def _send_steps(self, steps: Sequence[InjectionStep]) -> None:
         for message, ours in steps:
             self.state.sent(message.kind, message.body, ours=ours)
         self._outlet.to_server(b"".join([step.message.raw for step in steps]))
 
     def _tidy(self) -> None:
-        """Close the statements of an injection where a Sync of ours does nothing else."""
+        """Close the statements of an injection when the gate's Sync has no other effect."""
         state = self.state
         if not self._to_close or state.due or state.skipping or state.implicit or self._over:
             return
@@ -245,7 +249,7 @@ class GatedSession(Intake):
             names, self._to_close = self._to_close, []
             self._send_steps(close(names))
 
-    def _hold(self, group: list[Message], means: Meaning) -> None:
+    def _hold(self, group: list[Message], means: GroupInfo) -> None:
         keeper = self._outlet.keeper
         if keeper is None:
             self._send(group)
@@ -261,14 +265,14 @@ class GatedSession(Intake):
                 self._server.wrapped, self._part_follows = parted.wrapped, True
         self._group, self._meaning = group, means
         if group[0].kind in ENDS_COPY:
-            # The server may fail the COPY before it hears of its end: that error is the answer.
+            # The COPY may fail at the server before its end arrives there; that error is the answer.
             self._answers.collect()
-        self._dealings.ask(asked)
+        self._holds.ask(asked)
 
     def _look_whether_answered(self) -> None:
-        """Whether the answer that is kept has become whole."""
+        """Check whether the held answer is complete."""
         whole = (not self.state.due or self.state.copying_in) and not self._ending
-        if self._dealings.turn not in _AT_THE_SERVER or not whole:
+        if self._holds.turn not in _AT_THE_SERVER or not whole:
             return
         reply = reply_of(self.state, self._answers.size_bytes)
         wrapped = self._server.wrapped
@@ -281,8 +285,8 @@ class GatedSession(Intake):
             reply, self._failed = replace(self._failed, in_transaction=self.state.in_transaction), None
         elif wrapped is None and reply.error:
             self._unpart(None)
-        if not self._dealings.answered(reply):
-            self._dealings.held = None
+        if not self._holds.answered(reply):
+            self._holds.held = None
             self._answers.deliver()
 
     def _delivered(self) -> None:
@@ -303,17 +307,17 @@ class GatedSession(Intake):
         self._send(self._group)
         if self._ending:
             if self._server_over:
-                self._dealings.answered(Reply(""))  # it has ended by itself
+                self._holds.answered(Reply(""))  # the server has closed the session already
         elif not self.state.due:
-            self._look_whether_answered()  # a COPY that has failed: the server ignores its end
+            self._look_whether_answered()  # after a failed COPY, the server ignores the end of its data
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
         """See `Holder`."""
         assert self._meaning is not None
         if self._group[0].kind in ENDS_COPY and not self.state.copying_in:
-            raise NotSupported("the COPY has failed by itself: let the end of its data go")
+            raise NotSupported("the COPY has already failed: release the end of its data")
         if self._ending or (self._server.wrapped is not None and self._server.wrapped.at_commit):
-            raise NotSupported("the end of a session, or of a transaction of the gate's own, does not fail")
+            raise NotSupported("the end of a session, or of a transaction of the gate's own, cannot fail")
         self._unpart(None)
         self._injections += 1
         injection = inject(
@@ -327,7 +331,7 @@ class GatedSession(Intake):
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
         """See `Holder`."""
-        self._dealings.held = None
+        self._holds.held = None
         follows, self._part_follows = self._part_follows, False
         if follows and self._queue and not self.state.copying_in:
             self._answers.keep()
@@ -339,25 +343,25 @@ class GatedSession(Intake):
         """See `Holder`."""
         if self.state.implicit or self._server.wrapped is not None:
             raise NotSupported(
-                "its effect is complete at the Sync that follows, not yet here: lose that one's answer"
+                "its effect is complete only at the Sync that follows: lose the answer to that one"
             )
-        self._dealings.held = None
+        self._holds.held = None
         self._outlet.reset()
 
     def reset(self, held: HeldBoundary) -> None:
         """See `Holder`."""
-        self._dealings.held = None
+        self._holds.held = None
         self._outlet.reset()
 
     def _unpart(self, wrapped: Wrapped | None) -> None:
-        """The group has failed as a whole: a COMMIT of the gate's own is not needed any more."""
+        """Drop the gate's own COMMIT, because the complete group has failed."""
         self._server.wrapped = wrapped
         if self._queue.drop_ours():
             self._part_follows = False
 
     def _let_go(self) -> None:
-        """The keeper has gone: what it held goes on, what it had answered is delivered."""
-        stood = self._dealings.dismissed()
+        """Send the held group and deliver the held answer, because the keeper was removed."""
+        stood = self._holds.dismissed()
         self._ending = self._part_follows = False
         if stood in _NOT_SENT:
             self._send(self._group)

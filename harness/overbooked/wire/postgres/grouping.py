@@ -1,4 +1,4 @@
-"""Groups: the messages that the server acts on together, and the boundary that each one is."""
+"""Groups of messages on which the server acts together, and the boundary for each group."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from overbooked.wire.postgres.messages import word
 _SERIES = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.EXECUTE, m.CLOSE, m.COPY_DONE, m.COPY_FAIL})
 _COPY = frozenset({m.COPY_DATA, m.COPY_DONE, m.COPY_FAIL})
 _END_OF_DATA = " (end of data)"
-# Executed by a name that we never saw bound: held, as what it does is not known.
+# A portal with a Bind that the gate has not seen: its effect is unknown, so its Execute is held.
 _UNKNOWN = Portal(UNKNOWN, b"")
 
 
 class Message(NamedTuple):
-    """One message of the client, or `ours` in its name; `body` where the framer keeps it."""
+    """One message of the client, or of the gate itself (`ours`); `body` is None if the framer drops it."""
 
     kind: int
     body: bytes | None
@@ -30,14 +30,14 @@ class Message(NamedTuple):
 
 
 class Queue:
-    """The client's messages that have not been passed on yet, cut into groups when asked."""
+    """The client's unsent messages, split into groups on demand."""
 
     __slots__ = ("_ends", "_messages", "_taken", "size_bytes")
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
-        self._taken = 0  # how many have been taken ever
-        self._ends: deque[int] = deque()  # the numbers, counted so, of those that end a group
+        self._taken = 0  # the number of messages taken so far
+        self._ends: deque[int] = deque()  # the message numbers, by the same count, that end a group
         self.size_bytes = 0
 
     def __bool__(self) -> bool:
@@ -50,11 +50,11 @@ class Queue:
         self.size_bytes += len(message.raw)
 
     def take(self, state: Conversation) -> list[Message]:
-        """The next group, or nothing while it is not whole.
+        """Remove and return the next group; empty while it is incomplete.
 
         Args:
-            state: in a COPY everything but its data goes unheard, and the Sync behind the end of its data
-                belongs to it unless a Query began it.
+            state: the session's state. During a COPY the server ignores everything except its data; the Sync
+                after the end of the data belongs to the COPY unless a Query started it.
         """
         if not self._messages:
             return []
@@ -68,15 +68,15 @@ class Queue:
         return self._cut(self._ends[0] - self._taken + 1) if self._ends else []
 
     def take_all(self) -> list[Message]:
-        """Everything, whole groups or not."""
+        """Remove and return all messages, including incomplete groups."""
         return self._cut(len(self._messages))
 
     def drop(self) -> list[Message]:
-        """Forget everything; returns the message that ends the session in order, if that came."""
+        """Drop all messages; return the Terminate message, if there is one."""
         return [message for message in self.take_all() if message.kind == m.TERMINATE]
 
     def put_back(self, messages: Sequence[Message]) -> None:
-        """These are the next again, before everything that waits."""
+        """Put messages back at the front of the queue."""
         self._taken -= len(messages)
         for at in range(len(messages) - 1, -1, -1):
             if messages[at].kind not in _SERIES:
@@ -85,7 +85,7 @@ class Queue:
         self.size_bytes += sum(len(message.raw) for message in messages)
 
     def drop_ours(self) -> bool:
-        """Take out what the gate has put in front; whether there was anything."""
+        """Remove the gate's own messages from the front; return whether there were any."""
         if not self._messages or not self._messages[0].ours:
             return False
         self._cut(1)
@@ -101,48 +101,48 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a group does: the statements that it executes, and the first one's parameters."""
+class GroupInfo:
+    """The statements that a group executes, and the parameters of the first one."""
 
     statements: tuple[str, ...]
     values: tuple[str | None, ...] = ()
     verb: str = ""
-    ending: str = ""  # what stands behind the shape: the end of a COPY, a commit by Sync
+    ending: str = ""  # appended to the shape: the end of a COPY, a commit by Sync
 
 
-def meaning(group: Sequence[Message], state: Conversation) -> Meaning | None:
-    """What `group` does in this state; None when it executes nothing.
+def inspect_group(group: Sequence[Message], state: Conversation) -> GroupInfo | None:
+    """Determine what `group` executes in this state; None if it executes nothing.
 
-    The end of a COPY's data is a boundary also where the COPY has failed already: whether the server's
-    error or the client's end comes first is a matter of time, and no boundary depends on that.
+    The end of a COPY's data is a boundary even if the COPY has failed already: whether the server's error or
+    the client's end arrives first depends on timing, and boundaries must not depend on timing.
     """
     first = group[0].kind
     if first in {m.COPY_DONE, m.COPY_FAIL}:
         if state.copying_in:
-            return Meaning((state.copied,), ending=_END_OF_DATA)
+            return GroupInfo((state.copied,), ending=_END_OF_DATA)
         if state.broken_copy:
-            return Meaning((state.broken_copy.text,), ending=_END_OF_DATA)
+            return GroupInfo((state.broken_copy.text,), ending=_END_OF_DATA)
     if state.skipping:
         return None  # the server discards it up to Sync
     if first in _COPY or first in {m.TERMINATE, m.PASSWORD} or state.copying_in:
         return None
     statements, values = _executed(group, state)
     if statements:
-        return Meaning(tuple(statements), values, ending=" (Query)" if group[0].ours else "")
+        return GroupInfo(tuple(statements), values, ending=" (Query)" if group[0].ours else "")
     if group[-1].kind == m.CALL:
-        return Meaning(("function call",), verb="CALL")
+        return GroupInfo(("function call",), verb="CALL")
     if group[-1].kind == m.SYNC and state.implicit and state.status == ord("I"):
-        return Meaning(("COMMIT",), verb="COMMIT", ending=" (Sync)")
+        return GroupInfo(("COMMIT",), verb="COMMIT", ending=" (Sync)")
     return None
 
 
-def ending() -> Meaning:
-    """The end of a session, which frees what the session holds."""
-    return Meaning(("TERMINATE",), verb="TERMINATE")
+def ending() -> GroupInfo:
+    """The group info of the end of a session, which releases its locks."""
+    return GroupInfo(("TERMINATE",), verb="TERMINATE")
 
 
 def _executed(group: Sequence[Message], state: Conversation) -> tuple[list[str], tuple[str | None, ...]]:
-    """The statements that are run, empty ones left out, and the first one's parameters."""
+    """The non-empty statements that a group executes, and the parameters of the first."""
     statements: list[str] = []
     values: tuple[str | None, ...] = ()
     portals = dict(_portals(group, state))
@@ -157,7 +157,7 @@ def _executed(group: Sequence[Message], state: Conversation) -> tuple[list[str],
 
 
 def executed_by(group: Sequence[Message], state: Conversation) -> list[tuple[int, str]]:
-    """Of each Execute in a group its place and the SQL that it runs."""
+    """The index and the SQL of each Execute in a group."""
     return [(at, portal.text) for at, portal in _portals(group, state)]
 
 
@@ -180,15 +180,15 @@ def _portals(group: Sequence[Message], state: Conversation) -> Iterator[tuple[in
 
 
 class Where(NamedTuple):
-    """Where a boundary crosses: see `Boundary`."""
+    """The link, connection and ordinal of a boundary; see `Boundary`."""
 
     link: str
     connection: int
     ordinal: int
 
 
-def boundary(means: Meaning, group: Sequence[Message], state: Conversation, where: Where) -> Boundary:
-    """The group as a boundary."""
+def boundary(means: GroupInfo, group: Sequence[Message], state: Conversation, where: Where) -> Boundary:
+    """Create the boundary for a group."""
     return Boundary(
         link=where.link,
         protocol=WireProtocol.POSTGRES,
@@ -206,5 +206,5 @@ def boundary(means: Meaning, group: Sequence[Message], state: Conversation, wher
 
 
 def _once(texts: Sequence[str]) -> list[str]:
-    """What is repeated in a row (executemany) counts once, however often."""
+    """Collapse consecutive repetitions (executemany) into one."""
     return [one for at, one in enumerate(texts) if not at or one != texts[at - 1]]

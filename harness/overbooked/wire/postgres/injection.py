@@ -1,9 +1,9 @@
-"""A true error in the client's own session, so that client and server agree on what happened.
+"""Injects a real error into the client's session, so that client and server agree on the outcome.
 
-In place of the first Execute of a group the server gets a statement of ours that raises: it answers with
-an error of its own, its transaction has failed and its savepoints are there. A COMMIT fails as a COMMIT
-does: the transaction is rolled back, the error comes outside of any. What the client asked before its
-Execute is sent and answered truly; what stands behind it the server discards, as after any error.
+Instead of the first Execute of a group, the server gets a statement that raises: it answers with its own
+error, its transaction has failed, and its savepoints still exist. A COMMIT fails as in a real failure: the
+transaction is rolled back, and the error occurs outside a transaction. Messages before the Execute are sent
+and answered normally; the server discards those after it, as after any error.
 """
 
 from __future__ import annotations
@@ -15,58 +15,62 @@ from overbooked.errors import NotSupported
 from overbooked.wire.postgres import messages as m
 from overbooked.wire.postgres import sql
 from overbooked.wire.postgres.conversation import Conversation
-from overbooked.wire.postgres.grouping import Meaning, Message
+from overbooked.wire.postgres.grouping import GroupInfo, Message
 
 DEFAULT_CODE = "XX000"
 _COMMITS = frozenset({"COMMIT", "PREPARE TRANSACTION"})
 _EXTENDED = frozenset({m.PARSE, m.BIND, m.DESCRIBE, m.CLOSE})
 
 
-class Step(NamedTuple):
-    """A message to send instead, the gate's own or the client's."""
+class InjectionStep(NamedTuple):
+    """A message to send instead; `ours` if it is the gate's own and not the client's."""
 
     message: Message
     ours: bool
 
 
-class Injection(NamedTuple):
-    """What is sent instead of a group, and the statements of ours to close afterwards. `rewritten` is
-    the error to put in place of the server's own."""
+class ErrorInjection(NamedTuple):
+    """The messages that replace a group, and the names of the gate's statements to close afterwards.
 
-    steps: tuple[Step, ...]
+    `rewritten` is the SQLSTATE and text that replace those of the server's error.
+    """
+
+    steps: tuple[InjectionStep, ...]
     statements: tuple[bytes, ...] = ()
     rewritten: tuple[str, str] | None = None
 
 
 def inject(
-    group: Sequence[Message], means: Meaning, state: Conversation, *, code: str, text: str, number: int
-) -> Injection:
-    """What to send instead of `group` so that it fails with SQLSTATE `code`.
+    group: Sequence[Message], means: GroupInfo, state: Conversation, *, code: str, text: str, number: int
+) -> ErrorInjection:
+    """Build the messages to send instead of `group` so that it fails with SQLSTATE `code`.
 
     Args:
-        number: makes the names of our statements unique in their session.
+        number: makes the names of the gate's statements unique in their session.
 
     Raises:
-        NotSupported: this group cannot fail so.
+        NotSupported: this group cannot fail with this error.
     """
     code = code or DEFAULT_CODE
     text = text or "injected by the gate"
     if not m.is_sqlstate(code):
-        raise NotSupported(f"{code!r} is no SQLSTATE: five digits or capital letters, not 00000")
+        raise NotSupported(f"{code!r} is not a SQLSTATE: five digits or capital letters, not 00000")
     if state.in_failed_transaction:
         raise NotSupported("its transaction has already failed: the server answers 25P02 by itself")
     if group[0].kind in {m.COPY_DONE, m.COPY_FAIL}:
         fails = Message(m.COPY_FAIL, None, m.message(m.COPY_FAIL, m.plain(text) + b"\0"))
-        return Injection((Step(fails, False), *(Step(one, False) for one in group[1:])), (), (code, text))
+        return ErrorInjection(
+            (InjectionStep(fails, False), *(InjectionStep(one, False) for one in group[1:])), (), (code, text)
+        )
     verb = means.verb or sql.verb(means.statements[0])
     if verb == "ROLLBACK":
         raise NotSupported("a ROLLBACK does not fail: reset its connection instead")
     name = f"_overbooked_gate_{number}".encode()
-    steps: list[Step] = []
+    steps: list[InjectionStep] = []
     for message in group:
         if message.kind not in _EXTENDED:
             break
-        steps.append(Step(message, False))
+        steps.append(InjectionStep(message, False))
     names = [name]
     if verb in _COMMITS and state.status == ord("T"):
         names.append(name + b"_rollback")
@@ -74,12 +78,12 @@ def inject(
     steps += _execute(name, _raise(code, text))
     last = group[-1]
     sync = Message(m.SYNC, None, m.message(m.SYNC))
-    steps.append(Step(last if last.kind in {m.SYNC, m.FLUSH} else sync, False))
-    return Injection(tuple(steps), tuple(names))
+    steps.append(InjectionStep(last if last.kind in {m.SYNC, m.FLUSH} else sync, False))
+    return ErrorInjection(tuple(steps), tuple(names))
 
 
-def close(statements: Sequence[bytes]) -> list[Step]:
-    """What to send to be rid of our statements, between two groups of the client's."""
+def close(statements: Sequence[bytes]) -> list[InjectionStep]:
+    """Build the messages that close the gate's statements; they are sent between two client groups."""
     steps = [_ours(m.CLOSE, b"S" + name + b"\0") for name in statements]
     return [*steps, _ours(m.SYNC, b"")]
 
@@ -92,7 +96,7 @@ def _raise(code: str, text: str) -> bytes:
     )
 
 
-def _execute(name: bytes, statement: bytes) -> list[Step]:
+def _execute(name: bytes, statement: bytes) -> list[InjectionStep]:
     return [
         _ours(m.PARSE, name + b"\0" + statement + b"\0\0\0"),
         _ours(m.BIND, b"\0" + name + b"\0" + b"\0\0" * 3),
@@ -100,5 +104,5 @@ def _execute(name: bytes, statement: bytes) -> list[Step]:
     ]
 
 
-def _ours(kind: int, body: bytes) -> Step:
-    return Step(Message(kind, body, m.message(kind, body)), True)
+def _ours(kind: int, body: bytes) -> InjectionStep:
+    return InjectionStep(Message(kind, body, m.message(kind, body)), True)

@@ -1,16 +1,15 @@
-"""What the client of a PostgreSQL session says: passed on as it comes, or queued to be held in groups."""
+"""The data of a PostgreSQL client: forwarded as it arrives, or queued to be held in groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overbooked.wire.gate.session import Outlet
+from overbooked.wire.gate.session import Outlet, ProtocolError
 from overbooked.wire.postgres import messages as m
-from overbooked.wire.postgres.answer_stream import Answering
+from overbooked.wire.postgres.answer_stream import AnswerStream
 from overbooked.wire.postgres.conversation import STARTUP, Conversation
 from overbooked.wire.postgres.framing import Framed, Framer
 from overbooked.wire.postgres.grouping import Message, Queue
-from overbooked.wire.postgres.messages import Violation
 from overbooked.wire.postgres.startup import BINDING_LINE
 
 ENDS_COPY = frozenset({m.COPY_DONE, m.COPY_FAIL})
@@ -18,21 +17,21 @@ _ENDS_GROUP = frozenset({m.SYNC, m.FLUSH, m.QUERY, m.CALL, m.TERMINATE, m.COPY_D
 
 
 class Intake:
-    """The client's side of a session, up to the queue; what becomes of the queue is `_pump`'s."""
+    """The client's side of a session, up to the queue; `_pump` processes the queue."""
 
-    _server: Answering
+    _server: AnswerStream
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self.state = Conversation()
         self._client = Framer("client", known=m.CLIENT_KNOWN, kept=m.CLIENT_KEPT, small=m.CLIENT_SMALL)
         self._queue = Queue()
-        self._cut_short: list[bytes] = []  # of a client's message that is not whole
-        self._passing = outlet.keeper is None  # messages go on as they come
-        self._mid_group = False  # and a group has begun to
+        self._cut_short: list[bytes] = []  # the parts of an incomplete client message
+        self._passing = outlet.keeper is None  # messages are forwarded as they arrive
+        self._mid_group = False  # while passing, a group has been forwarded in part
 
     def _pump(self) -> None:
-        """Pass on what executes nothing and hold the next group that does."""
+        """Send groups that execute nothing, and hold the next group that executes something."""
         raise NotImplementedError
 
     def _from_client(self, data: bytes) -> None:
@@ -73,7 +72,7 @@ class Intake:
         return kind in _ENDS_GROUP
 
     def _pass_rest_of_group(self, data: bytes, framed: list[Framed]) -> int:
-        """A keeper has come in the middle of a group: pass on up to the group's end; from there on hold."""
+        """Forward the rest of a group in which a keeper was installed; return the index of its end."""
         for kind, end, body in framed:
             ends = self._ends_group(kind)
             if kind == m.PASSWORD:
@@ -89,10 +88,10 @@ class Intake:
 
     def _password(self, body: bytes) -> None:
         if self._queue or not self.state.due or self.state.due[0].kind != STARTUP:
-            raise Violation("the client sent a password behind its handshake")
+            raise ProtocolError("the client sent a password behind its handshake")
         self._server.asks_password = False
         if body.startswith(b"SCRAM-SHA-256-PLUS\0"):
-            raise Violation(BINDING_LINE)
+            raise ProtocolError(BINDING_LINE)
 
     def _send(self, group: Sequence[Message]) -> None:
         for message in group:
@@ -100,7 +99,7 @@ class Intake:
         self._outlet.to_server(b"".join([message.raw for message in group]))
 
     def _pass_queue(self) -> None:
-        """Send everything that waits, whole groups or not, and what there is of the open message."""
+        """Send everything queued, including incomplete groups and the start of an incomplete message."""
         rest = self._queue.take_all()
         if rest:
             self._send(rest)

@@ -1,16 +1,13 @@
-"""The messages of PostgreSQL's protocol: their types, what is read from them, and those the gate makes."""
+"""The messages of PostgreSQL's protocol: types, parsing, and the messages that the gate creates."""
 
 from __future__ import annotations
 
 import re
 import struct
 
+from overbooked.wire.gate.session import ProtocolError
 
-class Violation(Exception):
-    """What was read is not PostgreSQL's protocol, or not in this order; says what."""
-
-
-# From the client.
+# Types of client messages.
 PARSE, BIND, DESCRIBE, EXECUTE, CLOSE = b"PBDEC"
 SYNC, FLUSH, QUERY, CALL, TERMINATE = b"SHQFX"
 COPY_DATA, COPY_DONE, COPY_FAIL = b"dcf"
@@ -19,7 +16,7 @@ CLIENT_KNOWN = b"PBDECSHQFXdcfp"
 CLIENT_KEPT = b"PBDECQp"
 CLIENT_SMALL = b"CDEHSXcf"
 
-# From the server; COPY_DATA and COPY_DONE are the same.
+# Types of server messages; COPY_DATA and COPY_DONE are as above.
 AUTHENTICATION, KEY_DATA, NEGOTIATE = b"RKv"
 PARSED, BOUND, CLOSED, PARAMETERS, ROW_SHAPE, NO_DATA = b"123tTn"
 ROW, COMPLETE, EMPTY, SUSPENDED, CALLED = b"DCIsV"
@@ -38,30 +35,36 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
 def printable(kind: int) -> str:
-    """A type byte for people: its letter, or its number."""
+    """A type byte as text for error messages: its letter, or its number in hexadecimal."""
     return repr(chr(kind)) if 32 < kind < 127 else f"0x{kind:02x}"
 
 
 def message(kind: int, body: bytes = b"") -> bytes:
-    """A whole typed message."""
+    """Build a complete typed message."""
     return struct.pack(">BI", kind, len(body) + 4) + body
 
 
 def word(body: bytes, at: int = 0) -> tuple[bytes, int]:
-    """The zero-ended string at `at`, and where what follows it begins.
+    """The zero-terminated string at `at`, and the index after it.
 
     Raises:
-        Violation: it does not end.
+        ProtocolError: the terminator is missing.
     """
     end = body.find(b"\0", at)
     if end < 0:
-        raise Violation("a message's text does not end")
+        raise ProtocolError("a message's text does not end")
     return body[at:end], end + 1
 
 
 def bound_values(body: bytes) -> tuple[str | None, ...]:
-    """The parameters of a Bind: text as it is, NULL as None, binary as text where it is readable as such
-    (a text's binary form), else as `\\x` and hexadecimal digits."""
+    """The parameters of a Bind message.
+
+    Text parameters are returned unchanged and NULL as None; a binary parameter as text if it is printable
+    UTF-8 (as the binary form of a text is), else as `\\x` and hexadecimal digits.
+
+    Raises:
+        ProtocolError: the message is cut short.
+    """
     try:
         _, at = word(body)
         _, at = word(body, at)
@@ -82,7 +85,7 @@ def bound_values(body: bytes) -> tuple[str | None, ...]:
             code = codes[number] if formats > 1 else codes[0] if formats else 0
             values.append(_readable(value) if code else value.decode("utf-8", "replace"))
     except (struct.error, IndexError):
-        raise Violation("a Bind's parameters are cut short") from None
+        raise ProtocolError("a Bind's parameters are cut short") from None
     return tuple(values)
 
 
@@ -111,16 +114,16 @@ def with_error(body: bytes, code: str, text: str) -> bytes:
 
 
 def plain(text: str) -> bytes:
-    """Text that every client encoding writes the same."""
+    """Encode text as ASCII, which is the same in every client encoding; other characters are escaped."""
     return text.replace("\0", "").encode("ascii", "backslashreplace")
 
 
 def is_sqlstate(code: str) -> bool:
-    """Five digits and capital letters, and not the one for success."""
+    """Whether `code` is a SQLSTATE of an error: five digits or capital letters, not 00000."""
     return _SQLSTATE.fullmatch(code) is not None and code != "00000"
 
 
 def counted_rows(tag: str) -> int | None:
-    """The rows that a command tag counts: `INSERT 0 1`, `SELECT 3`; None of `BEGIN`."""
+    """The row count in a command tag such as `INSERT 0 1` or `SELECT 3`; None for a tag such as `BEGIN`."""
     last = tag.rpartition(" ")[2]
     return int(last) if last.isascii() and last.isdigit() else None

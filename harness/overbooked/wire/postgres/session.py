@@ -1,25 +1,24 @@
-"""A PostgreSQL connection at the gate: its beginning here, what follows in `gated`.
+"""A PostgreSQL connection at the gate: its startup; `gated_session` handles the session after it.
 
-Requests for encryption are refused, as a server without TLS does; a cancellation goes to whom it means.
+Requests for encryption are refused, as by a server without TLS; a CancelRequest is passed to its session.
 """
 
 from __future__ import annotations
 
 import logging
 
-from overbooked.wire.gate.session import Outlet
+from overbooked.wire.gate.session import Outlet, ProtocolError
 from overbooked.wire.postgres.conversation import Conversation
 from overbooked.wire.postgres.gated_session import GatedSession
-from overbooked.wire.postgres.messages import Violation
 from overbooked.wire.postgres.startup import TLS_LINE, Cancel, Encryption, StartupReader
 
 log = logging.getLogger(__name__)
 
 
 class PostgresSession:
-    """Follows one connection from its first byte; satisfies `overbooked.wire.gate.session.Session`.
+    """Parses one connection from its first byte; satisfies `overbooked.wire.gate.session.Session`.
 
-    A replication connection and a cancellation's are passed through unseen behind their first message.
+    Replication connections and cancellations are passed through after their first message.
     """
 
     __slots__ = ("_gated", "_lost", "_outlet", "_refused_tls", "_server_over", "_startup")
@@ -28,19 +27,19 @@ class PostgresSession:
         self._outlet = outlet
         self._startup: StartupReader | None = StartupReader()
         self._refused_tls = False
-        self._server_over = False  # the server hung up: a client that goes then does not go for want of TLS
-        self._lost = ""  # why this connection is not followed
+        self._server_over = False  # the server closed first, so the refused TLS is not the client's reason
+        self._lost = ""  # why this connection is not parsed
         self._gated: GatedSession | None = None
 
     @property
     def state(self) -> Conversation:
-        """What has been said; only once the startup message has come."""
+        """The state of the session; available only after the startup message."""
         assert self._gated is not None
         return self._gated.state
 
     @property
     def begins(self) -> bool:
-        """The first message has not come whole yet."""
+        """Whether the first message is still incomplete."""
         return self._startup is not None
 
     def from_client(self, data: bytes) -> None:
@@ -52,8 +51,8 @@ class PostgresSession:
         else:
             try:
                 self._begin(self._startup, data)
-            except Violation as violation:
-                self._lose(self._startup, violation)
+            except ProtocolError as error:
+                self._lose(self._startup, error)
 
     def from_server(self, data: bytes) -> None:
         """See `Session`."""
@@ -92,16 +91,16 @@ class PostgresSession:
             self._gated.over()
 
     def cancel(self, pid: int, key: bytes) -> bool:
-        """A CancelRequest has come; True if it was for this session and is dealt with here."""
+        """Handle a CancelRequest; return whether it is for this session and needs no forwarding."""
         return self._gated is not None and self._gated.cancel(pid, key)
 
-    def _lose(self, reader: StartupReader, violation: Violation) -> None:
-        """No beginning that we know: told to the keeper, or passed on unseen and told to the next one."""
+    def _lose(self, reader: StartupReader, error: ProtocolError) -> None:
+        """Handle an invalid first message: break off with a keeper, else pass the connection through."""
         if self._outlet.keeper is not None:
-            self._outlet.break_off(str(violation))
+            self._outlet.break_off(str(error))
             return
-        self._startup, self._lost = None, str(violation)
-        log.warning("%s passes unseen: %s", self._outlet.link, violation)
+        self._startup, self._lost = None, str(error)
+        log.warning("%s is passed through: %s", self._outlet.link, error)
         self._outlet.to_server(reader.rest)
 
     def _begin(self, reader: StartupReader, data: bytes) -> None:

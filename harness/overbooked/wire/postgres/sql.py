@@ -1,4 +1,4 @@
-"""What can be seen in the text of an SQL statement without knowing the schema: verb, shape, parts."""
+"""Properties of SQL statements that need no schema: verb, shape, parts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-# As PostgreSQL's lexer cuts it. A quantifier with a `+` behind it gives nothing back: a string that has no
-# end is not cut at one of the doubled quotes in it.
+# Tokens as in PostgreSQL's lexer. Possessive quantifiers (`*+`) do not backtrack, so that an unterminated
+# string is not split at a doubled quote in it.
 _TOKEN = re.compile(
     r"""
     (?P<line>--[^\n\r]*)
@@ -35,9 +35,14 @@ _MANY_ROWS = re.compile(r"(\bVALUES ?\([^()]*\))(?: ?, ?\([^()]*\))+", re.IGNORE
 _SAVEPOINT = re.compile(
     r"^(SAVEPOINT|RELEASE(?: SAVEPOINT)?|ROLLBACK.* TO(?: SAVEPOINT)?) \S+$", re.IGNORECASE
 )
-_KEPT = {"string": "?", "number": "?", "comment": " ", "space": " "}  # of other kinds, the text
+_KEPT = {
+    "string": "?",
+    "number": "?",
+    "comment": " ",
+    "space": " ",
+}  # tokens of other kinds are kept as they are
 _ALIASES = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
-# What a shape is made of, at most: a statement of megabytes is one of many literals.
+# A shape is made of at most this many characters: a statement of megabytes consists of literals mostly.
 _SHAPED = 16 * 1024
 
 
@@ -51,7 +56,7 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The pieces of `text` as PostgreSQL's lexer sees them: comments nest, what has no end reaches to it."""
+    """Yield tokens like PostgreSQL's lexer: comments nest, an unclosed token extends to the end."""
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -77,10 +82,10 @@ def _end_of_block(text: str, at: int) -> int:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The statements in `text`, without what separates them; none where there are only comments.
+    """Split `text` into statements, without separators; empty if it has only comments.
 
-    Semicolons in parentheses (the actions of a rule) and in a function's BEGIN ATOMIC ... END separate
-    nothing.
+    Semicolons in parentheses (the actions of a rule) and in a function's BEGIN ATOMIC ... END do not
+    separate statements.
     """
     bare = text.strip(SPACES).rstrip(";" + SPACES)
     if ";" not in bare:
@@ -101,12 +106,12 @@ def split(text: str) -> tuple[str, ...]:
 
 
 class _Nesting:
-    """How deep in parentheses and in the body of a routine a statement is, as psql counts it."""
+    """The nesting depth of a statement in parentheses and routine bodies, as psql counts it."""
 
     __slots__ = ("_bodies", "_parentheses", "_words")
 
     def __init__(self) -> None:
-        self._words: list[str] = []  # the first four
+        self._words: list[str] = []  # the first four words
         self._parentheses = self._bodies = 0
 
     @property
@@ -138,9 +143,10 @@ class _Nesting:
 
 
 def verb(statement: str) -> str:
-    """`SELECT`, `INSERT`, `COMMIT` ...; synonyms of BEGIN, COMMIT and ROLLBACK by those names.
+    """The verb of a statement, e.g. `SELECT`, `INSERT`, `COMMIT`.
 
-    `ROLLBACK TO` (a savepoint) and `PREPARE TRANSACTION` are verbs of their own.
+    Synonyms of BEGIN, COMMIT and ROLLBACK are returned as these; `ROLLBACK TO` (a savepoint) and `PREPARE
+    TRANSACTION` are separate verbs.
     """
     return _verb(statement[:_SHAPED])
 
@@ -159,7 +165,7 @@ def _verb(statement: str) -> str:
 
 
 def shape(statement: str) -> str:
-    """The statement with literals, comments, savepoints' names and the lengths of lists taken out."""
+    """The statement without literals, comments, names of savepoints and lengths of lists."""
     return _shape(statement[:_SHAPED])
 
 
@@ -184,13 +190,13 @@ def deallocated(text: str) -> list[bytes]:
 
 
 def prepared(text: str) -> tuple[bytes, str] | None:
-    """Name and statement of an SQL-level PREPARE."""
+    """The name and the statement of an SQL-level PREPARE; None if there is none."""
     found = _PREPARE.search(without_comments(text))
     return (_folded(found[1]), found[2]) if found else None
 
 
 def without_comments(text: str) -> str:
-    """`text` with a blank for each comment in it."""
+    """`text` with each comment replaced by a space."""
     return "".join(" " if token.kind == "comment" else token.text for token in tokens(text))
 
 
@@ -200,8 +206,10 @@ def _folded(identifier: str) -> bytes:
 
 
 def _first_words(statement: str) -> list[str]:
-    """Up to four leading words, in capitals; comments and parentheses before them do not count.
-    A statement that begins with something else has that as its one word."""
+    """Up to four leading words in upper case, without comments and opening parentheses.
+
+    If the statement begins with another token, that token is the only word.
+    """
     words: list[str] = []
     for token in tokens(statement):
         if token.kind == "word":

@@ -1,1 +1,1 @@
-"""Redis at the gate: RESP2 and RESP3 framed, commands matched with their answers, held and failed."""
+"""Redis at the gate: parses RESP2 and RESP3 and matches answers with commands, to hold and fail them."""

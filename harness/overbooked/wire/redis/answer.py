@@ -1,4 +1,4 @@
-"""What is told of an answer: its kind and size, its error, whether MULTI goes on."""
+"""Creates the reply for a keeper from an answer's bytes: summary, error, size, and whether MULTI is open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NIL = frozenset({"$-1", "*-1", "_"})
 
 
 def reply_of(answer: bytes, *, in_multi: bool) -> Reply:
-    """The reply that these bytes are; no bytes: replies are switched off."""
+    """Create the reply for these bytes; an empty answer means that replies are switched off."""
     summary, error = ("no reply", "") if not answer else _said(answer)
     return Reply(summary, error, None, in_multi, len(answer))
 

@@ -1,19 +1,19 @@
-"""What the gate has to know about Redis' commands: which greet, which change the connection, and how."""
+"""Properties of Redis commands that the gate needs: handshake, subscriptions, replication, MULTI."""
 
 from __future__ import annotations
 
-# Words that make a verb of two: `SCRIPT LOAD`, `XGROUP CREATE`.
+# Commands whose verb includes the subcommand: `SCRIPT LOAD`, `XGROUP CREATE`.
 CONTAINERS = frozenset(
     b"ACL CLIENT CLUSTER COMMAND CONFIG DEBUG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG "
     b"XGROUP XINFO".split()
 )
-# Answered once for each channel named; RESP3 answers by pushes.
+# Answered once for each named channel; RESP3 answers with pushes.
 SUBSCRIBING = frozenset(b"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE".split())
-# Pushed without being asked for; RESP2 has them as arrays on a subscribed connection.
+# Sent without a request: pushes in RESP3, arrays on a subscribed connection in RESP2.
 MESSAGES = frozenset((b"message", b"pmessage", b"smessage"))
-# After its answer the server says what it likes.
+# After the answer to it, the server sends data without requests.
 MONITOR = b"MONITOR"
-# From here on it is no longer commands and answers.
+# After these, the connection no longer consists of commands and answers.
 REPLICATION = frozenset((b"SYNC", b"PSYNC"))
 _ALWAYS_PASSED = frozenset(b"HELLO AUTH QUIT RESET READONLY READWRITE MONITOR SYNC PSYNC REPLCONF".split())
 _PASSED_AT_FIRST = frozenset(b"PING SELECT INFO COMMAND ECHO".split())
@@ -21,7 +21,7 @@ _CLIENT_PASSED = frozenset(
     b"SETINFO SETNAME GETNAME ID INFO TRACKING TRACKINGINFO CACHING REPLY NO-EVICT NO-TOUCH CAPA "
     b"MAINT_NOTIFICATIONS".split()
 )
-# Within MULTI these act at once instead of being queued.
+# Within MULTI these are executed immediately instead of being queued.
 NOT_QUEUED = frozenset((b"EXEC", b"DISCARD", b"MULTI", b"WATCH", b"QUIT", b"RESET"))
 
 
@@ -31,7 +31,7 @@ def name_of(args: tuple[bytes, ...]) -> bytes:
 
 
 def verb_of(args: tuple[bytes, ...]) -> str:
-    """The name, with the subcommand where the name alone says little."""
+    """The command's name; for container commands, with the subcommand."""
     name = name_of(args)
     if name in CONTAINERS and len(args) > 1:
         name += b" " + args[1].upper()
@@ -39,10 +39,10 @@ def verb_of(args: tuple[bytes, ...]) -> str:
 
 
 def greets(args: tuple[bytes, ...], *, fresh: bool) -> bool:
-    """Whether it belongs to the handshake, which differs from connection to connection and is not held.
+    """Whether the command belongs to the handshake, which differs between connections and is not held.
 
     Args:
-        fresh: nothing but greetings came on this connection so far.
+        fresh: whether the connection has had only handshake commands so far.
     """
     name = name_of(args)
     if name in _ALWAYS_PASSED:

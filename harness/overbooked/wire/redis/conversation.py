@@ -1,7 +1,7 @@
-"""Follows one connection: which command the next value answers, and what the connection's state is.
+"""The state of one Redis connection, and which command the next value answers.
 
-Redis answers in order, but not one value to each command: SUBSCRIBE answers once per channel, RESP3
-pushes and RESP2 messages answer nothing, CLIENT REPLY silences answers.
+Redis answers in order, but not with one value per command: SUBSCRIBE is answered once per channel, RESP3
+pushes and RESP2 messages answer no command, and CLIENT REPLY suppresses answers.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from overbooked.wire.gate.session import ProtocolError
 from overbooked.wire.redis.commands import MESSAGES, MONITOR, REPLICATION, SUBSCRIBING, name_of
-from overbooked.wire.redis.resp import Violation, words
+from overbooked.wire.redis.resp import words
 
 _PUSH = ord(">")
 _LIST = ord("*")
@@ -20,24 +21,24 @@ _SIMPLE = ord("+")
 
 @dataclass(slots=True, eq=False)
 class Expected:
-    """A command that the server has and whose answer is still to come."""
+    """A command that was sent and is not completely answered."""
 
     args: tuple[bytes, ...]
     name: bytes
-    left: int | None = 1  # values still to come; None: known once everything before it is answered
-    parts: list[bytes] = field(default_factory=list)  # of its answer, and what came in between
+    left: int | None = 1  # missing values; None: unknown until all earlier commands are answered
+    parts: list[bytes] = field(default_factory=list)  # the values of its answer, and pushes between them
 
     @property
     def answer(self) -> bytes:
-        """All of it, as it is to be written."""
+        """The answer's bytes, as they are written to the client."""
         return b"".join(self.parts)
 
 
-class Following:
+class RedisConversation:
     """The state of one connection, from the commands sent and the values received, each in order.
 
-    `raw` once it is no longer commands and answers; `in_multi` from MULTI's answer to EXEC's or
-    DISCARD's; `resp` 2 or 3.
+    `raw` is true when the connection no longer consists of commands and answers; `in_multi` is true from the
+    answer to MULTI to the answer to EXEC or DISCARD; `resp` is the protocol version, 2 or 3.
     """
 
     __slots__ = (
@@ -65,11 +66,11 @@ class Following:
 
     @property
     def silent(self) -> bool:
-        """Whether the next command goes unanswered."""
+        """Whether the server will not answer the next command."""
         return self._replies_off or self._skip_next
 
     def sent(self, args: tuple[bytes, ...]) -> Expected | None:
-        """The server was sent this command; None: it will not answer."""
+        """Record a sent command; return the expected answer, None if the server sends none."""
         if not args:
             return None
         name = name_of(args)
@@ -84,8 +85,8 @@ class Following:
         elif name in SUBSCRIBING:
             if self.resp == 3 and self.silent:
                 self._skip_next = False
-                return None  # answers by pushes all the same, which answer nothing
-            # UNSUBSCRIBE without names is answered for each channel; SUBSCRIBE without is refused.
+                return None  # the server still sends pushes, which count as no answer
+            # UNSUBSCRIBE without names is answered once per channel; SUBSCRIBE without names is an error.
             expected.left = len(args) - 1 or (None if name.endswith(b"UNSUBSCRIBE") else 1)
         if self.silent:
             self._skip_next = False
@@ -110,16 +111,16 @@ class Following:
         return expected
 
     def skip(self) -> None:
-        """A command was refused at the gate that the server would not have answered."""
+        """Record that the gate refused a command that the server would not have answered."""
         self._skip_next = False
 
     def received(self, value: bytes) -> Expected | None:
-        """The server sent this value; returns what it answers, None: a push, which answers nothing.
+        """Record a value from the server; return the command that it answers, None for a push.
 
-        The answer is whole when the command's `left` is 0; it is awaited no more then.
+        The answer is complete when the command's `left` is 0; the command is then no longer awaited.
 
         Raises:
-            Violation: nobody asked for it.
+            ProtocolError: no command awaits an answer.
         """
         kind = value[0]
         head = self.awaited[0] if self.awaited else None
@@ -127,8 +128,8 @@ class Following:
             return None
         if head is None:
             if kind == _ERROR:
-                return None  # `max number of clients reached`, and the end follows
-            raise Violation(f"an answer that nobody asked for: {value[:80]!r}")
+                return None  # `max number of clients reached`; the server closes the connection after it
+            raise ProtocolError(f"an answer without a command: {value[:80]!r}")
         if head.left is None:
             head.left = max(1, len(self._channels[head.name.removesuffix(b"UNSUBSCRIBE")]))
         head.left -= 1
@@ -145,19 +146,19 @@ class Following:
         return head
 
     def _pushed(self, value: bytes, head: Expected | None) -> bool:
-        """Whether a value of a push's form answers nothing."""
+        """Whether a value that may be a push answers no command; record its effect on subscriptions."""
         if value[0] == _LIST:
             return not MESSAGES.isdisjoint(words(value, 1))
         said = words(value, 2)
         if head is not None and said and said[0].upper() == head.name and head.name in SUBSCRIBING:
             return False
         if head is not None and head.name == b"EXEC" and head.left and head.parts:
-            return False  # what a queued SUBSCRIBE answers beyond its place in EXEC's array
+            return False  # an answer of a queued SUBSCRIBE in addition to its element of EXEC's array
         self._note(said)
         return True
 
     def _note(self, said: list[bytes]) -> None:
-        """Keep the channels subscribed to."""
+        """Update the subscribed channels."""
         if len(said) < 2:
             return
         kind, channel = said[0].upper(), said[1]
@@ -170,7 +171,7 @@ class Following:
         self._subscribed = self.resp == 2 and any(self._channels.values())
 
     def _takes_effect(self, expected: Expected, value: bytes) -> None:
-        """The connection's state after this answer."""
+        """Update the connection's state after an answer."""
         name, kind = expected.name, value[0]
         if name == b"MULTI":
             self.in_multi = self.in_multi or kind != _ERROR
@@ -178,7 +179,7 @@ class Following:
             if kind != _ERROR or value.startswith(b"-EXECABORT"):
                 self.in_multi = False
             if name == b"EXEC" and kind == _LIST and not value.startswith(b"*-1"):
-                # A queued SUBSCRIBE has one place in the array, and answers for each of its channels.
+                # A queued SUBSCRIBE has one element in the array, but is answered once per channel.
                 expected.left = (expected.left or 0) + self._queued_extra
             self._queued_extra = 0
         elif kind == _ERROR or value == b"+QUEUED\r\n":

@@ -1,7 +1,7 @@
-"""How a Redis command fails in the session, so that client and server agree on what happened.
+"""Injects an error for a Redis command in its session, so that client and server agree on the outcome.
 
-Outside MULTI it is not sent and the error answered. Within MULTI the server must know too: a command
-that it cannot queue is sent instead, so that EXEC aborts, as it would have.
+Outside MULTI the command is not sent and the client gets the error. Within MULTI the server must see the
+failure too: it gets a command that it cannot queue, so that EXEC aborts, as after a real error.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ _MESSAGES = {
     "TRYAGAIN": "Multiple keys request during rehashing of slot",
     "WRONGTYPE": "Operation against a key holding the wrong kind of value",
 }
-_SPOILER = b"OVERBOOKED.REFUSED"  # no server knows it, so that it spoils the transaction
+_SPOILER = b"OVERBOOKED.REFUSED"  # an unknown command, so that the server aborts the transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the client is told, and what the server is sent instead of the command; None: nothing."""
+    """The answer to the client, and the command sent to the server instead (None: no command)."""
 
     answer: bytes
     instead: tuple[bytes, ...] | None = None
 
 
 def refusal(name: bytes, code: str, message: str, *, in_multi: bool) -> Refusal:
-    """How this command is refused.
+    """Build the refusal of a command.
 
     Args:
         name: the command's name in upper case.
-        code: the error's first word; "" is ERR.
-        message: what follows it; "" is what Redis says with that code.
+        code: the error's first word; "" means ERR.
+        message: the rest of the error; "" means Redis's own text for that code.
 
     Raises:
-        NotSupported: MULTI is not refused by a server that goes on.
-        ValueError: the code is no error's first word.
+        NotSupported: the command is MULTI, which a running server does not refuse.
+        ValueError: the code cannot be the first word of an error.
     """
     code = code or "ERR"
     if not _CODE.fullmatch(code):
-        raise ValueError(f"a Redis error begins with a word in upper case such as LOADING, not {code!r}")
+        raise ValueError(f"the code of a Redis error is a word in upper case such as LOADING, got {code!r}")
     said = " ".join((message or _MESSAGES.get(code, "refused by the gate")).split())
     error = f"{code} {said}"
     if name == b"MULTI":
         raise NotSupported(
-            "a server that goes on does not refuse MULTI: the commands after it would run outside a "
+            "a running server does not refuse MULTI: the commands after it would run outside a "
             "transaction; fail one of these, or EXEC, instead"
         )
     if not in_multi:
@@ -72,7 +72,7 @@ def refusal(name: bytes, code: str, message: str, *, in_multi: bool) -> Refusal:
 
 
 def encoded(args: tuple[bytes, ...]) -> bytes:
-    """A command as an array of bulk strings."""
+    """Encode a command as a RESP array of bulk strings."""
     return b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%b\r\n" % (len(arg), arg) for arg in args)
 
 

@@ -1,7 +1,7 @@
-"""RESP2 and RESP3 cut into commands and values, the bytes untouched.
+"""Splits RESP2 and RESP3 into commands and values without changing bytes.
 
 Source: https://redis.io/docs/latest/develop/reference/protocol-spec/ and, for inline commands, the
-server's own `sdssplitargs`. A scanner remembers where it stopped, so a large value is read once.
+server's `sdssplitargs`. A scanner keeps its position, so the bytes of a large value are scanned once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from overbooked.wire.gate.session import ProtocolError
+
 _LINE_LIMIT_BYTES = 64 * 1024
 _BULK_LIMIT_BYTES = 512 * 1024 * 1024
 _COUNT_LIMIT = 2**31 - 1
 
 _BULKS = frozenset(b"$=!")
 _LINES = frozenset(b"+-:_,#(")
-# How many values make one: as many as its length says, times this and plus that. After the pairs of an
-# attribute comes the value that it stands before.
+# The number of values in an aggregate is its length times the first number plus the second. The pairs of an
+# attribute are followed by the value that the attribute describes.
 _AGGREGATES = {ord("*"): (1, 0), ord("~"): (1, 0), ord(">"): (1, 0), ord("%"): (2, 0), ord("|"): (2, 1)}
-# Of inline commands: what is skipped between arguments, what ends an unquoted one, what is escaped in which
-# quotes.
+# Inline commands: bytes skipped between arguments, bytes that end an unquoted argument, and escapes by quote.
 _SPACES = frozenset(b" \t\n\v\f\r")
 _ENDS_ARGUMENT = frozenset(b" \t\n\r")
 _QUOTES = frozenset(b"'\"")
@@ -34,35 +35,31 @@ _BULK = ord("$")
 _TLS_HANDSHAKE = 0x16
 
 
-class Violation(Exception):
-    """These bytes are no RESP; says why."""
-
-
 @dataclass(frozen=True, slots=True)
-class Command:
-    """One command: its bytes as sent and its arguments, the name first. No arguments: not answered."""
+class RedisCommand:
+    """One command: its bytes as sent, and its name and arguments; empty `args` get no answer."""
 
     raw: bytes
     args: tuple[bytes, ...]
 
 
 class CommandScanner:
-    """Cuts what a client sends into commands."""
+    """Splits a client's data into commands."""
 
     __slots__ = ("_args", "_at", "_left", "_wanted", "pending")
 
     def __init__(self) -> None:
-        self.pending = bytearray()  # what has come of a piece that is not whole yet
-        self._at = 0  # where scanning goes on
-        self._wanted = 0  # with fewer bytes nothing new can be seen
-        self._left = 0  # arguments still to come
+        self.pending = bytearray()  # the incomplete piece
+        self._at = 0  # where scanning continues
+        self._wanted = 0  # `pending` needs this many bytes before scanning can continue
+        self._left = 0  # missing arguments
         self._args: list[bytes] = []
 
-    def feed(self, data: bytes) -> Iterator[Command]:
-        """The commands that `data` completes.
+    def feed(self, data: bytes) -> Iterator[RedisCommand]:
+        """Yield the commands that `data` completes.
 
         Raises:
-            Violation: it is no command.
+            ProtocolError: the data is not a command.
         """
         self.pending += data
         while len(self.pending) >= self._wanted and self.pending:
@@ -73,10 +70,10 @@ class CommandScanner:
             del self.pending[: self._at]
             self._at = self._wanted = 0
             self._args = []
-            yield Command(raw, args)
+            yield RedisCommand(raw, args)
 
     def _command(self) -> bool:
-        """Scan on; whether a command is whole."""
+        """Continue scanning; return whether a command is complete."""
         if self._at == 0:
             if self.pending[0] != _ARRAY:
                 return self._inline()
@@ -90,10 +87,10 @@ class CommandScanner:
             if end < 0:
                 return False
             if self.pending[self._at] != _BULK:
-                raise Violation(f"'$' was wanted and {chr(self.pending[self._at])!r} found")
+                raise ProtocolError(f"expected '$', found {chr(self.pending[self._at])!r}")
             size = _number(self.pending, self._at + 1, end, _BULK_LIMIT_BYTES)
             if size < 0:
-                raise Violation(f"an argument of {size} bytes")
+                raise ProtocolError(f"an argument of {size} bytes")
             after = end + 2 + size + 2
             if len(self.pending) < after:
                 self._wanted = after
@@ -105,11 +102,13 @@ class CommandScanner:
 
     def _inline(self) -> bool:
         if self.pending[0] == _TLS_HANDSHAKE:
-            raise Violation("a TLS handshake: the gate reads no TLS, let the client connect without it")
+            raise ProtocolError(
+                "a TLS handshake; the gate cannot read TLS, so let the client connect without it"
+            )
         end = self.pending.find(b"\n")
         if end < 0:
             if len(self.pending) > _LINE_LIMIT_BYTES:
-                raise Violation("an inline command without an end")
+                raise ProtocolError("an inline command without an end")
             return False
         self._args = split_inline(bytes(self.pending[:end]))
         self._at = end + 1
@@ -117,21 +116,21 @@ class CommandScanner:
 
 
 class ValueScanner:
-    """Cuts what a server sends into values, each with the attributes before it."""
+    """Splits a server's data into values, each with its preceding attributes."""
 
     __slots__ = ("_at", "_open", "_wanted", "pending")
 
     def __init__(self) -> None:
-        self.pending = bytearray()  # what has come of a piece that is not whole yet
+        self.pending = bytearray()  # the incomplete piece
         self._at = 0
         self._wanted = 0
-        self._open: list[int] = []  # elements still to come of each open aggregate
+        self._open: list[int] = []  # missing elements of each open aggregate
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bytes of each value that `data` completes.
+        """Yield the bytes of each value that `data` completes.
 
         Raises:
-            Violation: it is no value.
+            ProtocolError: the data is not a value.
         """
         if not self.pending and data.find(b"\r\n", 1) == len(data) - 2 > 0 and data[0] in _LINES:
             yield data
@@ -162,12 +161,12 @@ class ValueScanner:
                         self._wanted = after
                         return False
                     if buffer[after - 2 : after] != b"\r\n":
-                        raise Violation(f"a string of {size} bytes has no end where it should")
+                        raise ProtocolError(f"a string of {size} bytes is not terminated")
             elif kind in _AGGREGATES:
                 times, plus = _AGGREGATES[kind]
                 more = times * _number(buffer, self._at + 1, end, _COUNT_LIMIT) + plus
             elif kind not in _LINES:
-                raise Violation(f"no value begins with {chr(kind)!r}")
+                raise ProtocolError(f"no value begins with {chr(kind)!r}")
             self._at = after
             if more > 0:
                 open_.append(more)
@@ -182,34 +181,34 @@ class ValueScanner:
 
 
 def _line(buffer: bytearray, start: int) -> int:
-    """Where the line that begins at `start` ends, -1 while it does not."""
+    """The index of the CRLF that ends the line at `start`; -1 while the line is incomplete."""
     end = buffer.find(b"\r\n", start)
     if end < 0 and len(buffer) - start > _LINE_LIMIT_BYTES:
-        raise Violation(f"a line without an end within {_LINE_LIMIT_BYTES} bytes")
+        raise ProtocolError(f"a line without an end within {_LINE_LIMIT_BYTES} bytes")
     if end == start:
-        raise Violation("an empty line where a type was wanted")
+        raise ProtocolError("expected a type, found an empty line")
     return end
 
 
 def _number(buffer: bytearray, start: int, end: int, limit: int) -> int:
     digits = bytes(buffer[start:end])
     if not digits.removeprefix(b"-").isdigit() or len(digits) > 11:
-        raise Violation(f"a length was wanted and {digits[:40]!r} found")
+        raise ProtocolError(f"expected a length, found {digits[:40]!r}")
     number = int(digits)
     if number < -1 or number > limit:
-        raise Violation(f"a length of {number}")
+        raise ProtocolError(f"a length of {number}")
     return number
 
 
 def split_inline(line: bytes) -> list[bytes]:
-    """The arguments of an inline command, as the server's `sdssplitargs` cuts them.
+    """Split an inline command into arguments, as the server's `sdssplitargs` does.
 
-    Quotes also begin in the middle of an argument (`one'two three'` is one), and a closing quote ends it.
+    A quote may also open within an argument (`one'two three'` is one argument); a closing quote ends it.
 
     Raises:
-        Violation: its quotes are not balanced, or something stands directly behind a closing one.
+        ProtocolError: its quotes are not balanced, or a closing quote is not followed by a space.
     """
-    line = line.partition(b"\0")[0]  # it is a string of C's
+    line = line.partition(b"\0")[0]  # the server treats it as a C string
     args: list[bytes] = []
     at = 0
     while True:
@@ -222,7 +221,7 @@ def split_inline(line: bytes) -> list[bytes]:
 
 
 def _argument(line: bytes, at: int) -> tuple[bytes, int]:
-    """The argument that begins at `at`, and where it ends."""
+    """The argument that begins at `at`, and the index of its end."""
     word = bytearray()
     quote = 0
     while at < len(line):
@@ -233,7 +232,7 @@ def _argument(line: bytes, at: int) -> tuple[bytes, int]:
             break
         elif char == quote:
             if at + 1 < len(line) and line[at + 1] not in _SPACES:
-                raise Violation("something stands directly behind a quoted argument of an inline command")
+                raise ProtocolError("a quoted argument of an inline command is not followed by a space")
             return bytes(word), at + 1
         elif quote and (escape := _ESCAPES[quote].match(line, at)):
             word += _unescaped(escape[1])
@@ -242,7 +241,7 @@ def _argument(line: bytes, at: int) -> tuple[bytes, int]:
             word.append(char)
             at += 1
     if quote:
-        raise Violation("an inline command's quotes are not balanced")
+        raise ProtocolError("an inline command's quotes are not balanced")
     return bytes(word), at
 
 
@@ -251,7 +250,7 @@ def _unescaped(said: bytes) -> bytes:
 
 
 def words(value: bytes, most: int) -> list[bytes]:
-    """The first strings of an aggregate, at most so many: a push's kind, a channel. Nil is empty."""
+    """The first strings of an aggregate, at most `most`, e.g. a push's kind and channel; nil is b""."""
     found: list[bytes] = []
     at = value.index(b"\r\n") + 2
     while len(found) < most and at < len(value):

@@ -1,8 +1,9 @@
 """One Redis connection at the gate; satisfies `overbooked.wire.gate.session.Session`.
 
-Without a keeper bytes go on as they come and the state is followed. With one each command is held by
-itself, also in a pipeline: the next asks once the one before was answered and delivered, so that what
-is known of it (within MULTI?) is true. Greetings (HELLO, AUTH, CLIENT SETNAME ...) pass unheld.
+Without a keeper, bytes are forwarded as they arrive and only the state is tracked. With a keeper, each
+command is held separately, also in a pipeline: a command is held after the answer to the previous one was
+delivered, so that its state (within MULTI or not) is known. Handshake commands (HELLO, AUTH, CLIENT SETNAME
+...) are not held.
 """
 
 from __future__ import annotations
@@ -10,112 +11,72 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from overbooked.wire.gate.boundary import Boundary, WireProtocol
-from overbooked.wire.gate.held import Dealings, HeldBoundary, Turn, trickle
-from overbooked.wire.gate.serial import Direction, OneByOne, Way
+from overbooked.wire.gate.held import HeldBoundary, HoldState, trickle
+from overbooked.wire.gate.queued_session import NOT_SENT, QueuedSession
+from overbooked.wire.gate.serial import Disposition
 from overbooked.wire.gate.session import Outlet
 from overbooked.wire.redis.answer import reply_of
 from overbooked.wire.redis.commands import greets, name_of, verb_of
-from overbooked.wire.redis.conversation import Expected, Following
+from overbooked.wire.redis.conversation import Expected, RedisConversation
 from overbooked.wire.redis.injection import Refusal, encoded, refusal
-from overbooked.wire.redis.resp import Command, CommandScanner, ValueScanner, Violation
+from overbooked.wire.redis.resp import CommandScanner, RedisCommand, ValueScanner
 from overbooked.wire.redis.shape import decoded, shape_of, text_of
 
 _QUEUE_LIMIT_BYTES = 1024 * 1024
-_NOT_SENT = frozenset({Turn.ASKED, Turn.STALLED})
-_ANSWERING = frozenset({Turn.ANSWERED, Turn.DONE})
+_ANSWERING = frozenset({HoldState.ANSWERED, HoldState.DONE})
 
 
-class Exchange:
-    """A command, its answer, and what may be told instead of that."""
+class RedisExchange:
+    """A command with its answer, or with the refusal that replaces the answer."""
 
     __slots__ = ("command", "expected", "hurry", "refusal")
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: RedisCommand) -> None:
         self.command = command
-        self.expected: Expected | None = None  # once it was sent
+        self.expected: Expected | None = None  # set when it is sent
         self.refusal: Refusal | None = None
-        self.hurry: Callable[[], None] | None = None  # ends a trickle at once
+        self.hurry: Callable[[], None] | None = None  # delivers the rest of a trickled answer immediately
 
 
-class RedisSession:
-    """Follows, holds and fails the commands of one connection."""
+class RedisSession(QueuedSession[RedisExchange, CommandScanner, ValueScanner]):
+    """Parses, holds and fails the commands of one connection."""
+
+    protocol_name = "Redis"
 
     def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
-        self._dealings = Dealings(outlet, self)
-        self._line: OneByOne[Exchange] = OneByOne(outlet, self._dealings, self)
-        self._commands = Direction(CommandScanner())
-        self._values = Direction(ValueScanner())
-        self._state = Following()
+        super().__init__(outlet, CommandScanner(), ValueScanner())
+        self._state = RedisConversation()
         self._fresh = True
         self._queued_bytes = 0
 
     @property
-    def _passing(self) -> bool:
-        return self._outlet.keeper is None and self._line.empty
-
-    @property
     def raw(self) -> bool:
-        """See `Follower`."""
+        """See `SerialSession`."""
         return self._state.raw
 
-    # What comes in.
+    # -- what is read --------------------------------------------------------------------------
 
-    def from_client(self, data: bytes) -> None:
-        """Pass it on, or queue the commands that it completes."""
-        if self._state.raw or self._dealings.is_lost():
-            self._outlet.to_server(data)
-            return
-        passing = self._passing
-        if passing:
-            self._outlet.to_server(data)
-        try:
-            for command in self._commands.scanner.feed(data):
-                if passing:
-                    self._note_sent(command)
-                elif begun := self._commands.ahead():
-                    self._outlet.to_server(command.raw[begun:])
-                    self._note_sent(command)
-                else:
-                    self._line.queue.append(Exchange(command))
-                    self._queued_bytes += len(command.raw)
-        except Violation as violation:
-            self._dealings.lose(
-                f"a client speaks no Redis on {self._outlet.link}: {violation}", harmless=passing
-            )
-            return
-        if passing:
-            self._commands.passed()
-        else:
-            self._line.turn()
+    def _follow_client(self, data: bytes, *, passing: bool) -> None:
+        for command in self._requests.scanner.feed(data):
+            if passing:
+                self._note_sent(command)
+            elif begun := self._requests.ahead():
+                self._outlet.to_server(command.raw[begun:])
+                self._note_sent(command)
+            else:
+                self._line.queue.append(RedisExchange(command))
+                self._queued_bytes += len(command.raw)
 
-    def from_server(self, data: bytes) -> None:
-        """Pass it on, or keep what answers the held command."""
-        if self._state.raw or self._dealings.is_lost():
-            self._outlet.to_client(data)
-            return
-        passing = self._passing
-        if passing:
-            self._outlet.to_client(data)
-        try:
-            for value in self._values.scanner.feed(data):
-                answered = self._state.received(value)
-                if not passing:
-                    self._take(answered, value[self._values.ahead() :])
-                if self._state.raw or self._line.gone:
-                    break
-        except Violation as violation:
-            self._dealings.lose(
-                f"the server speaks no Redis on {self._outlet.link}: {violation}", harmless=passing
-            )
-            return
-        if passing:
-            self._values.passed()
-        else:
-            self._line.turn()
+    def _follow_server(self, data: bytes, *, passing: bool) -> None:
+        for value in self._responses.scanner.feed(data):
+            answered = self._state.received(value)
+            if not passing:
+                self._take(answered, value[self._responses.ahead() :])
+            if self._state.raw or self._line.gone:
+                break
 
     def _take(self, answered: Expected | None, piece: bytes) -> None:
-        """A value that answers the held command is kept, and what comes behind it; others go on."""
+        """Keep a value that answers the held command or follows its answer; forward any other value."""
         waiting = self._line.waiting
         if waiting is None or waiting.expected is None:
             self._outlet.to_client(piece)
@@ -128,107 +89,80 @@ class RedisSession:
         else:
             self._outlet.to_client(piece)
 
-    def _answered(self, waiting: Exchange) -> None:
-        """The answer to the held command is whole."""
+    def _answered(self, waiting: RedisExchange) -> None:
+        """Handle the complete answer to the held command: deliver a refusal, or report it to the keeper."""
         answer = waiting.expected.answer if waiting.expected is not None else b""
         if waiting.refusal is not None:
             self._outlet.to_client(waiting.refusal.answer)
             self._finish()
             return
-        self._dealings.answered(reply_of(answer, in_multi=self._state.in_multi))
+        self._holds.answered(reply_of(answer, in_multi=self._state.in_multi))
 
-    def client_ended(self) -> None:
-        """It has said all; a stalled command has nobody left who waits for it."""
-        self._line.client_over = True
-        if self._dealings.turn is Turn.STALLED:
-            self._outlet.close()
-        else:
-            self._line.turn()
-
-    def server_ended(self) -> None:
-        """Told to the client at once, unless an answer before it is on its way."""
-        self._line.server_over = True
-        if self._dealings.lost:
-            self._outlet.end_to_client()
-            return
+    def _pass_server_end(self) -> None:
         waiting = self._line.waiting
-        if waiting is None or self._dealings.turn not in _ANSWERING:
+        if waiting is None or self._holds.turn not in _ANSWERING:
             if waiting is not None and waiting.expected is not None:
                 self._outlet.to_client(waiting.expected.answer)
-            self._outlet.to_client(self._values.left())
+            self._outlet.to_client(self._responses.left())
             self._outlet.end_to_client()
 
-    def gate_changed(self) -> None:
-        """What was held for the last keeper goes on."""
-        stood = self._dealings.dismissed()
-        waiting = self._line.waiting
-        if waiting is not None:
-            if stood in _NOT_SENT:
-                self._line.waiting = None
-                self._send(waiting.command)
-            elif stood in (Turn.SENT, Turn.ANSWERED):
-                if waiting.expected is not None:
-                    self._outlet.to_client(waiting.expected.answer)
-                self._finish()
-            elif waiting.hurry is not None:
-                waiting.hurry()
-        self._line.turn()
+    def _release(self, waiting: RedisExchange, stood: HoldState | None) -> None:
+        if stood in NOT_SENT:
+            self._line.waiting = None
+            self._send(waiting.command)
+        elif stood in (HoldState.SENT, HoldState.ANSWERED):
+            if waiting.expected is not None:
+                self._outlet.to_client(waiting.expected.answer)
+            self._finish()
+        elif waiting.hurry is not None:
+            waiting.hurry()
 
-    def over(self) -> None:
-        """The connection has gone."""
-        self._line.over()
+    # -- the queue (SerialSession) -------------------------------------------------------------
 
-    # Whose turn it is: `overbooked.wire.gate.serial.Follower`.
-
-    def way(self, message: Exchange) -> Way:
-        """Greetings and empty commands pass; what passed is answered before the next asks."""
+    def way(self, message: RedisExchange) -> Disposition:
+        """Do not hold handshake and empty commands; hold others only when all answers have arrived."""
         command = message.command
         if self._outlet.keeper is None or not command.args or self._greets(command):
-            return Way.ON
-        return Way.WAIT if self._state.awaited else Way.ASK
+            return Disposition.ON
+        return Disposition.WAIT if self._state.awaited else Disposition.ASK
 
-    def send_on(self, message: Exchange) -> None:
-        """See `Follower`."""
+    def send_on(self, message: RedisExchange) -> None:
+        """See `SerialSession`."""
         self._queued_bytes -= len(message.command.raw)
         self._send(message.command)
 
-    def turned(self) -> None:
-        """See `Follower`."""
-        self._outlet.hold_back(self._queued_bytes > _QUEUE_LIMIT_BYTES)
-        if self._state.raw or self._passing:
-            self._catch_up()
-        self._pass_end()
+    def _keeps_too_much(self) -> bool:
+        return self._queued_bytes > _QUEUE_LIMIT_BYTES
 
-    def _pass_end(self) -> None:
-        self._line.pass_end(sent=self._dealings.turn not in _NOT_SENT)
+    def _has_sent(self) -> bool:
+        return self._holds.turn not in NOT_SENT
 
-    def _greets(self, command: Command) -> bool:
+    def _greets(self, command: RedisCommand) -> bool:
         return not self._state.in_multi and greets(command.args, fresh=self._fresh)
 
     def _catch_up(self) -> None:
-        """Bytes pass as they come again: so do those of messages that are not whole yet."""
         if self._state.raw:
             for message in self._line.queue:
                 self._outlet.to_server(message.command.raw)
             self._line.queue.clear()
-        self._line.catch_up(self._commands, self._values)
+        super()._catch_up()
 
-    def _send(self, command: Command) -> Expected | None:
+    def _send(self, command: RedisCommand) -> Expected | None:
         self._outlet.to_server(command.raw)
         return self._note_sent(command)
 
-    def _note_sent(self, command: Command) -> Expected | None:
+    def _note_sent(self, command: RedisCommand) -> Expected | None:
         if not command.args:
             return None
         self._fresh = self._fresh and greets(command.args, fresh=True)
         return self._state.sent(command.args)
 
-    def ask(self, message: Exchange) -> None:
-        """See `Follower`."""
+    def ask(self, message: RedisExchange) -> None:
+        """See `SerialSession`."""
         command = message.command
         self._queued_bytes -= len(command.raw)
         words = decoded(command.args)
-        self._dealings.ask(
+        self._holds.ask(
             Boundary(
                 link=self._outlet.link,
                 protocol=WireProtocol.REDIS,
@@ -243,7 +177,7 @@ class RedisSession:
             )
         )
 
-    # What a keeper decides: `overbooked.wire.gate.held.Holder`.
+    # -- what a keeper decides (Holder) --------------------------------------------------------
 
     def send(self, held: HeldBoundary) -> None:
         """Send it to the server."""
@@ -254,10 +188,10 @@ class RedisSession:
         waiting.expected = self._send(waiting.command)
         self._pass_end()
         if waiting.expected is None:
-            self._answered(waiting)  # replies are off: nothing more will be heard of it
+            self._answered(waiting)  # replies are off, so the server sends no answer
 
     def refuse(self, held: HeldBoundary, code: str, message: str) -> None:
-        """Answer with an error; within MULTI the server is told what makes it agree."""
+        """Answer with an error; within MULTI, send the server a command that aborts the transaction."""
         waiting = self._line.of(held)
         name = name_of(waiting.command.args)
         refused = refusal(name, code, message, in_multi=self._state.in_multi)
@@ -275,21 +209,13 @@ class RedisSession:
             self._finish()
 
     def deliver(self, held: HeldBoundary, pieces: int, pause_s: float) -> None:
-        """Write the answer, in pieces or whole."""
+        """Write the answer, in one or more pieces."""
         waiting = self._line.of(held)
         answer = waiting.expected.answer if waiting.expected is not None else b""
         waiting.hurry = trickle(self._outlet, answer, pieces, pause_s, self._finish)
 
-    def lose(self, held: HeldBoundary) -> None:
-        """Reset instead."""
-        self._outlet.reset()
-
-    def reset(self, held: HeldBoundary) -> None:
-        """Reset; the server never saw it."""
-        self._outlet.reset()
-
     def _finish(self) -> None:
-        """The held command is over with: go on with what came behind it."""
+        """Finish the held command and continue with the messages after it."""
         self._line.finish()
         if self._line.server_over:
             self._outlet.end_to_client()

@@ -1,4 +1,4 @@
-"""A command as people read it, and its shape: keys without their ids, values as `?`."""
+"""The text of a command, and its shape: keys without ids, values as `?`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _names(line: str) -> frozenset[str]:
     return frozenset(line.split())
 
 
-# Options keep their place in a shape; anything else that is no key is a value.
+# Options are kept in a shape; any other argument that is not a key is a value.
 _OPTIONS = _names(
     "EX PX EXAT PXAT NX XX GT LT CH INCR KEEPTTL GET PERSIST LIMIT WITHSCORES WITHSCORE REV "
     "BYSCORE BYLEX MATCH COUNT TYPE STREAMS BLOCK GROUP NOACK MKSTREAM MAXLEN MINID ASC DESC BY "
@@ -40,18 +40,18 @@ _NO_KEYS = _names(
 
 
 def decoded(args: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Arguments as text; what is no UTF-8 as `\\xff`."""
+    """Decode arguments as text; bytes that are not UTF-8 become `\\xff` escapes."""
     return tuple(arg.decode("utf-8", "backslashreplace") for arg in args)
 
 
 def text_of(words: tuple[str, ...]) -> str:
-    """The command on one line, quoted where it must be, cut at 4096 characters."""
+    """The command on one line, with quotes where needed, truncated to 4096 characters."""
     line = " ".join(word if _PLAIN.fullmatch(word) else repr(word) for word in words)
     return line if len(line) <= _TEXT_LIMIT_CHARS else line[:_TEXT_LIMIT_CHARS] + "..."
 
 
 def key_places(words: tuple[str, ...]) -> frozenset[int] | None:
-    """Which arguments (1 is the first after the name) name keys or channels; None where it is not known."""
+    """The indices of the arguments that are keys or channels (the name has index 0); None if unknown."""
     name, size = words[0].upper(), len(words)
     if name in _NO_KEYS:
         return frozenset()
@@ -89,9 +89,9 @@ def _streams(words: tuple[str, ...]) -> frozenset[int] | None:
 
 
 def shape_of(words: tuple[str, ...]) -> str:
-    """The command with ids taken out of its keys and values replaced by `?`, repeats folded.
+    """The command with ids removed from its keys, values replaced by `?` and repetitions collapsed.
 
-    A script is its SHA-1, whichever of EVAL and EVALSHA runs it.
+    A script is represented by the first 12 digits of its SHA-1, for EVAL as for EVALSHA.
     """
     name = words[0].upper()
     keys = key_places(words) or frozenset()
@@ -105,7 +105,7 @@ def shape_of(words: tuple[str, ...]) -> str:
             parts.append(hashlib.sha1(word.encode(), usedforsecurity=False).hexdigest()[:12])
         elif word.upper() in _OPTIONS or (place == 1 and " " in verb_of(_raw(words))):
             parts.append(word.upper())
-        elif name in _COUNTED_SECOND and place < 3:  # a function's name, a number of keys
+        elif name in _COUNTED_SECOND and place < 3:  # the function's name or the number of keys
             parts.append(word)
         else:
             parts.append("?")

@@ -1,4 +1,4 @@
-"""The service with a provider to pay through; each test module shares one of both."""
+"""The service with a provider; both are shared by a test module."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.reference_system import house as houses
 from tests.reference_system.booking.money.till import Till
-from tests.reference_system.provider import process
-from tests.reference_system.provider.process import Provider
+from tests.reference_system.payment_provider import process
+from tests.reference_system.payment_provider.process import Provider
 from tests.reference_system.servers import Servers
 
 
@@ -36,7 +36,7 @@ async def open_till(servers: Servers, provider: Provider) -> AsyncIterator[Till]
 
 @pytest.fixture
 async def till(open_till: Till) -> AsyncIterator[Till]:
-    """The service and its provider, their clocks and modes put right again afterwards."""
+    """The service and its provider; clocks and modes are reset afterwards."""
     yield open_till
     await open_till.provider.control("/refunds/mode", mode="instant")
     await open_till.move_clock(0)

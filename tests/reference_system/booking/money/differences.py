@@ -1,4 +1,4 @@
-"""Ways in which provider and service come to disagree, and when they agree again."""
+"""Plants differences between provider and service, and checks that they agree again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Plant = Callable[[Till, Forger], Awaitable[Begun]]
 
 
 async def reconcile(till: Till) -> list[tuple[str, str, str]]:
-    """(subject, kind, action) of what a run finds."""
+    """Run reconciliation; returns (subject, kind, action) of each finding."""
     report = await till.house.run_job("reconcile")
     return [(one["subject"], one["kind"], one["action"]) for one in report["findings"]]
 
@@ -155,7 +155,7 @@ async def post(
 
 
 KEPT, GONE = "booked", "not booked"
-# How it is planted, what it is called, what is done about it, and how the purchase ends.
+# How it is planted, its kind, its repair, and the final state of the purchase.
 KINDS: dict[str, tuple[Plant, str, str, str]] = {
     "place held": (captured_there_place_held, "captured there, unknown here", "booked", KEPT),
     "place free": (captured_there_place_free, "captured there, unknown here", "booked", KEPT),
@@ -175,12 +175,12 @@ KINDS: dict[str, tuple[Plant, str, str, str]] = {
     "orphan hold": (orphan_hold, "hold orphaned", "released", GONE),
 }
 
-# Those whose repair takes a call to the provider.
+# Differences whose repair needs a call to the provider.
 BY_PROVIDER = ("place taken", "not captured", "refunded here")
 
 
 async def agreed(till: Till, begun: Begun) -> str:
-    """Both sides say the same of a purchase: amounts, refunds and books; and it has no hold."""
+    """Assert that both sides agree on a purchase (amounts, refunds, ledger) and that it has no hold."""
     charges = await till.provider.charges(begun.id)
     payments = {
         intent: (captured, refunded)

@@ -1,4 +1,4 @@
-"""What must be true of a purchase whatever happened to it, and a purchase to which something does."""
+"""Invariants of a purchase, and a purchase with an injected fault."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SELECT
 
 
 def is_conclusive(answer: httpx.Response) -> bool:
-    """Whether an answer is one that every repeat must get."""
+    """Whether an answer is conclusive, so that every repeat must get it."""
     if answer.status_code >= 500:
         return False
     return not (answer.status_code == 409 and answer.json()["type"] == "in-progress")
 
 
 async def at_any_moment(till: Till, begun: Begun) -> None:
-    """A confirmed booking has its ledger pair; nothing is charged twice."""
+    """Assert that a confirmed booking has its ledger pair and nothing is charged twice."""
     (state,) = await till.house.runtime.database.all(STATE, id=UUID(begun.id))
     assert state.captures == 1 if state.booked else state.captures <= 1, "a booking without its pair"
     charges = await till.provider.charges(begun.id)
@@ -42,7 +42,7 @@ async def at_any_moment(till: Till, begun: Begun) -> None:
 
 
 async def at_rest(till: Till, begun: Begun) -> str:
-    """Money is kept if and only if there is a booking, on balanced books, and no hold is left.
+    """Assert that money is kept if and only if there is a booking, the ledger balances and no hold is left.
 
     Returns `booked` or `not booked`.
     """
@@ -64,7 +64,7 @@ async def at_rest(till: Till, begun: Begun) -> str:
 
 
 async def settle(till: Till) -> None:
-    """What operation would do in the days after."""
+    """Run the jobs and deliveries of the following days."""
     for job in ("recover_checkouts", "expire_holds", "send_outbox", "reconcile", "send_outbox"):
         await till.house.run_job(job)
 
@@ -72,7 +72,7 @@ async def settle(till: Till) -> None:
 async def struck_purchase(
     till: Till, how: Mapping[str, str], strike: Strike, *, events_first: bool, statements: bool = True
 ) -> str:
-    """Pay for a new checkout with one fault, repeat as a client does, let operation settle it, judge.
+    """Pay for a new checkout with one fault, repeat the request, settle, and check the invariants.
 
     Returns the final answer as `status outcome`.
     """

@@ -1,8 +1,8 @@
 """Faults at every boundary of a request: each SQL statement, each commit, each call to the provider.
 
-The service runs in the test's own process, so a boundary is found by counting and struck by raising:
-before it took effect, or after it did and the answer was lost. `KILLED` stands for kill -9: nothing
-of the request runs any further. `BROKEN` loses one message; `DOWN` the link from there on.
+The service runs in the test's process, so boundaries are counted and a fault is injected by raising: before
+the effect, or after it with the answer lost. `KILLED` is like kill -9: the request runs no further. `BROKEN`
+loses one message; `DOWN` is the loss of the link from then on.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_system.booking.db import UnitOfWork
-from reference_system.booking.db_errors import Disconnected, OutcomeUnknown
 from reference_system.booking.payments import client
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform.db import UnitOfWork
+from reference_system.booking.platform.db_errors import Disconnected, OutcomeUnknown
+from reference_system.booking.platform.runtime import Runtime
 
 
 class Killed(BaseException):
-    """The process ends here; nobody catches this."""
+    """The simulated end of the process; no handler catches it."""
 
 
 class Harm(Enum):
@@ -34,7 +34,7 @@ class Harm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """What happens at the n-th boundary (from 0) of one request, or at the first one called `where`."""
+    """A fault at the n-th boundary (from 0) of one request, or at the first one named `where`."""
 
     n: int
     harm: Harm
@@ -50,7 +50,7 @@ class Strike:
 
 @dataclass(slots=True)
 class Wire:
-    """Counts the boundaries of what runs, and strikes one."""
+    """Counts the boundaries of a request and injects a fault at one."""
 
     strike: Strike | None = None
     passed: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Wire:
 
 @contextmanager
 def on(runtime: Runtime, wire: Wire) -> Iterator[Wire]:
-    """Have every boundary of the service pass through `wire` while the block runs."""
+    """Route every boundary of the service through `wire` during the block."""
     run, commit = UnitOfWork._run, UnitOfWork.commit
     http = client.of(runtime)._http
     request = http.request
@@ -117,7 +117,7 @@ def on(runtime: Runtime, wire: Wire) -> Iterator[Wire]:
 async def boundaries(
     runtime: Runtime, act: Callable[[], Awaitable[Any]], *, statements: bool = True
 ) -> list[str]:
-    """The boundaries that `act` crosses when nothing goes wrong."""
+    """Return the boundaries that `act` crosses without a fault."""
     with on(runtime, Wire(statements=statements)) as wire:
         await act()
     return wire.passed

@@ -1,4 +1,4 @@
-"""Checkout: begun with a price lock, paid for once, whatever is repeated or refused on the way."""
+"""Checkout: begun with a price lock and paid once, also with repeats and refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from reference_system.booking.checkout import saga
 from reference_system.booking.payments import client
-from reference_system.booking.runtime import Runtime
+from reference_system.booking.platform.runtime import Runtime
 from tests.reference_system.booking.money.till import BANK, CARD, DECLINED, Begun, Till
 
 DAY_S = 86_400.0
@@ -19,7 +19,7 @@ PRICE_LOCK_S = 900.0
 
 
 def what(answer: httpx.Response) -> tuple[int, str]:
-    """Status and, of a problem, its type."""
+    """Return the status and the type of a problem."""
     return answer.status_code, answer.json()["type"] if answer.status_code >= 400 else "ok"
 
 
@@ -252,7 +252,7 @@ class TestAnUndecidedPayment:
     async def test_whose_owner_was_too_slow_is_not_captured_by_him(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Recovery ends a checkout without an intent; the intent of the slow request comes after."""
+        """Recovery ends a checkout without an intent; the slow request creates its intent later."""
         begun = await till.begin()
         obtain = saga.obtain_intent
         slow: list[httpx.Response] = []
@@ -349,7 +349,7 @@ class TestAnUndecidedPayment:
     async def _left_after_authorisation(
         self, till: Till, begun: Begun, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The payment is authorised and its request ends there, as if its process had died."""
+        """Authorise the payment and end its request there, as if its process had died."""
 
         async def died(*_: Any) -> Any:
             raise RuntimeError("died")

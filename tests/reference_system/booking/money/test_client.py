@@ -1,4 +1,4 @@
-"""The provider's client: bounded tries under one key, and refusals told from silence."""
+"""The provider's client: bounded tries under one key; refusals and missing answers differ."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Answers = Callable[[httpx.Request], httpx.Response]
 
 
 class Provider:
-    """Answers from a list, the last one for good, and keeps what it was asked."""
+    """Answers from a list, repeating the last one, and records the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)

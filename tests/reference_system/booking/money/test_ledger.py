@@ -1,4 +1,4 @@
-"""The books: pairs that balance, posted once, read by operators."""
+"""The ledger: balanced pairs, posted once, readable by operators."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from reference_system.booking.db import UnitOfWork
 from reference_system.booking.ledger import service, store
+from reference_system.booking.platform.db import UnitOfWork
 from tests.reference_system.booking.money.till import Begun, Till
 
 
@@ -32,6 +32,7 @@ async def test_a_capture_is_what_the_provider_owes_and_the_house_earned(till: Ti
 
 
 async def test_the_books_are_paged_and_for_operators(till: Till) -> None:
+    await till.bought()
     begun = await till.bought()
     headers = (await till.house.operator()).headers
     first, second = (await till.house.http.get("/ledger", params={"limit": 2}, headers=headers)).json()[:2]
@@ -42,7 +43,7 @@ async def test_the_books_are_paged_and_for_operators(till: Till) -> None:
 
 
 class Enough(Exception):
-    """Undoes a transaction that was only a trial."""
+    """Rolls back a test transaction."""
 
 
 async def test_a_capture_and_a_reversal_are_posted_once(till: Till) -> None:

@@ -1,4 +1,4 @@
-"""Reconciliation: every kind of difference is found, named once, mended as the policy says."""
+"""Reconciliation: every kind of difference is found, reported once, and repaired by the policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from reference_system.booking.problems import INTERNAL, Problem
+from reference_system.booking.platform.problems import INTERNAL, Problem
 from reference_system.booking.reconciliation import repairs
 from tests.reference_system.booking.money.differences import (
     BY_PROVIDER,
@@ -34,9 +34,9 @@ from tests.reference_system.servers import Servers
 
 @pytest.fixture
 async def forger(servers: Servers, till: Till) -> AsyncIterator[Forger]:
-    """The database with no trigger in force, as a bug in a migration or a hand in it would have it.
+    """The database without triggers, as after a faulty migration or an edit by hand.
 
-    What tests before this one left undone is done.
+    The unfinished work of earlier tests is completed first.
     """
     await till.house.run_job("send_outbox")
     await reconcile(till)
@@ -227,7 +227,7 @@ class TestARun:
     async def test_struck_anywhere_and_begun_again_ends_as_one_whole_run(
         self, till: Till, forger: Forger
     ) -> None:
-        """Each kind whose repair takes the provider, struck at each commit and call of the run."""
+        """Each kind that the provider repairs, with a fault at each commit and call of the run."""
         for start, kind in enumerate(BY_PROVIDER):
             plant, name, action, end = KINDS[kind]
             await plant(till, forger)

@@ -1,4 +1,4 @@
-"""Refunds: owed with the cancellation, sent once, counted once."""
+"""Refunds: recorded with the cancellation, sent once, counted once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHERE payment.checkout_id = CAST(:id AS uuid) ORDER BY refund.created_at, refund
 
 
 async def cancelled(till: Till) -> Begun:
-    """A booking that was paid for and cancelled; its refund is owed."""
+    """A booking that was paid and cancelled; its refund is pending."""
     begun = await till.bought()
     booking = (await till.read(begun))["booking_id"]
     answer = await till.house.cancel(begun.who, booking)

@@ -1,4 +1,4 @@
-"""A payment struck at each commit and each call to the provider, before and after it took effect."""
+"""A payment with a fault at each commit and each call to the provider, before and after the effect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from tests.reference_system.booking.money.strikes import Harm, Strike, boundarie
 from tests.reference_system.booking.money.till import BANK, CARD, DECLINED, Till
 
 HOW = {"card": CARD, "declined card": DECLINED, "bank": BANK}
-# Of a clean payment; statements apart, whose failure undoes their transaction as a lost commit does.
+# Boundaries of a payment without faults; statements are left out, since a failure rolls back as a lost
+# commit does.
 BOUNDARIES = {"card": 5, "declined card": 3, "bank": 3}
 
 
@@ -29,5 +30,5 @@ async def test_a_struck_payment_comes_to_one_end(till: Till, how: str, harm: Har
     for n in range(BOUNDARIES[how]):
         for after in (False, True):
             strike = Strike(n, harm, after)
-            # Now the provider's event comes before the client's repeat, now after.
+            # The provider's event arrives alternately before and after the client's repeat.
             await struck_purchase(till, HOW[how], strike, events_first=(n + after) % 2 == 0, statements=False)

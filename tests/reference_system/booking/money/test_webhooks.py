@@ -1,10 +1,13 @@
-"""Events of the provider: each takes effect once, in whatever order, number and delay they come."""
+"""Events of the provider: each takes effect once, in any order, number and delay."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import itertools
 import random
+import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -15,6 +18,7 @@ import pytest
 from reference_system.booking.webhooks import handlers, store
 from tests.reference_system.booking.money.judging import at_any_moment
 from tests.reference_system.booking.money.till import BANK, Begun, Till
+from tests.reference_system.payment_provider.process import WEBHOOK_SECRET
 
 DAY_S = 86_400.0
 
@@ -25,7 +29,7 @@ def taken(answer: httpx.Response) -> str:
 
 
 async def undelivered(till: Till, *, refunds: Iterable[str] = ()) -> tuple[Begun, list[dict[str, Any]]]:
-    """A bank payment that the provider took and partly gave back, and its events, none delivered."""
+    """Return a captured and partly refunded bank payment and its undelivered events."""
     begun = await till.begin()
     assert (await till.pay(begun, how=BANK)).status_code == 202
     charge = await till.charge(begun)
@@ -36,7 +40,7 @@ async def undelivered(till: Till, *, refunds: Iterable[str] = ()) -> tuple[Begun
 
 
 async def in_the_books(till: Till, begun: Begun) -> tuple[int, int]:
-    """What the service has on record as captured and refunded; its ledger agrees."""
+    """Return the recorded captured and refunded amounts; asserts that the ledger agrees."""
     rows = await till.rows(
         "SELECT captured_minor, refunded_minor FROM payments WHERE checkout_id = CAST(:id AS uuid)",
         id=begun.id,
@@ -74,16 +78,16 @@ class TestAnEvent:
         assert await till.house.places(begun.slot) == (1, 0)
 
     async def test_of_a_capture_overtakes_the_request_that_pays(self, till: Till) -> None:
-        """The provider may tell of it before its answer to the capture has arrived."""
+        """The event may arrive before the answer to the capture."""
         begun, key = await till.begin(), uuid4().hex
         await till.pay(begun, key=key)
         await till.deliver_all(begun)
         assert (await till.pay(begun, key=key)).status_code == 201
         assert await till.books(begun) == [("capture", 1999)]
 
-    async def test_of_nobody_asked_for_is_taken_and_means_nothing(self, till: Till) -> None:
+    async def test_of_an_unknown_kind_is_not_dropped(self, till: Till) -> None:
         event = {"id": f"evt_{uuid4().hex}", "type": "payout.paid", "created": 0, "data": {}}
-        assert taken(await till.deliver(event)) == "applied"
+        assert [(await till.deliver(event)).status_code for _ in range(5)] == [500] * 4 + [200]
 
     async def test_of_a_refund_by_hand_is_recorded_and_keeps_the_booking(self, till: Till) -> None:
         begun = await till.bought()
@@ -168,9 +172,20 @@ class TestWhatIsNotGenuine:
         answer = await till.house.http.post("/webhooks/provider", content=b"{}", headers=headers)
         assert answer.status_code == 401
 
-    async def test_signed_but_no_event_is_refused(self, till: Till) -> None:
-        answer = await till.deliver({"id": "", "type": "payment.captured", "created": 0, "data": {}})
-        assert answer.status_code == 422
+    @pytest.mark.parametrize(
+        "header",
+        ["t={t},v1={mac},v1={mac}", "t={t},v1=00,v1={mac}", "t=0{t},v1={mac}", "t={t},v1={mac}0", "v1={mac}"],
+    )
+    async def test_with_more_or_less_than_one_signature_is_refused(self, till: Till, header: str) -> None:
+        at = int(time.time())
+        mac = hmac.new(WEBHOOK_SECRET.encode(), f"{at}.{{}}".encode(), hashlib.sha256).hexdigest()
+        headers = {"Provider-Signature": header.format(t=at, mac=mac)}
+        answer = await till.house.http.post("/webhooks/provider", content=b"{}", headers=headers)
+        assert answer.status_code == 401
+
+    async def test_signed_but_no_event_ends_as_a_dead_letter(self, till: Till) -> None:
+        event = {"id": "", "type": uuid4().hex, "created": 0, "data": {}}
+        assert [(await till.deliver(event)).status_code for _ in range(6)] == [500] * 4 + [200] * 2
 
 
 class TestAFailure:
@@ -220,8 +235,20 @@ class TestAFailure:
             {"amount_captured": "20.99"},
             {"currency": "XXX"},
             {"amount_captured": "much"},
+            {"status": "declined"},
+            {"id": "pi_\0"},
+            {"id": "pi_\ud800"},
         ],
-        ids=["no checkout", "unknown checkout", "other amount", "no currency", "no amount"],
+        ids=[
+            "no checkout",
+            "unknown checkout",
+            "other amount",
+            "no currency",
+            "no amount",
+            "other state",
+            "a NUL",
+            "half a surrogate pair",
+        ],
     )
     async def test_of_an_event_that_cannot_be_true_changes_nothing(
         self, till: Till, harm: dict[str, Any]
@@ -231,6 +258,34 @@ class TestAFailure:
         false["data"] = {"payment_intent": event["data"]["payment_intent"] | harm}
         assert (await till.deliver(false)).status_code == 500
         assert (await till.read(begun))["state"] == "processing"
+
+    @pytest.mark.parametrize(
+        "harm",
+        [{"currency": "USD"}, {"amount": "-5.00"}, {"status": "pending"}, {"payment_intent": "pi_other"}],
+        ids=["other currency", "below zero", "other state", "other payment"],
+    )
+    async def test_of_a_refund_that_cannot_be_true_changes_nothing(
+        self, till: Till, harm: dict[str, Any]
+    ) -> None:
+        begun, events = await undelivered(till, refunds=["5.00"])
+        for event in events:
+            await till.deliver(event)
+        false = {**events[-1], "id": f"evt_{uuid4().hex}", "data": dict(events[-1]["data"])}
+        false["data"]["refund"] = {**events[-1]["data"]["refund"], "id": "re_false", **harm}
+        assert (await till.deliver(false)).status_code == 500
+        assert await in_the_books(till, begun) == (1999, 500)
+
+    async def test_of_a_payment_that_is_recorded_for_another_checkout_changes_nothing(
+        self, till: Till
+    ) -> None:
+        begun, (event,) = await undelivered(till)
+        other, _ = await undelivered(till)
+        await till.deliver(event)
+        intent = event["data"]["payment_intent"] | {"metadata": {"checkout_id": other.id}}
+        false = {**event, "id": f"evt_{uuid4().hex}", "data": {"payment_intent": intent}}
+        assert (await till.deliver(false)).status_code == 500
+        assert (await till.read(other))["state"] == "processing"
+        assert (await till.read(begun))["state"] == "booked"
 
     async def test_of_a_refund_beyond_the_capture_ends_as_a_dead_letter(self, till: Till) -> None:
         begun = await till.bought()

@@ -1,4 +1,4 @@
-"""Buying, and looking at what came of it, in a line each."""
+"""Helpers to buy and to read the results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from reference_system.booking.db import UnitOfWork
+from reference_system.booking.platform.db import UnitOfWork
 from tests.reference_system.house import House, Person
-from tests.reference_system.provider.process import WEBHOOK_SECRET, Provider
+from tests.reference_system.payment_provider.process import WEBHOOK_SECRET, Provider
 
 CARD = {"method": "card", "token": "tok_visa"}
 DECLINED = {"method": "card", "token": "tok_declined"}
@@ -35,7 +35,7 @@ RELEASE_HOLD = "UPDATE holds SET released_at = :now WHERE checkout_id = :checkou
 
 @dataclass(slots=True)
 class Begun:
-    """A checkout somebody has begun."""
+    """An open checkout."""
 
     id: str
     who: Person
@@ -45,14 +45,14 @@ class Begun:
 
 @dataclass(slots=True)
 class Till:
-    """The service, in the test's process, and the provider, in its own."""
+    """The service, in the test's process, and the provider, in a separate process."""
 
     house: House
     provider: Provider
     offset_s: float = 0.0
 
     async def begin(self, *, who: Person | None = None, slot: str | None = None) -> Begun:
-        """A checkout up to where it is paid for."""
+        """Return a checkout that is ready for payment."""
         who = who or await self.house.person()
         slot = slot or await self.house.slot()
         quote = await self.house.quote(who, slot)
@@ -74,7 +74,7 @@ class Till:
         return await self.house.http.post(f"/checkouts/{begun.id}/payment", json=how, headers=headers)
 
     async def bought(self) -> Begun:
-        """A checkout that is paid for and booked."""
+        """Return a paid and booked checkout."""
         begun = await self.begin()
         answer = await self.pay(begun)
         assert answer.status_code == 201, answer.text
@@ -87,12 +87,12 @@ class Till:
         return checkout
 
     async def charge(self, begun: Begun) -> dict[str, Any]:
-        """The only charge of a checkout at the provider."""
+        """Return the only charge of a checkout at the provider."""
         (charge,) = await self.provider.charges(begun.id)
         return charge
 
     async def books(self, begun: Begun) -> list[tuple[str, int]]:
-        """Kind and amount of every ledger transaction of a checkout; each balances."""
+        """Return kind and amount of every ledger transaction of a checkout; asserts that each balances."""
         rows = await self.house.runtime.database.all(BOOKS, checkout=UUID(begun.id))
         assert all(row.balance == 0 for row in rows)
         return [(row.kind, int(row.amount)) for row in rows]
@@ -101,13 +101,13 @@ class Till:
         return [tuple(row) for row in await self.house.runtime.database.all(sql, **parameters)]
 
     async def move_clock(self, offset_s: float) -> None:
-        """Both clocks."""
+        """Move both clocks."""
         await self.house.move_clock(offset_s)
         await self.provider.control("/clock", offset_s=offset_s)
         self.offset_s = offset_s
 
     async def lose_place(self, begun: Begun) -> None:
-        """The hold is gone, as if by hand, and somebody else has the place."""
+        """Remove the hold, as if by hand, and give the place to another customer."""
 
         async def work(uow: UnitOfWork) -> None:
             await uow.execute(RELEASE_HOLD, checkout=UUID(begun.id), now=await self.house.runtime.clock.now())
@@ -120,7 +120,7 @@ class Till:
     async def deliver(
         self, event: Mapping[str, Any], *, age_s: float = 0, secret: str = WEBHOOK_SECRET
     ) -> httpx.Response:
-        """What the provider would send, signed `age_s` ago."""
+        """Deliver an event as the provider does, signed `age_s` seconds ago."""
         body = json.dumps({name: event[name] for name in ("id", "type", "created", "data")}).encode()
         headers = {
             "Content-Type": "application/json",
@@ -129,7 +129,7 @@ class Till:
         return await self.house.http.post("/webhooks/provider", content=body, headers=headers)
 
     async def deliver_all(self, begun: Begun) -> None:
-        """Every event of a checkout's charges, in order."""
+        """Deliver every event of a checkout's charges, in order."""
         for charge in await self.provider.charges(begun.id):
             for event in await self.provider.events(charge["id"]):
                 answer = await self.deliver(event)

@@ -1,0 +1,1 @@
+"""Infrastructure that every domain of the service uses; it imports no domain."""

@@ -1,0 +1,1 @@
+"""Mutants written from the clauses alone, first round."""

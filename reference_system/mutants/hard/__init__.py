@@ -1,0 +1,1 @@
+"""Mutants of the hard set: races that bursts rarely hit."""

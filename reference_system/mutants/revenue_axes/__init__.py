@@ -1,0 +1,1 @@
+"""Seeded defects of the revenue gaps that only some shapes, ages, methods, positions or later runs show."""

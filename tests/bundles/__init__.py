@@ -1,0 +1,1 @@
+"""Bundles: schema, files, settings, fingerprints."""

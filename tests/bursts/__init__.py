@@ -1,0 +1,1 @@
+"""Bursts of real requests and their connections."""

@@ -1,0 +1,1 @@
+"""Fault points: recording a journey, sweeping it, its results."""

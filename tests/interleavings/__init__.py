@@ -1,0 +1,1 @@
+"""Exploring races: search, scheduler, footprints, shrinking."""

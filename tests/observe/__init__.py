@@ -1,0 +1,1 @@
+"""Polling, sampling and memory of processes."""

@@ -1,0 +1,1 @@
+"""The controller's side of a run: plan, options, durations, mutants."""

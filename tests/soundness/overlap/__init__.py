@@ -1,0 +1,1 @@
+"""Statements that overlap inside the database."""

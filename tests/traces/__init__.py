@@ -1,0 +1,1 @@
+"""Traces: layout, redaction, generated names."""

@@ -1,0 +1,1 @@
+"""The gate of whole stacks and links."""
