@@ -14,10 +14,12 @@ from overbooked.scenario import (
     Faults,
     HarnessError,
     Judge,
+    Purchase,
     Purchases,
     Stack,
     System,
     begin_checkout,
+    buy,
     count_messages,
     gap,
     payment_methods,
@@ -37,8 +39,9 @@ ALWAYS = (("app->payments", LOST), ("app->payments", SILENT))
 # One outage for so many moments of the budget, at least one on each link.
 MOMENTS_PER_OUTAGE = 6
 TOGETHER = 8
-# Seconds; longer than the service needs to send the first messages of its payments.
-STRUCK_WITHIN_S = 15.0
+# Groups of payments for which the slot has room during an outage. Payments may send fewer messages than the
+# one that was counted; if all of a group are answered before the outage begins, another group pays.
+GROUPS = 4
 
 
 @gap("SYS-01.e")
@@ -47,9 +50,11 @@ async def test_an_outage_outlasts_every_retry(
 ) -> None:
     outages = sample(budget.moments // MOMENTS_PER_OUTAGE, rng)
     judge.note("outages", {"injected": len(outages), "of": len(OUTAGES)})
-    slot = await system.open_slot(capacity=TOGETHER * len(outages) + 1)
+    slot = await system.open_slot(capacity=TOGETHER * GROUPS * len(outages))
     purchases = Purchases(system, [slot], payment_methods(system))
     people = await system.customers(TOGETHER)
+    for replica in range(len(stack.replicas)):  # so that the service has prepared its statements
+        await buy(system, people[replica], slot, replica=replica)
     known = purchases.add(await begin_checkout(system, people[0], slot))
     messages = await count_messages(
         stack, {link for link, _ in OUTAGES}, partial(repeat_payment, system, known)
@@ -69,22 +74,35 @@ async def suffer(
     purchases: Purchases, people: Sequence[Customer], faults: Faults, link: str, manner: str, nth: int
 ) -> None:
     """Pay by every method at every replica; fail a link from its n-th message on until nobody tries."""
-    system, (slot,) = purchases.system, purchases.slots
-    begun = [
-        purchases.add(await begin_checkout(system, who, slot, method=method, replica=n))
-        for n, (who, method) in enumerate(zip(people, cycle(purchases.methods), strict=False))
-    ]
+    begun = await begin_together(purchases, people)
     stopped = [purchase.stopped_at for purchase in begun if purchase.checkout is None]
     if stopped:
         raise HarnessError(f"before an outage of {link}, checkouts stopped at {', '.join(stopped)}")
     async with faults.at_message(link, nth, stall=manner) as fault:
-        paying = [
-            asyncio.create_task(repeat_payment(system, purchase, replica=n))
-            for n, purchase in enumerate(begun)
-        ]
-        await fault.struck(STRUCK_WITHIN_S)
-        await asyncio.gather(*paying)
+        await pay_together(purchases.system, begun)
+        while not fault.fired:
+            await pay_together(purchases.system, await begin_together(purchases, people))
     await purchases.look()
+
+
+async def begin_together(purchases: Purchases, people: Sequence[Customer]) -> list[Purchase]:
+    """Begin checkouts by every method, at every replica; an outage may stop some of them."""
+    system, (slot,) = purchases.system, purchases.slots
+    return [
+        purchases.add(await begin_checkout(system, who, slot, method=method, replica=n))
+        for n, (who, method) in enumerate(zip(people, cycle(purchases.methods), strict=False))
+    ]
+
+
+async def pay_together(system: System, begun: Sequence[Purchase]) -> None:
+    """Pay checkouts at the same time, each until it has an answer or its client gives up."""
+    await asyncio.gather(
+        *(
+            repeat_payment(system, purchase, replica=n)
+            for n, purchase in enumerate(begun)
+            if purchase.checkout is not None
+        )
+    )
 
 
 def sample(k: int, rng: random.Random) -> list[tuple[str, str]]:
