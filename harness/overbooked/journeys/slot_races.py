@@ -97,6 +97,26 @@ def places_left(case: Sequence[str]) -> int:
     return 1 if takers and not occupied else 0
 
 
+def somebody_stays(case: Sequence[str]) -> bool:
+    """Whether the slot has a booking that no operation of the case concerns.
+
+    A smaller slot then has a place left, a larger one was full before, and a place that is freed twice is the
+    one of this booking, which can then be sold a second time.
+    """
+    return "shrink" in case or any(OPERATIONS[name].frees for name in case if name != ROOM)
+
+
+def layout(case: Sequence[str]) -> tuple[int, int]:
+    """Return the capacity of the slot of a case, and how many of its places are occupied at the beginning."""
+    names = [name for name in case if name != ROOM]
+    uses = {OPERATIONS[name].on for name in names}
+    occupied = sum(OPERATIONS[name].on == "hold" for name in names)
+    occupied += len(uses & {"booking", "another booking", "lapsed hold"}) + somebody_stays(case)
+    smallest = 2 if "shrink" in names else 1
+    spare = int(ROOM in case and "shrink" in names)
+    return max(smallest, occupied + places_left(case) + spare), occupied
+
+
 @dataclass(frozen=True, slots=True)
 class SoldOut:
     """A slot after a race, and what happened when all that was left of it was bought.
@@ -138,14 +158,7 @@ class SlotRace:
         """Open the slots, make bookings and holds, and return the operations."""
         case, system = self._case, self._system
         held = [name for name in case if OPERATIONS[name].on == "hold"]
-        occupied = len(held) + len(self._uses & {"booking", "another booking", "lapsed hold"})
-        # A booking stays: a smaller slot has a place left, and a place that is freed twice is the one of this
-        # booking, which can then be sold a second time.
-        stays = "shrink" in case or any(OPERATIONS[name].frees and OPERATIONS[name].on for name in case)
-        occupied += stays
-        free = places_left((*case, ROOM) if self._room else case)
-        smallest = 2 if "shrink" in case else 1
-        self._capacity = max(smallest, occupied + free + (self._room and "shrink" in case))
+        self._capacity, occupied = layout((*case, ROOM) if self._room else case)
         self._slot = await self._open(self._capacity)
         if _TO_THE_TARGET & set(case):
             self._target = await self._open(len(case) if self._room else 1)
@@ -153,7 +166,7 @@ class SlotRace:
             self._elsewhere = await self._open(1)
         lost = [n for n, name in enumerate(case) if OPERATIONS[name].on == "lost hold"]
         holds = {n: await self._lapsed(self._people[n], released=True) for n in lost}
-        if stays:
+        if somebody_stays(case):
             await system.make_booking(self._stayer(), self._slot)
         if "lapsed hold" in self._uses:
             lapsed = await self._lapsed(self._holder, released=False)

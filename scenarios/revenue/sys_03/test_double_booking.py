@@ -41,17 +41,19 @@ TAKES = ("book", "hold", "pay a lost hold", "move in")
 FREES = ("cancel", "move out", "move elsewhere", "grow", "expire")  # a place of one booking, hold or slot
 BESIDES = ("cancel another", "move another out")  # of another booking of the slot
 CHANGES = ("pay", "pay a lapsed hold", "book the target", "shrink")
+# A system may refuse to be paid for a hold that is lost, although a place is free: somebody else races too.
+LOST = {"pay a lost hold"}
 # A hold that is lost has no part in the slot any more, so its payment meets only those that take a place.
 EVERY = FREES + BESIDES + CHANGES + ("book", "hold", "move in")
 
 FAMILIES: dict[str, list[Case]] = {
     # One live hold at most: two have two places.
     "the last place": [
-        *combinations_with_replacement(TAKES, 2),
+        *(two for two in combinations_with_replacement(TAKES, 2) if set(two) != LOST),
         *product(("pay",), TAKES),
     ],
     "the last place of three": [
-        *combinations_with_replacement(TAKES, 3),
+        *(three for three in combinations_with_replacement(TAKES, 3) if set(three) != LOST),
         *(("pay", *two) for two in combinations_with_replacement(TAKES, 2)),
     ],
     "two meet": [
