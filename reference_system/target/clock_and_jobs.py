@@ -16,6 +16,8 @@ RECOVERY = ("recover_checkouts", "expire_holds", "send_outbox")
 # The service makes a dead letter of an event, and acknowledges it, after fewer failures than this. Oracles
 # judge events that are still refused.
 DELIVERY_ROUNDS = 8
+# Seconds; a job works through everything that is waiting, which takes long on a busy machine.
+JOB_TIMEOUT_S = 120.0
 
 
 @offers(CLOCK)
@@ -46,7 +48,7 @@ class ExpiringHolds:
 
     async def expire_holds(self) -> None:
         """Run the job once."""
-        await self._connections.app.call("POST", "/_control/jobs/expire_holds")
+        await self._connections.app.call("POST", "/_control/jobs/expire_holds", timeout_s=JOB_TIMEOUT_S)
 
 
 @offers(JOBS)
@@ -58,7 +60,7 @@ class BackgroundJobs:
 
     async def run(self, name: str) -> Mapping[str, Any]:
         """Run one background job once."""
-        report = await self._connections.app.call("POST", f"/_control/jobs/{name}")
+        report = await self._connections.app.call("POST", f"/_control/jobs/{name}", timeout_s=JOB_TIMEOUT_S)
         return report if isinstance(report, dict) else {"report": report}
 
     async def run_due(self) -> None:
@@ -82,14 +84,14 @@ class BackgroundJobs:
     async def _recover(self) -> None:
         for job in RECOVERY:
             await self.run(job)
-        await self._connections.payments.call("POST", "/_control/refunds/settle", {})
+        await self._connections.payments.call("POST", "/_control/refunds/settle", {}, timeout_s=JOB_TIMEOUT_S)
         await self._deliver_all()
 
     async def _deliver_all(self) -> None:
         """Attempt undelivered events until all are acknowledged, at most DELIVERY_ROUNDS times."""
         for _ in range(DELIVERY_ROUNDS):
-            outcomes = (await self._connections.payments.call("POST", "/_control/deliveries/run", {}))[
-                "deliveries"
-            ]
-            if all(outcome["acknowledged"] for outcome in outcomes):
+            ran = await self._connections.payments.call(
+                "POST", "/_control/deliveries/run", {}, timeout_s=JOB_TIMEOUT_S
+            )
+            if all(outcome["acknowledged"] for outcome in ran["deliveries"]):
                 return
