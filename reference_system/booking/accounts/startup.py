@@ -21,7 +21,8 @@ _log = structlog.get_logger(__name__)
 async def start(runtime: Runtime) -> None:
     """Add the operator from the settings unless the account exists, then mark the runtime as ready.
 
-    Retries until the database answers; until then the service runs and is not ready.
+    Retries after every error; until then the service runs and is not ready. Nobody restarts a process that
+    runs, so an error that is not foreseen must not end this either.
     """
     settings = runtime.settings
     if not settings.operator_email:
@@ -34,6 +35,9 @@ async def start(runtime: Runtime) -> None:
             runtime.is_ready()
         except DatabaseFailed as error:
             _log.warning("operator-not-added-yet", error=str(error))
+            await asyncio.sleep(RETRY_OPERATOR_S)
+        except Exception:
+            _log.exception("operator-not-added-yet")
             await asyncio.sleep(RETRY_OPERATOR_S)
 
 
