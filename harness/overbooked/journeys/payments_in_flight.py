@@ -14,6 +14,7 @@ from overbooked.system.customer import Customer
 from overbooked.system.steps import StepResults
 from overbooked.system.system import System
 from overbooked.targets.adapter import Answer, Money, Slot
+from overbooked.targets.errors import TargetError
 
 AUTHORISED, CAPTURED = "authorised", "captured"
 # Seconds between two tries of a client without an answer: longer than the lease of a killed process.
@@ -55,6 +56,10 @@ class PaymentInFlight:
         slot = await system.open_slot(capacity=2, price=price, private_venue=True)
         key = who.new_key()
         before = await system.walk(who.checks_out(slot, key=key, method=method), until="pay")
+        if not before.ok:
+            raise TargetError(
+                f"a checkout had to begin before its payment, and was answered {before.last.status}"
+            )
         moment = AUTHORISED if settles_later(system, method) else moment
         return cls(system, who, slot, method, moment, key, before)
 

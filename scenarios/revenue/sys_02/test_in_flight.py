@@ -152,6 +152,8 @@ async def in_flight(
         flying = [each for each, answers in zip(flying, ended, strict=True) if not answers]
         if not flying:
             return answered
+        for who, _ in flying:
+            await system.sessions.log_in(who)
     raise HarnessError(f"{len(flying)} payments were answered before their session had ended")
 
 
